@@ -1,0 +1,44 @@
+"""A clock that the test turns."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(2025, 3, 1, 13, 15, tzinfo=UTC)
+
+
+class Clock:
+    """Time that passes only when somebody sleeps or the test turns it.
+
+    Hand `clock.now` in for `time.monotonic`, `clock.sleep` for `time.sleep` and `clock.utc` for
+    the wall clock. Threads may share one clock.
+
+    Attributes:
+        sleeps: Every sleep so far, in seconds, in order.
+    """
+
+    def __init__(self, now: float = 0.0) -> None:
+        self._now = now
+        self._turning = threading.Lock()
+        self.sleeps: list[float] = []
+
+    def now(self) -> float:
+        """Return the seconds since the clock's start."""
+        return self._now
+
+    def utc(self) -> datetime:
+        """Return the time of day: 13:15 UTC on 1 March 2025, and what has passed since."""
+        return EPOCH + timedelta(seconds=self._now)
+
+    def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass, as a sleep, and note it."""
+        self.sleeps.append(seconds)
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+        if seconds < 0:
+            raise ValueError(f"a clock is never turned back: {seconds}")
+        with self._turning:
+            self._now += seconds
