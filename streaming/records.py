@@ -8,6 +8,7 @@ import binascii
 import gzip
 import hashlib
 import io
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -29,6 +30,10 @@ ENTRIES_LIMIT = 50_000
 """Entries an aggregate may hold; what a record of 1 MiB holds in earnest is far below."""
 
 SEQUENCE_NUMBER_DIGITS = 128
+
+STREAM_ARN = re.compile(
+    r"arn:[^:]*:kinesis:[^:]*:[^:]*:stream/([a-zA-Z0-9_-][a-zA-Z0-9_.-]{0,127})"
+)
 
 YEAR_10000 = 253_402_300_800
 """Seconds since the epoch: no date from here on can be written."""
@@ -85,6 +90,14 @@ def kinesis_records(event: Any) -> list[Any]:
         if source != EVENT_SOURCE:
             raise UnexpectedEvent(f"expected records from {EVENT_SOURCE}; got {excerpt(source)}")
     return records
+
+
+def stream_name(records: Sequence[Any]) -> str | None:
+    """Give the stream that records came from; None if they do not say, or not in AWS's form."""
+    first = records[0] if records else None
+    arn = first.get("eventSourceARN") if isinstance(first, dict) else None
+    match = STREAM_ARN.fullmatch(arn) if isinstance(arn, str) else None
+    return match[1] if match else None
 
 
 def payloads(records: Sequence[Any], now: float) -> list[Payload]:
