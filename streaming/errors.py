@@ -7,6 +7,7 @@ StreamingError
 ├── AccountingError          the sum over a batch is wrong: a bug, so the batch must be retried
 ├── DeadLettersUnavailable   dead letters could not be written: their records must be retried
 ├── StreamError              a stream cannot be read or written as asked
+│   └── StreamUnavailable    throttled or unreachable: the same call may succeed later
 └── Poison                   a record that can never succeed
     ├── CorruptRecord        not base64, gzip or an aggregate of the Kinesis Producer Library
     ├── InvalidEvent         readable, but a field breaks the contract
@@ -53,6 +54,10 @@ class DeadLettersUnavailable(StreamingError):
 
 class StreamError(StreamingError):
     """A stream cannot be read or written as asked."""
+
+
+class StreamUnavailable(StreamError):
+    """The stream is throttled or out of reach: the same call may succeed later."""
 
 
 class Poison(StreamingError):
