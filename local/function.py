@@ -1,0 +1,272 @@
+"""The function as Lambda runs it: a process for each concurrent invocation.
+
+One child process is what Lambda calls an execution environment: it imports the handler once, serves
+one invocation at a time, and is thrown away when the handler crashes or takes too long.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from pathlib import Path
+from subprocess import TimeoutExpired
+from typing import TYPE_CHECKING, Protocol
+
+from local import runtime
+from local.errors import FunctionError
+from local.processes import start_process, stop_process
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from subprocess import Popen
+
+ACCOUNT = "123456789012"
+VERSION = "$LATEST"
+TASK_ROOT = Path(__file__).resolve().parent.parent
+
+INIT_SECONDS = 60.0
+"""How long the import may take. Lambda itself allows 10 s, but on faster disks than a laptop's."""
+
+EXIT_SECONDS = 2.0
+"""How long a child that has closed its end of the pipe may take to end."""
+
+
+class Function(Protocol):
+    """Something that takes invocations as Lambda's Invoke API does.
+
+    Several threads may invoke it at once; each call returns when its own invocation is answered.
+    """
+
+    def invoke(self, payload: bytes) -> bytes:
+        """Invoke the function and wait for its answer.
+
+        Args:
+            payload: The event, as JSON of at most 6 MB.
+
+        Returns:
+            The response, as JSON.
+
+        Raises:
+            FunctionError: It was invoked and failed.
+            FunctionUnavailable: It could not be invoked.
+        """
+
+    def close(self) -> None:
+        """Free what the function holds; a later invocation would start anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionSettings:
+    """A function's configuration, as at Lambda.
+
+    Attributes:
+        name: The function's name.
+        handler: `module.function`.
+        timeout_seconds: How long an invocation may take.
+        memory_mb: Memory that the function is told it has; nothing enforces it here.
+        region: The AWS region.
+        environment: The function's environment variables, on top of this process's own.
+        task_root: The folder that the handler is imported from.
+    """
+
+    name: str = "ride-predictions"
+    handler: str = "lambda_function.lambda_handler"
+    timeout_seconds: float = 60.0
+    memory_mb: int = 1769
+    region: str = "us-east-1"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    task_root: Path = TASK_ROOT
+
+    @property
+    def arn(self) -> str:
+        """The function's ARN, in the account that local emulators use."""
+        return f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{self.name}"
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables of the function's process.
+
+        Lambda's own are as in the developer guide, Defined runtime environment variables.
+        """
+        return {
+            **os.environ,
+            "AWS_DEFAULT_REGION": self.region,
+            **self.environment,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.memory_mb),
+            "AWS_LAMBDA_FUNCTION_NAME": self.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": VERSION,
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self.name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"[{VERSION}]{uuid.uuid4().hex}",
+            "AWS_REGION": self.region,
+            "LAMBDA_TASK_ROOT": str(self.task_root),
+            "PYTHONUNBUFFERED": "1",
+            "TZ": ":UTC",
+            "_HANDLER": self.handler,
+        }
+
+
+class FunctionProcess:
+    """One execution environment: a child process that serves one invocation at a time.
+
+    It is started when first needed, and again after it ended.
+
+    Args:
+        settings: The function's configuration.
+        log: The file that gets what the function prints.
+    """
+
+    def __init__(self, settings: FunctionSettings, log: Path) -> None:
+        self._settings = settings
+        self._log = log
+        self._child: _Child | None = None
+
+    def start(self) -> None:
+        """Start the child unless it runs, and wait until it has imported the handler.
+
+        Raises:
+            FunctionError: The import failed.
+        """
+        self._started()
+
+    def invoke(self, payload: bytes) -> bytes:
+        """See `Function`; not for several threads at once."""
+        child = self._started()
+        seconds = self._settings.timeout_seconds
+        invocation = {
+            "request_id": str(uuid.uuid4()),
+            "deadline_ms": (time.time() + seconds) * 1000,
+            "function_arn": self._settings.arn,
+        }
+        try:
+            child.connection.send_bytes(json.dumps(invocation).encode())
+            child.connection.send_bytes(payload)
+        except OSError as error:
+            raise self._exited(child) from error
+        kind, body = self._receive(child, seconds)
+        if kind != runtime.ANSWER:
+            raise function_error(body)
+        return body
+
+    def close(self) -> None:
+        """End the child."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def _started(self) -> "_Child":
+        if self._child is None:
+            child = self._child = _Child.start(self._settings, self._log)
+            kind, body = self._receive(child, INIT_SECONDS)
+            if kind != runtime.READY:
+                self.close()
+                raise function_error(body)
+        return self._child
+
+    def _receive(self, child: "_Child", seconds: float) -> tuple[bytes, bytes]:
+        try:
+            if child.connection.poll(seconds):
+                return child.connection.recv_bytes(), child.connection.recv_bytes()
+        except (EOFError, OSError) as error:
+            raise self._exited(child) from error
+        child.process.kill()
+        self.close()
+        raise FunctionError("Sandbox.Timedout", f"Task timed out after {seconds:.2f} seconds")
+
+    def _exited(self, child: "_Child") -> FunctionError:
+        status = child.exit_status()
+        self.close()
+        return FunctionError("Runtime.ExitError", f"Runtime exited with exit status {status}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    process: "Popen[bytes]"
+    connection: "Connection[bytes, bytes]"
+
+    @classmethod
+    def start(cls, settings: FunctionSettings, log: Path) -> "_Child":
+        ours, theirs = Pipe()
+        with theirs:
+            process = start_process(
+                [sys.executable, "-m", "local.runtime", str(theirs.fileno())],
+                log=log,
+                environment=settings.variables(),
+                directory=TASK_ROOT,
+                keep_open=[theirs.fileno()],
+            )
+        return cls(process, ours)
+
+    def exit_status(self) -> int | None:
+        """Return the status of a child that has just closed its end; None if it lives on."""
+        with contextlib.suppress(TimeoutExpired):
+            return self.process.wait(EXIT_SECONDS)
+        return None
+
+    def stop(self) -> None:
+        self.connection.close()
+        stop_process(self.process)
+
+
+def function_error(body: bytes) -> FunctionError:
+    """Read Lambda's error object, `{"errorMessage": ..., "errorType": ...}`."""
+    error = json.loads(body)
+    return FunctionError(str(error.get("errorType")), str(error.get("errorMessage")))
+
+
+class Environment(Function, Protocol):
+    """A function that serves one invocation at a time and can be started before the first."""
+
+    def start(self) -> None:
+        """Import the handler; raises `FunctionError` if that fails."""
+
+
+class FunctionPool:
+    """A function that scales as Lambda does: an environment for each concurrent invocation.
+
+    Environments stay warm, and the one used last is used first. A crash costs only its own.
+
+    Args:
+        new_environment: Makes an environment.
+    """
+
+    def __init__(self, new_environment: Callable[[], Environment]) -> None:
+        self._new_environment = new_environment
+        self._warm: list[Environment] = []
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Have one environment warm, to see early that the function starts at all.
+
+        Raises:
+            FunctionError: It does not.
+        """
+        with self._environment() as environment:
+            environment.start()
+
+    def invoke(self, payload: bytes) -> bytes:
+        """See `Function`."""
+        with self._environment() as environment:
+            return environment.invoke(payload)
+
+    def close(self) -> None:
+        """Close every environment; none may be serving."""
+        with self._lock:
+            for environment in self._warm:
+                environment.close()
+            self._warm.clear()
+
+    @contextlib.contextmanager
+    def _environment(self) -> Iterator[Environment]:
+        with self._lock:
+            environment = self._warm.pop() if self._warm else self._new_environment()
+        try:
+            yield environment
+        finally:
+            with self._lock:
+                self._warm.append(environment)

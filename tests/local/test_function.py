@@ -1,0 +1,236 @@
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.errors import FunctionError
+from local.function import FunctionPool, FunctionProcess, FunctionSettings
+
+
+def settings(handler: str, *, timeout: float = 20.0, **environment: str) -> FunctionSettings:
+    return FunctionSettings(
+        handler=f"tests.local.{handler}", timeout_seconds=timeout, environment=environment
+    )
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("function") / "function.log"
+
+
+@pytest.fixture(scope="module")
+def echo(log: Path) -> Iterator[FunctionProcess]:
+    function = FunctionProcess(settings("handlers.echo", MODELS="tip"), log)
+    yield function
+    function.close()
+
+
+@pytest.fixture(scope="module")
+def misbehaving(log: Path) -> Iterator[FunctionProcess]:
+    function = FunctionProcess(settings("handlers.misbehave", timeout=20.0), log)
+    yield function
+    function.close()
+
+
+def invoke(function: FunctionProcess | FunctionPool, event: dict[str, Any]) -> Any:
+    return json.loads(function.invoke(json.dumps(event).encode()))
+
+
+def test_the_handler_gets_the_event_and_its_answer_comes_back(echo: FunctionProcess) -> None:
+    assert invoke(echo, {"Records": ["Brooklyn é"]})["event"] == {"Records": ["Brooklyn é"]}
+
+
+def test_the_context_says_what_lambda_says(echo: FunctionProcess) -> None:
+    first, second = invoke(echo, {}), invoke(echo, {})
+
+    assert first["arn"] == "arn:aws:lambda:us-east-1:123456789012:function:ride-predictions"
+    assert first["memory"] == "1769"
+    assert 0 < first["remaining_ms"] <= 20_000
+    assert first["request_id"] != second["request_id"]
+
+
+def test_the_process_has_lambdas_environment_and_the_functions_own(echo: FunctionProcess) -> None:
+    names = ["_HANDLER", "AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION", "MODELS"]
+
+    assert invoke(echo, {"variables": names})["variables"] == {
+        "_HANDLER": "tests.local.handlers.echo",
+        "AWS_LAMBDA_FUNCTION_NAME": "ride-predictions",
+        "AWS_REGION": "us-east-1",
+        "MODELS": "tip",
+    }
+
+
+def test_one_process_serves_one_invocation_after_another(echo: FunctionProcess) -> None:
+    assert invoke(echo, {})["pid"] == invoke(echo, {})["pid"] != os.getpid()
+
+
+def test_an_exception_in_the_handler_is_a_function_error_and_the_process_lives_on(
+    misbehaving: FunctionProcess, log: Path
+) -> None:
+    before = invoke(misbehaving, {"do": "answer"})
+
+    with pytest.raises(FunctionError, match="LookupError: no such zone") as caught:
+        invoke(misbehaving, {"do": "raise"})
+
+    assert caught.value.error_type == "LookupError"
+    assert "Traceback" in log.read_text()
+    assert invoke(misbehaving, {"do": "answer"}) == before
+
+
+@pytest.mark.parametrize(
+    ("do", "error_type"),
+    [
+        ("answer badly", "Runtime.MarshalError"),
+        ("answer too much", "Function.ResponseSizeTooLarge"),
+    ],
+)
+def test_an_answer_that_lambda_could_not_pass_on_is_a_function_error(
+    misbehaving: FunctionProcess, do: str, error_type: str
+) -> None:
+    with pytest.raises(FunctionError) as caught:
+        invoke(misbehaving, {"do": do})
+
+    assert caught.value.error_type == error_type
+
+
+def test_after_a_crash_a_new_process_is_started(misbehaving: FunctionProcess) -> None:
+    before = invoke(misbehaving, {"do": "answer"})
+
+    with pytest.raises(FunctionError, match="Runtime exited with exit status 3") as caught:
+        invoke(misbehaving, {"do": "exit"})
+
+    assert caught.value.error_type == "Runtime.ExitError"
+    assert invoke(misbehaving, {"do": "answer"})["pid"] != before["pid"]
+
+
+def test_a_process_killed_between_invocations_is_a_function_error_and_replaced(
+    misbehaving: FunctionProcess,
+) -> None:
+    before = invoke(misbehaving, {"do": "answer"})
+    os.kill(before["pid"], signal.SIGKILL)
+
+    with pytest.raises(FunctionError, match="Runtime exited with exit status -9"):
+        invoke(misbehaving, {"do": "answer"})
+
+    assert invoke(misbehaving, {"do": "answer"})["pid"] != before["pid"]
+
+
+def test_a_handler_that_takes_too_long_is_killed(log: Path) -> None:
+    function = FunctionProcess(settings("handlers.misbehave", timeout=0.2), log)
+
+    with pytest.raises(FunctionError, match=r"Task timed out after 0\.20 seconds") as caught:
+        invoke(function, {"do": "sleep"})
+
+    assert caught.value.error_type == "Sandbox.Timedout"
+
+
+@pytest.mark.parametrize(
+    ("handler", "error_type", "message"),
+    [
+        ("broken.handler", "ValueError", "RUN_ID is ''; allowed: a text that is not empty"),
+        ("missing.handler", "Runtime.ImportModuleError", "No module named 'tests.local.missing'"),
+        ("handlers.gone", "Runtime.HandlerNotFound", "Handler 'gone' missing"),
+    ],
+)
+def test_a_function_that_cannot_start_says_why(
+    log: Path, handler: str, error_type: str, message: str
+) -> None:
+    function = FunctionProcess(settings(handler), log)
+
+    with pytest.raises(FunctionError, match=message) as caught:
+        function.start()
+
+    assert caught.value.error_type == error_type
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux waits for any process")
+def test_the_function_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
+    program = """
+import json, pathlib, sys, time
+from local.function import FunctionProcess, FunctionSettings
+settings = FunctionSettings(handler="tests.local.handlers.echo")
+function = FunctionProcess(settings, pathlib.Path(sys.argv[1]))
+print(json.loads(function.invoke(b"{}"))["pid"], flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen(  # noqa: S603  the command line is the test's own
+        [sys.executable, "-c", program, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+
+    assert ended(child)
+
+
+def ended(pid: int) -> bool:
+    """Wait until a process that is not our child has ended."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        return bool(select.select([descriptor], [], [], 10.0)[0])
+    finally:
+        os.close(descriptor)
+
+
+class Recording:
+    """An environment that notes what happens to it."""
+
+    def __init__(self, pool: list["Recording"]) -> None:
+        pool.append(self)
+        self.pool = pool
+        self.invocations = 0
+        self.started = self.closed = False
+        self.nested: FunctionPool | None = None
+
+    def start(self) -> None:
+        self.started = True
+
+    def invoke(self, payload: bytes) -> bytes:
+        self.invocations += 1
+        if self.nested is not None:
+            nested, self.nested = self.nested, None
+            return nested.invoke(payload)
+        if payload == b"fail":
+            raise FunctionError("LookupError", "no such zone")
+        return payload
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_pool_reuses_a_warm_environment() -> None:
+    made: list[Recording] = []
+    pool = FunctionPool(lambda: Recording(made))
+
+    pool.start()
+    assert [pool.invoke(b"1"), pool.invoke(b"2")] == [b"1", b"2"]
+    assert [(environment.started, environment.invocations) for environment in made] == [(True, 2)]
+
+
+def test_a_pool_makes_an_environment_for_each_concurrent_invocation() -> None:
+    made: list[Recording] = []
+    pool = FunctionPool(lambda: Recording(made))
+    pool.start()
+    made[0].nested = pool  # while the first is busy, the pool is invoked again
+
+    assert pool.invoke(b"1") == b"1"
+    assert [environment.invocations for environment in made] == [1, 1]
+
+
+def test_a_pool_keeps_an_environment_that_failed_and_closes_all_of_them() -> None:
+    made: list[Recording] = []
+    pool = FunctionPool(lambda: Recording(made))
+
+    with pytest.raises(FunctionError):
+        pool.invoke(b"fail")
+    pool.invoke(b"1")
+    pool.close()
+
+    assert [(environment.invocations, environment.closed) for environment in made] == [(2, True)]
