@@ -12,36 +12,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from streaming.errors import StreamError
+from streaming.retries import backoff, is_transient
 
 # PutRecords' limits (Kinesis Data Streams API reference, PutRecords).
 CALL_ENTRIES = 500
 CALL_BYTES = 5 * 1024 * 1024
 ENTRY_BYTES = 1024 * 1024
 PARTITION_KEY_CHARACTERS = 256
-
-# Full jitter: a wait is drawn evenly from 0 to the base doubled at each attempt, up to the cap
-# (AWS Architecture Blog, Exponential Backoff And Jitter).
-BACKOFF_BASE_SECONDS = 0.1
-BACKOFF_CAP_SECONDS = 5.0
-
-TRANSIENT_CODES = frozenset(
-    {
-        "InternalFailure",
-        "InternalFailureException",
-        "KMSThrottlingException",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
-        "Throttling",
-        "ThrottlingException",
-    }
-)
-TOO_MANY_REQUESTS, SERVER_ERRORS = 429, 500
 
 
 class Entry(TypedDict):
@@ -149,16 +129,12 @@ class Publisher:
         everything = frozenset(range(len(call)))
         try:
             answer = self._client.put_records(StreamName=self._stream_name, Records=call)
-        except ClientError as error:
+        except (BotoCoreError, ClientError) as error:
             if not is_transient(error):
                 raise StreamError(f"cannot put on {self._stream_name}: {error}") from error
-            return everything, str(error)
-        except HTTPClientError as error:
             # After a time-out it is unknown what was written: sent again, it may stand there twice,
             # and its readers know it by its event id.
             return everything, str(error)
-        except BotoCoreError as error:
-            raise StreamError(f"cannot put on {self._stream_name}: {error}") from error
         if answer["FailedRecordCount"] == 0:
             return frozenset(), None
         results = answer["Records"]
@@ -231,24 +207,6 @@ class _Queue:
         """Give every position that was not accepted, sorted."""
         waiting = [position for behind in self._behind.values() for position in behind]
         return sorted([*self.ready, *self.refused, *waiting])
-
-
-def backoff(attempt: int, jitter: Callable[[], float]) -> float:
-    """Draw a wait with full jitter, in seconds.
-
-    Args:
-        attempt: 0 for the first wait.
-        jitter: Draws evenly from 0 to 1.
-    """
-    return jitter() * min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2.0**attempt)
-
-
-def is_transient(error: ClientError) -> bool:
-    """Tell whether the same call may succeed later: throttled, or a fault on AWS's side."""
-    if error.response.get("Error", {}).get("Code") in TRANSIENT_CODES:
-        return True
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status == TOO_MANY_REQUESTS or status >= SERVER_ERRORS
 
 
 def entry_bytes(entry: Entry) -> int:

@@ -76,8 +76,9 @@ class Telemetry:
         times = {"BatchLatency": latency, "ArrivalAge": arrival_age}
         for name, seconds in times.items():
             if seconds is not None:
-                unit, value = MetricUnit.Milliseconds, round(seconds * 1000, 3)
-                self._metrics.add_metric(name=name, unit=unit, value=value)
+                self._metrics.add_metric(
+                    name=name, unit=MetricUnit.Milliseconds, value=round(seconds * 1000, 3)
+                )
         self._metrics.flush_metrics()
         told = {
             **asdict(accounts),

@@ -1,0 +1,365 @@
+"""The ride models: a `ride_started` event in, its predicted duration and tip out.
+
+This is the one module to replace for another model; see `streaming.consumer.Model`.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+import onnxruntime
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from streaming.bundle import read_bundle
+from streaming.consumer import Prediction
+from streaming.errors import InvalidEvent, ModelBundleError, SettingsError
+
+EVENT_TYPE = "ride_started"
+NEW_YORK = ZoneInfo("America/New_York")
+NAN = math.nan
+CENTS = 2  # decimals of a prediction
+
+Zone = Annotated[int, Meta(ge=1, le=265)]
+
+
+class Ride(msgspec.Struct, frozen=True, gc=False):
+    """What is known when a ride starts.
+
+    Attributes:
+        PULocationID: TLC taxi zone of the pick-up.
+        DOLocationID: TLC taxi zone of the drop-off.
+        trip_distance: Miles along the estimated route; 0 = unknown.
+        pickup_datetime: ISO 8601; without an offset it is New York's local time.
+        passenger_count: As the driver counts them.
+        payment_type: TLC's code: 1 card, 2 cash; 0 and 3 to 6 are rare.
+    """
+
+    PULocationID: Zone
+    DOLocationID: Zone
+    trip_distance: Annotated[float, Meta(ge=0, le=1000)]
+    pickup_datetime: str | None = None
+    passenger_count: Annotated[int, Meta(ge=0, le=9)] | None = None
+    payment_type: Annotated[int, Meta(ge=0, le=6)] | None = None
+
+
+class RideStarted(msgspec.Struct, frozen=True, gc=False):
+    """The event as it comes."""
+
+    ride: Ride
+    ride_id: (
+        Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+        | Annotated[str, Meta(min_length=1, max_length=128)]
+    )
+    event_type: str = EVENT_TYPE
+
+
+class EventHeader(msgspec.Struct, frozen=True, gc=False):
+    """The part by which somebody else's event is known."""
+
+    event_type: str = EVENT_TYPE
+
+
+ALLOWED = {
+    "event": "a JSON object in UTF-8",
+    "event_type": "a string",
+    "ride_id": "a 64-bit integer or a string of 1 to 128 characters",
+    "ride": "an object with PULocationID, DOLocationID and trip_distance",
+    "ride.PULocationID": "an integer from 1 to 265 (a TLC taxi zone)",
+    "ride.DOLocationID": "an integer from 1 to 265 (a TLC taxi zone)",
+    "ride.trip_distance": "a number from 0 to 1000 (miles; 0 = unknown)",
+    "ride.pickup_datetime": "an ISO 8601 date and time",
+    "ride.passenger_count": "an integer from 0 to 9, or null",
+    "ride.payment_type": "an integer from 0 to 6 (a TLC payment code), or null",
+}
+
+
+class RideFeatures(NamedTuple):
+    """A ride as the models take it.
+
+    Attributes:
+        ride_id: As it came.
+        values: One number for each of `FEATURES`.
+    """
+
+    ride_id: int | str
+    values: tuple[float, float, float, float, float, float, float]
+
+
+FEATURES = (
+    "PULocationID",
+    "DOLocationID",
+    "trip_distance",
+    "hour",
+    "weekday",
+    "passenger_count",
+    "payment_type",
+)
+"""The graphs' inputs: `hour` is 0 ≤ hour < 24 with its fraction, `weekday` 0 = Monday, both in New
+York; a passenger count or payment type that is not known is NaN."""
+
+TARGETS = {"duration": "ride_duration", "tip": "ride_tip"}
+"""What can be predicted, and the field it is answered in: minutes and US dollars."""
+
+_decode_event = msgspec.json.Decoder(RideStarted).decode
+_decode_header = msgspec.json.Decoder(EventHeader).decode
+
+
+class RideModel:
+    """Predicts duration and tip, or one of them; a `streaming.consumer.Model`.
+
+    Args:
+        graphs: The ONNX model of each target that is to be predicted.
+        version: The version to report.
+
+    Raises:
+        ModelBundleError: A graph cannot be loaded, or does not take `FEATURES`.
+    """
+
+    event_type = "ride_predicted"
+
+    def __init__(self, graphs: Mapping[str, bytes], version: str) -> None:
+        self.name = f"ride_{'_'.join(graphs)}_prediction_model"
+        self.version = version
+        self._fields = ("ride_id", *(TARGETS[target] for target in graphs))
+        self._runs = [_load(target, graph) for target, graph in graphs.items()]
+
+    def decode(self, content: bytes, arrived_at: float) -> RideFeatures | None:
+        """Make a ride of a payload; see `streaming.consumer.Model.decode`.
+
+        Args:
+            content: JSON in UTF-8.
+            arrived_at: Seconds since the epoch; stands in for a missing `pickup_datetime`.
+
+        Returns:
+            The ride; None if `event_type` is another than `ride_started`.
+
+        Raises:
+            InvalidEvent: It breaks the contract.
+        """
+        try:
+            if not content.isascii():
+                content.decode()  # the decoder would read over what is wrong in fields it ignores
+            event = _decode_event(content)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            if _is_foreign(content):
+                return None
+            raise _explain(content, error) from error
+        if event.event_type != EVENT_TYPE:
+            return None
+        ride = event.ride
+        passengers, payment = ride.passenger_count, ride.payment_type
+        if ride.pickup_datetime is None:
+            hour, weekday = hour_and_weekday(arrived_at)
+        else:
+            hour, weekday = _pickup(ride.pickup_datetime)
+        return RideFeatures(
+            event.ride_id,
+            (
+                ride.PULocationID,
+                ride.DOLocationID,
+                ride.trip_distance,
+                hour,
+                weekday,
+                NAN if passengers is None else passengers,
+                NAN if payment is None else payment,
+            ),
+        )
+
+    def predict(self, events: Sequence[RideFeatures]) -> list[Prediction]:
+        """Predict all rides with one call per model.
+
+        Args:
+            events: At least one.
+
+        Returns:
+            For each ride, in order, its id and what is predicted: minutes and US dollars, finite,
+            never negative.
+
+        Raises:
+            ArithmeticError: A model's answer is not finite.
+        """
+        columns = np.array([event.values for event in events], dtype=np.float32).T
+        inputs = dict(zip(FEATURES, np.ascontiguousarray(columns), strict=True))
+        answers = [_checked(run(None, inputs)[0]) for run in self._runs]
+        fields = self._fields
+        return [
+            Prediction(str(event.ride_id), dict(zip(fields, (event.ride_id, *values), strict=True)))
+            for event, *values in zip(events, *answers, strict=True)
+        ]
+
+
+def _checked(answer: NDArray[np.float32]) -> list[float]:
+    if not np.isfinite(answer).all():
+        raise ArithmeticError("a prediction is not finite")
+    rounded: list[float] = np.maximum(answer.astype(np.float64), 0.0).round(CENTS).tolist()
+    return rounded
+
+
+def _load(target: str, graph: bytes) -> Callable[..., list[NDArray[np.float32]]]:
+    """Make a session of a graph and give its `run`."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors; they are raised as well
+    try:
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no root of their own
+        raise ModelBundleError(f"the {target} model cannot be loaded: {error}") from error
+    takes = [(node.name, node.type, len(node.shape)) for node in session.get_inputs()]
+    gives = [(node.type, len(node.shape)) for node in session.get_outputs()]
+    vector = ("tensor(float)", 1)
+    if sorted(takes) != sorted((name, *vector) for name in FEATURES) or gives != [vector]:
+        raise ModelBundleError(
+            f"the {target} model takes {takes} and gives {gives}; expected the float vectors "
+            f"{', '.join(FEATURES)} and one float vector"
+        )
+    run: Callable[..., list[NDArray[np.float32]]] = session.run
+    return run
+
+
+def hour_and_weekday(instant: float) -> tuple[float, int]:
+    """Give New York's time of day and day of the week.
+
+    Args:
+        instant: Seconds since the epoch.
+
+    Returns:
+        Hours since midnight, 0 ≤ hour < 24, and the weekday, 0 = Monday.
+
+    Raises:
+        ValueError: The instant is in no year from 1 to 9999.
+        OverflowError: The same.
+    """
+    local = instant + _utc_offset(int(instant // 3600))
+    day, second = divmod(local, 86_400)
+    return second / 3600, int(day + 3) % 7  # the epoch was a Thursday
+
+
+# New York's clocks change on a whole hour of UTC, and looking a zone's offset up is slow.
+@lru_cache(maxsize=4096)
+def _utc_offset(hour: int) -> float:
+    offset = datetime.fromtimestamp(hour * 3600, NEW_YORK).utcoffset()
+    assert offset is not None  # noqa: S101  NEW_YORK is a zone
+    return offset.total_seconds()
+
+
+def _pickup(text: str) -> tuple[float, int]:
+    try:
+        moment = _date_and_time(text)
+        if moment.tzinfo is not None:
+            return hour_and_weekday(moment.timestamp())
+    except (ValueError, OverflowError) as error:
+        field = "ride.pickup_datetime"
+        raise InvalidEvent(field, text, ALLOWED[field]) from error
+    return moment.hour + moment.minute / 60 + moment.second / 3600, moment.weekday()
+
+
+def _date_and_time(text: str) -> datetime:
+    if len(text) <= len("2025-03-01"):
+        raise ValueError("a date alone, which Python would take for its midnight")
+    return datetime.fromisoformat(text)
+
+
+def _is_foreign(content: bytes) -> bool:
+    try:
+        return _decode_header(content).event_type != EVENT_TYPE
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+class _Number:
+    """A number as it stands in the text, however long, or however little a number (NaN)."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+class _NotANumber(_Number):
+    """What Python's JSON reader takes for a number, and JSON does not know: NaN and Infinity."""
+
+
+def _explain(content: bytes, error: Exception) -> InvalidEvent:
+    """Name the field that breaks the contract, its value, and what is allowed there."""
+    try:
+        event = json.loads(
+            content.decode(), parse_int=_Number, parse_float=_Number, parse_constant=_NotANumber
+        )
+    except (ValueError, RecursionError):
+        return InvalidEvent("event", content, ALLOWED["event"])
+    path = re.search(r"`\$\.?([^`]*)`$", str(error))
+    missing = re.search(r"missing required field `(\w+)`", str(error))
+    if missing is not None:
+        field = f"{path[1]}.{missing[1]}" if path else missing[1]
+        return InvalidEvent(field, _Number("missing"), ALLOWED[field])
+    if path is None:
+        names = (name for name in ALLOWED if isinstance(_at(event, name), _NotANumber))
+        field = next(names, "event")
+    else:
+        field = path[1]
+    return InvalidEvent(field, _at(event, field), ALLOWED[field])
+
+
+def _at(event: Any, field: str) -> Any:
+    if field == "event":
+        return event
+    for name in field.split("."):
+        event = event.get(name) if isinstance(event, dict) else None
+    return event
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """What a ride model is told by its environment.
+
+    Attributes:
+        location: `MODEL_LOCATION`, a bundle: a folder or `s3://bucket/prefix`.
+        targets: `MODELS`, in the order of `TARGETS`.
+        run_id: `RUN_ID`, the version to report; None: the bundle's.
+    """
+
+    location: str
+    targets: tuple[str, ...]
+    run_id: str | None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "ModelSettings":
+        """Read and check every setting.
+
+        Raises:
+            SettingsError: A variable holds what is not allowed.
+        """
+        chosen = environment.get("MODELS") or ",".join(TARGETS)
+        wanted = [name.strip() for name in chosen.split(",")]
+        if not set(wanted) <= set(TARGETS):
+            raise SettingsError("MODELS", chosen, "duration, tip, or both with a comma between")
+        return cls(
+            location=environment.get("MODEL_LOCATION") or str(Path(__file__).parent / "models"),
+            targets=tuple(target for target in TARGETS if target in wanted),
+            run_id=environment.get("RUN_ID") or None,
+        )
+
+
+def load_model(settings: ModelSettings, s3_client: Callable[[], Any]) -> RideModel:
+    """Load the models of a bundle.
+
+    Args:
+        settings: Which, and from where.
+        s3_client: Makes a boto3 S3 client; called only for a bundle on S3.
+
+    Raises:
+        ModelBundleError: The bundle is missing, damaged or of another make.
+    """
+    bundle = read_bundle(settings.location, settings.targets, s3_client)
+    return RideModel(bundle.models, settings.run_id or bundle.manifest.version)
