@@ -22,7 +22,7 @@ class StartingPosition:
 
     Attributes:
         iterator_type: AWS's ShardIteratorType.
-        timestamp: With an offset; for AT_TIMESTAMP.
+        timestamp: In UTC; for AT_TIMESTAMP.
         sequence_number: For AFTER_SEQUENCE_NUMBER.
     """
 
@@ -34,7 +34,7 @@ class StartingPosition:
     def at(timestamp: datetime) -> "StartingPosition":
         """Begin at the first record that arrived at or after a time (naive: taken as UTC)."""
         aware = timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)
-        return StartingPosition("AT_TIMESTAMP", timestamp=aware)
+        return StartingPosition("AT_TIMESTAMP", timestamp=aware.astimezone(UTC))
 
     @staticmethod
     def after(sequence_number: str) -> "StartingPosition":
