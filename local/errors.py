@@ -3,7 +3,8 @@
 LocalError
 ├── StartError           a process of the pipeline does not start
 ├── FunctionError        the function was invoked and failed: an exception, a crash, a timeout
-└── FunctionUnavailable  the function could not be invoked: what Lambda calls a service error
+├── FunctionUnavailable  the function could not be invoked: what Lambda calls a service error
+└── RidesUnavailable     the rides to put cannot be read
 """
 
 
@@ -32,3 +33,7 @@ class FunctionError(LocalError):
 
 class FunctionUnavailable(LocalError):
     """The function could not be invoked: nothing is known against the records."""
+
+
+class RidesUnavailable(LocalError):
+    """The rides to put cannot be read: a file of trips or of statistics is missing or damaged."""
