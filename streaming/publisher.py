@@ -8,7 +8,7 @@ one partition key are never in flight together: the later one waits until the ea
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict
 
@@ -32,9 +32,9 @@ class Entry(TypedDict):
 
 
 class PutRecordsClient(Protocol):
-    """The one call of a boto3 Kinesis client that is needed here."""
+    """The one call of a boto3 Kinesis client that is needed here, with AWS's arguments."""
 
-    def put_records(self, *, StreamName: str, Records: Sequence[Entry]) -> Any:  # noqa: N803  AWS's names
+    def put_records(self, **kwargs: Any) -> Mapping[str, Any]:
         """Put up to 500 entries; answers `FailedRecordCount` and `Records`, by position."""
 
 

@@ -1,0 +1,55 @@
+"""Lambda's entry: builds the consumer once per environment, and hands it every batch."""
+
+import os
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from model import ModelSettings, RideFeatures, load_model
+from streaming.clients import aws_client, kinesis_client
+from streaming.consumer import Consumer
+from streaming.dead_letters import open_dead_letters
+from streaming.publisher import Publisher
+from streaming.settings import Settings
+from streaming.telemetry import Telemetry
+
+OUTPUT_STREAM = "ride_predictions"
+METRICS_NAMESPACE = "RidePredictions"
+
+# A call is given up in time for the answer (streaming.consumer.ANSWER_MARGIN_SECONDS), and tried
+# again by the publisher alone, which knows the deadline.
+CALL_LIMITS: dict[str, Any] = {
+    "connect_timeout": 2,
+    "read_timeout": 5,
+    "retries": {"total_max_attempts": 1, "mode": "standard"},
+}
+
+
+def build_consumer(environment: Mapping[str, str]) -> Consumer[RideFeatures]:
+    """Build the consumer that an environment describes.
+
+    A test run makes no AWS client, so it needs neither a region nor credentials.
+
+    Raises:
+        SettingsError: A variable holds what is not allowed.
+        ModelBundleError: The model bundle is missing, damaged or of another make.
+    """
+    settings = Settings.from_environment(environment, output_stream=OUTPUT_STREAM)
+    s3_client = partial(aws_client, "s3", **CALL_LIMITS)
+    model = load_model(ModelSettings.from_environment(environment), s3_client)
+    telemetry = Telemetry(model.name, METRICS_NAMESPACE, settings.log_level)
+    if settings.test_run:
+        return Consumer(model, publisher=None, dead_letters=None, telemetry=telemetry)
+    client = kinesis_client(settings.kinesis_endpoint_url, **CALL_LIMITS)
+    publisher = Publisher(client, settings.predictions_stream_name)
+    place = settings.dead_letters
+    dead_letters = open_dead_letters(place, s3_client) if place else None
+    return Consumer(model, publisher=publisher, dead_letters=dead_letters, telemetry=telemetry)
+
+
+consumer = build_consumer(os.environ)
+
+
+def lambda_handler(event: Any, context: Any = None) -> dict[str, Any]:
+    """Answer one invocation; see `streaming.consumer.Consumer.handle`."""
+    return consumer.handle(event, context)
