@@ -15,7 +15,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from streaming.errors import StreamError, StreamUnavailable
-from streaming.positions import LATEST, TRIM_HORIZON, Shard, StartingPosition
+from streaming.positions import LATEST, TRIM_HORIZON, IteratorType, Shard, StartingPosition
 from streaming.retries import backoff, is_transient
 
 logger = logging.getLogger(__name__)
@@ -29,13 +29,21 @@ READ_LIMIT = 10_000
 class KinesisReads(Protocol):
     """The calls of a boto3 Kinesis client that reading needs, with AWS's arguments and answers."""
 
-    def list_shards(self, **kwargs: Any) -> Mapping[str, Any]:
+    def list_shards(self, *, StreamName: str = ..., NextToken: str = ...) -> Mapping[str, Any]:  # noqa: N803  AWS's names
         """Answer a page of `Shards` and, if there is another, its `NextToken`."""
 
-    def get_shard_iterator(self, **kwargs: Any) -> Mapping[str, Any]:
+    def get_shard_iterator(
+        self,
+        *,
+        StreamName: str,  # noqa: N803  AWS's name
+        ShardId: str,  # noqa: N803  AWS's name
+        ShardIteratorType: IteratorType,  # noqa: N803  AWS's name
+        Timestamp: datetime = ...,  # noqa: N803  AWS's name
+        StartingSequenceNumber: str = ...,  # noqa: N803  AWS's name
+    ) -> Mapping[str, Any]:
         """Answer a `ShardIterator`."""
 
-    def get_records(self, **kwargs: Any) -> Mapping[str, Any]:
+    def get_records(self, *, ShardIterator: str, Limit: int) -> Mapping[str, Any]:  # noqa: N803  AWS's names
         """Answer `Records`, `NextShardIterator`, `MillisBehindLatest` and `ChildShards`."""
 
 
