@@ -82,11 +82,8 @@ def read_statistics(path: Path = STATISTICS_PATH) -> RideStatistics:
 
 
 def unique_ride_id() -> int:
-    """Return a ride id above those of every earlier run: the clock in microseconds.
-
-    It stays below 2**53, so that every JSON reader keeps it exact.
-    """
-    return time.time_ns() // 1_000
+    """Return a ride id above those of earlier runs: the clock in milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 def last_week(today: datetime) -> datetime:
