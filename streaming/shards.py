@@ -116,7 +116,8 @@ class ShardReader:
         position: Where reading goes on: behind the last record returned, else the start.
         due: The next read's time on the clock; a read before it waits.
         finished: The shard is closed and was read to its end.
-        millis_behind_latest: How far the last read was from the tip; None before the first.
+        at_tip: The last read found all that the shard held.
+        millis_behind_latest: How far the last answer was from the tip; None before the first.
         child_shards: At the end of a closed shard, those that continue it, if Kinesis names them.
     """
 
@@ -136,6 +137,7 @@ class ShardReader:
         self.position = start
         self.due = clock()
         self.finished = False
+        self.at_tip = False
         self.millis_behind_latest: int | None = None
         self.child_shards: tuple[Shard, ...] = ()
         self._client = client
@@ -180,9 +182,9 @@ class ShardReader:
         except (ClientError, BotoCoreError) as error:
             self._recover(error)
             return []
-        return self._accept(answer)
+        return self._accept(answer, limit)
 
-    def _accept(self, answer: Mapping[str, Any]) -> list[StreamRecord]:
+    def _accept(self, answer: Mapping[str, Any], limit: int) -> list[StreamRecord]:
         self._failures = 0
         self.due = self._clock() + READ_INTERVAL_SECONDS
         self._iterator = answer.get("NextShardIterator")
@@ -202,6 +204,8 @@ class ShardReader:
             )
             for record in answer["Records"]
         ]
+        # A full answer may end within the millisecond of the newest record, and yet before it.
+        self.at_tip = not self.millis_behind_latest and len(records) < limit
         if records:
             self.position = StartingPosition.after(records[-1].sequence_number)
         return records
@@ -219,6 +223,7 @@ class ShardReader:
 
     def _recover(self, error: ClientError | BotoCoreError) -> None:
         """Prepare the next read, or raise what no further read can mend."""
+        self.at_tip = False
         if _code(error) == "ExpiredIteratorException":
             self._iterator = None
             return
