@@ -1,0 +1,1 @@
+"""From trip records to the model bundle that ships: download, features, fit, export, track."""

@@ -1,0 +1,166 @@
+"""What a model sees of a ride: lookups in tables that were counted from earlier trips.
+
+The same arithmetic stands in `training.graph`, as an ONNX graph; the export checks that both
+agree on real rides.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.trips import Array, Rides
+from training.zones import ZONE_IDS, Zones
+
+HOURS_OF_DAY = 24
+HOURS_OF_WEEK = 7 * HOURS_OF_DAY
+PAIRS = ZONE_IDS * ZONE_IDS
+MAX_MILES = 60.0
+"""Longer distances count as this one: no trip that was learnt from is longer."""
+
+UNKNOWN = -1.0
+"""What a count or code becomes that is NaN."""
+
+FEATURES = (
+    *("typical_distance", "straight_line", "pair_effect", "pair_mean", "pair_trips"),
+    *("pickup_effect", "pickup_east", "pickup_north"),
+    *("dropoff_effect", "dropoff_east", "dropoff_north"),
+    *("distance", "distance_ratio", "hour_factor"),
+    *("PULocationID", "DOLocationID", "hour", "weekday", "passenger_count", "payment_type"),
+)
+
+_DETOUR = 1.35  # miles driven for a mile of straight line; the trips correct it pair by pair
+_WITHIN_ZONE = 0.6  # miles that are assumed at least, within one zone
+_SHORTEST = 0.1  # miles that are typical at least, whatever the trips say
+# How many trips an average needs before it counts for as much as what is assumed without it.
+_PRIOR_DISTANCE = 2
+_PRIOR_HOUR = 50
+_PRIOR_ZONE = 20
+_PRIOR_PAIR = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What is known of zones, zone pairs and hours, for one target.
+
+    Attributes:
+        curve: a, b, c of a + b·miles + c·√miles, the target of an average ride; [3].
+        hours: Factor on the target for each hour of the week, Monday 00h first; [168].
+        pickups: Effect on the target, miles east and north, by pick-up zone; [266, 3].
+        dropoffs: The same by drop-off zone; [266, 3].
+        pairs: Typical and straight-line distance (miles), effect on the target, the target's
+            mean, log(1 + trips), by pick-up zone * 266 + drop-off zone; [266 * 266, 5].
+    """
+
+    curve: Array
+    hours: Array
+    pickups: Array
+    dropoffs: Array
+    pairs: Array
+
+
+def count_tables(rides: Rides, target: Array, zones: Zones) -> Tables:
+    """Count the tables from rides whose target and exact distance are known.
+
+    Averages over few trips are drawn towards what is assumed without them (additive smoothing;
+    Micci-Barreca 2001, "A preprocessing scheme for high-cardinality categorical attributes"), so
+    a pair of zones that was never seen gets its zones' effects and a distance from the map.
+    """
+    pickup, dropoff, pair, hour = _keys(rides)
+    miles = rides["trip_distance"].astype(np.float64)
+    straight = zones.straight_line().ravel()
+    assumed = np.maximum(_DETOUR * straight, _WITHIN_ZONE)
+    typical = assumed + _mean(pair, miles - assumed[pair], PAIRS, _PRIOR_DISTANCE)
+    typical = np.maximum(typical, _SHORTEST)
+
+    curve = np.linalg.lstsq(_powers(miles), target, rcond=None)[0]
+    average = _powers(miles) @ curve
+    hours = _ratio(hour, target, average, HOURS_OF_WEEK, _PRIOR_HOUR)
+    left = target / hours[hour] - average
+    pickups = _mean(pickup, left, ZONE_IDS, _PRIOR_ZONE)
+    dropoffs = _mean(dropoff, left - pickups[pickup], ZONE_IDS, _PRIOR_ZONE)
+    zone_effect = np.add.outer(pickups, dropoffs).ravel()
+    effect = zone_effect + _mean(pair, left - zone_effect[pair], PAIRS, _PRIOR_PAIR)
+    at_typical = _powers(typical) @ curve + effect
+    mean = at_typical + _mean(pair, target / hours[hour] - at_typical[pair], PAIRS, _PRIOR_PAIR)
+    trips = np.log1p(np.bincount(pair, minlength=PAIRS))
+    return Tables(
+        curve=curve.astype(np.float32),
+        hours=hours.astype(np.float32),
+        pickups=np.column_stack([pickups, zones.east, zones.north]).astype(np.float32),
+        dropoffs=np.column_stack([dropoffs, zones.east, zones.north]).astype(np.float32),
+        pairs=np.column_stack([typical, straight, effect, mean, trips]).astype(np.float32),
+    )
+
+
+def look_up(tables: Tables, rides: Rides) -> tuple[Array, Array]:
+    """Return the features of some rides and a first guess at their target.
+
+    The guess is (curve(distance) + effect of the zone pair) * factor of the hour; what is left of
+    the target is for the trees to learn.
+
+    Returns:
+        Features, float32 [N, 20] in the order of `FEATURES`, and the guess, float32 [N].
+    """
+    pickup, dropoff, pair, hour = _keys(rides)
+    of_pair = tables.pairs[pair]
+    typical = of_pair[:, 0]
+    given = rides["trip_distance"]
+    distance = np.minimum(np.where(given == 0, typical, given), np.float32(MAX_MILES))
+    factor = tables.hours[hour]
+    a, b, c = tables.curve
+    guess = (a + b * distance + c * np.sqrt(distance) + of_pair[:, 2]) * factor
+    columns = [
+        of_pair,
+        tables.pickups[pickup],
+        tables.dropoffs[dropoff],
+        distance,
+        given / typical,  # 0 tells that the distance is unknown
+        factor,
+        rides["PULocationID"],
+        rides["DOLocationID"],
+        rides["hour"],
+        rides["weekday"],
+        _known(rides["passenger_count"]),
+        _known(rides["payment_type"]),
+    ]
+    return np.column_stack(columns), guess
+
+
+def _keys(rides: Rides) -> tuple[NDArray[np.int64], ...]:
+    """Return the rows of pick-up, drop-off, pair and hour in their tables, each [N]."""
+    pickup = rides["PULocationID"].astype(np.int64)
+    dropoff = rides["DOLocationID"].astype(np.int64)
+    # 23:59:59.9999999 is 24.0 in float32
+    hour = np.minimum(rides["hour"].astype(np.int64), HOURS_OF_DAY - 1)
+    weekday = rides["weekday"].astype(np.int64)
+    return pickup, dropoff, pickup * ZONE_IDS + dropoff, weekday * HOURS_OF_DAY + hour
+
+
+def _powers(miles: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.column_stack([np.ones_like(miles), miles, np.sqrt(miles)])
+
+
+def _mean(
+    key: NDArray[np.int64], value: NDArray[np.float64], size: int, prior: float
+) -> NDArray[np.float64]:
+    """Return the mean of each key's values, drawn to 0 by `prior` values of 0; [size]."""
+    trips = np.bincount(key, minlength=size)
+    mean: NDArray[np.float64] = np.bincount(key, value, size) / (trips + prior)
+    return mean
+
+
+def _ratio(
+    key: NDArray[np.int64],
+    value: NDArray[np.float64] | Array,
+    average: NDArray[np.float64],
+    size: int,
+    prior: float,
+) -> NDArray[np.float64]:
+    """Return each key's sum of values over its sum of averages, drawn to 1; [size]."""
+    assumed = prior * average.mean()
+    return (np.bincount(key, value, size) + assumed) / (np.bincount(key, average, size) + assumed)
+
+
+def _known(values: Array) -> Array:
+    return np.where(np.isnan(values), np.float32(UNKNOWN), values)

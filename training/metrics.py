@@ -1,0 +1,37 @@
+"""How far predictions are off."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from training.trips import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Errors in the target's unit.
+
+    Attributes:
+        rmse: Root of the mean squared error.
+        mae: Mean absolute error.
+        r2: Share of the target's variance that is explained.
+    """
+
+    rmse: float
+    mae: float
+    r2: float
+
+    def named(self, name: str) -> dict[str, float]:
+        """Return the metrics as `<name>_rmse` and so on, rounded to four places."""
+        return {f"{name}_{metric}": round(value, 4) for metric, value in asdict(self).items()}
+
+
+def measure(prediction: Array, truth: Array) -> Metrics:
+    """Compare predictions with what happened; both [N]."""
+    error = prediction.astype(np.float64) - truth
+    squares = error @ error
+    return Metrics(
+        rmse=float(np.sqrt(squares / len(error))),
+        mae=float(np.abs(error).mean()),
+        r2=float(1 - squares / np.sum((truth - truth.mean(dtype=np.float64)) ** 2)),
+    )

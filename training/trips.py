@@ -1,0 +1,131 @@
+"""Trip records as the TLC publishes them → rides to learn from."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from training.download import MONTH
+from training.errors import TripDataError
+
+Array: TypeAlias = NDArray[np.float32]
+Rides: TypeAlias = Mapping[str, Array]
+"""The seven inputs of a model by name, each of shape [N]."""
+
+INPUTS = (
+    "PULocationID",
+    "DOLocationID",
+    "trip_distance",  # miles; 0 = unknown
+    "hour",  # New York local hours since midnight, 0 <= hour < 24
+    "weekday",  # 0 = Monday
+    "passenger_count",  # NaN = unknown
+    "payment_type",  # TLC code; NaN = unknown
+)
+
+CARD = 1
+"""The payment type whose tips the TLC records."""
+
+_COLUMNS = (
+    "lpep_pickup_datetime",
+    "lpep_dropoff_datetime",
+    "PULocationID",
+    "DOLocationID",
+    "trip_distance",
+    "passenger_count",
+    "payment_type",
+    "tip_amount",
+)
+_ZONES = 265
+_MINUTES = (1.0, 60.0)
+_MILES = 60.0
+_DOLLARS = 50.0
+
+
+def month_of(path: Path) -> str:
+    """Return the month that a file's name holds, or the name where it holds none."""
+    found = MONTH.search(path.stem)
+    return found.group() if found else path.stem
+
+
+def read_trips(paths: Sequence[Path], progress: Progress) -> pd.DataFrame:
+    """Return the usable trips of some months, in the order of their pick-up.
+
+    Usable is what every published baseline keeps, so that figures compare: 1 to 60 minutes,
+    more than 0 and at most 60 miles, between two of the TLC's zones.
+
+    Args:
+        paths: Parquet files of green-taxi trips, with old or new column sets.
+        progress: Shows a bar over the files.
+
+    Returns:
+        One row per trip: the columns of `INPUTS` as float32, `duration` (minutes), `tip`
+        (US dollars), `pickup` (New York local time), `month` (of the file).
+
+    Raises:
+        TripDataError: A file is missing or unreadable, lacks a column, or leaves no trip.
+    """
+    months = [_read_month(path) for path in progress.track(paths, description="read trips")]
+    return pd.concat(months, ignore_index=True).sort_values("pickup", ignore_index=True)
+
+
+def card_trips(trips: pd.DataFrame) -> pd.DataFrame:
+    """Return the trips whose tip is known: paid by card, 0 to 50 dollars."""
+    known = (trips["payment_type"] == CARD) & trips["tip"].between(0, _DOLLARS)
+    return trips[known].reset_index(drop=True)
+
+
+def inputs(trips: pd.DataFrame) -> dict[str, Array]:
+    """Return what a model may see of some trips: each of `INPUTS`, shape [N]."""
+    return {name: trips[name].to_numpy() for name in INPUTS}
+
+
+def _read_month(path: Path) -> pd.DataFrame:
+    month = month_of(path)
+    try:
+        lacking = sorted(set(_COLUMNS) - set(pq.read_schema(path).names))
+        if lacking:
+            raise TripDataError(f"month {month} lacks the column {', '.join(lacking)} ({path})")
+        table = pd.read_parquet(path, columns=list(_COLUMNS))
+    except FileNotFoundError:
+        raise TripDataError(f"month {month} has no file {path}") from None
+    except (OSError, pa.ArrowException) as error:
+        raise TripDataError(f"month {month} cannot be read ({path}): {error}") from error
+    trips = _usable(_rides(table))
+    if trips.empty:
+        raise TripDataError(f"month {month} holds no usable trip ({path})")
+    return trips.assign(month=month)
+
+
+def _rides(table: pd.DataFrame) -> pd.DataFrame:
+    pickup = table["lpep_pickup_datetime"]
+    midnight = pickup.dt.normalize()
+    rides = pd.DataFrame(
+        {
+            "PULocationID": table["PULocationID"],  # the files of 2021 hold strings
+            "DOLocationID": table["DOLocationID"],
+            "trip_distance": table["trip_distance"],
+            "hour": (pickup - midnight).dt.total_seconds() / 3600,
+            "weekday": pickup.dt.day_of_week,
+            "passenger_count": table["passenger_count"],
+            "payment_type": table["payment_type"],
+            "duration": (table["lpep_dropoff_datetime"] - pickup).dt.total_seconds() / 60,
+            "tip": table["tip_amount"],
+        }
+    ).astype("float32")
+    return rides.assign(pickup=pickup)
+
+
+def _usable(rides: pd.DataFrame) -> pd.DataFrame:
+    kept = (
+        rides["duration"].between(*_MINUTES)
+        & rides["trip_distance"].between(0, _MILES, inclusive="right")
+        & rides["PULocationID"].between(1, _ZONES)
+        & rides["DOLocationID"].between(1, _ZONES)
+    )
+    return rides[kept]
