@@ -107,6 +107,9 @@ FEATURES = (
 """The graphs' inputs: `hour` is 0 ≤ hour < 24 with its fraction, `weekday` 0 = Monday, both in New
 York; a passenger count or payment type that is not known is NaN."""
 
+Vector = NDArray[np.float32]
+Run = Callable[[Mapping[str, Vector]], Vector]
+
 TARGETS = {"duration": "ride_duration", "tip": "ride_tip"}
 """What can be predicted, and the field it is answered in: minutes and US dollars."""
 
@@ -118,20 +121,17 @@ class RideModel:
     """Predicts duration and tip, or one of them; a `streaming.consumer.Model`.
 
     Args:
-        graphs: The ONNX model of each target that is to be predicted.
+        runs: What predicts each target, as `load_graph` gives it.
         version: The version to report.
-
-    Raises:
-        ModelBundleError: A graph cannot be loaded, or does not take `FEATURES`.
     """
 
     event_type = "ride_predicted"
 
-    def __init__(self, graphs: Mapping[str, bytes], version: str) -> None:
-        self.name = f"ride_{'_'.join(graphs)}_prediction_model"
+    def __init__(self, runs: Mapping[str, Run], version: str) -> None:
+        self.name = f"ride_{'_'.join(runs)}_prediction_model"
         self.version = version
-        self._fields = ("ride_id", *(TARGETS[target] for target in graphs))
-        self._runs = [_load(target, graph) for target, graph in graphs.items()]
+        self._fields = ("ride_id", *(TARGETS[target] for target in runs))
+        self._runs = list(runs.values())
 
     def decode(self, content: bytes, arrived_at: float) -> RideFeatures | None:
         """Make a ride of a payload; see `streaming.consumer.Model.decode`.
@@ -190,7 +190,7 @@ class RideModel:
         """
         columns = np.array([event.values for event in events], dtype=np.float32).T
         inputs = dict(zip(FEATURES, np.ascontiguousarray(columns), strict=True))
-        answers = [_checked(run(None, inputs)[0]) for run in self._runs]
+        answers = [_checked(run(inputs)) for run in self._runs]
         fields = self._fields
         return [
             Prediction(str(event.ride_id), dict(zip(fields, (event.ride_id, *values), strict=True)))
@@ -198,15 +198,26 @@ class RideModel:
         ]
 
 
-def _checked(answer: NDArray[np.float32]) -> list[float]:
+def _checked(answer: Vector) -> list[float]:
     if not np.isfinite(answer).all():
         raise ArithmeticError("a prediction is not finite")
     rounded: list[float] = np.maximum(answer.astype(np.float64), 0.0).round(CENTS).tolist()
     return rounded
 
 
-def _load(target: str, graph: bytes) -> Callable[..., list[NDArray[np.float32]]]:
-    """Make a session of a graph and give its `run`."""
+def load_graph(target: str, graph: bytes) -> Run:
+    """Load an ONNX model.
+
+    Args:
+        target: What it predicts, for the error.
+        graph: The model's bytes.
+
+    Returns:
+        What takes a float32 vector for each of `FEATURES` and gives the predictions' vector.
+
+    Raises:
+        ModelBundleError: The graph cannot be loaded, or it does not take `FEATURES`.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors; they are raised as well
@@ -222,7 +233,11 @@ def _load(target: str, graph: bytes) -> Callable[..., list[NDArray[np.float32]]]
             f"the {target} model takes {takes} and gives {gives}; expected the float vectors "
             f"{', '.join(FEATURES)} and one float vector"
         )
-    run: Callable[..., list[NDArray[np.float32]]] = session.run
+
+    def run(inputs: Mapping[str, Vector]) -> Vector:
+        prediction: Vector = session.run(None, inputs)[0]
+        return prediction
+
     return run
 
 
@@ -362,4 +377,5 @@ def load_model(settings: ModelSettings, s3_client: Callable[[], Any]) -> RideMod
         ModelBundleError: The bundle is missing, damaged or of another make.
     """
     bundle = read_bundle(settings.location, settings.targets, s3_client)
-    return RideModel(bundle.models, settings.run_id or bundle.manifest.version)
+    runs = {target: load_graph(target, graph) for target, graph in bundle.models.items()}
+    return RideModel(runs, settings.run_id or bundle.manifest.version)

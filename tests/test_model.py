@@ -1,0 +1,393 @@
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model import (
+    ALLOWED,
+    FEATURES,
+    ModelSettings,
+    RideFeatures,
+    RideModel,
+    hour_and_weekday,
+    load_graph,
+    load_model,
+)
+from streaming.errors import InvalidEvent, ModelBundleError, SettingsError
+from tests.bundles import graph, write_bundle
+from tests.lambda_events import ARRIVED, SMALLEST_RIDE, ride
+
+
+def built(**graphs: bytes) -> RideModel:
+    return RideModel({target: load_graph(target, graph) for target, graph in graphs.items()}, "1")
+
+
+MODEL = built(duration=graph(times=10), tip=graph(times=0.5))
+
+
+def features(content: bytes, arrived_at: float = ARRIVED) -> dict[str, float]:
+    decoded = MODEL.decode(content, arrived_at)
+    assert decoded is not None
+    return dict(zip(FEATURES, decoded.values, strict=True))
+
+
+def complaint(content: bytes) -> InvalidEvent:
+    with pytest.raises(InvalidEvent) as raised:
+        MODEL.decode(content, ARRIVED)
+    return raised.value
+
+
+def with_field(field: str, literal: str) -> bytes:
+    """Write the smallest ride with a piece of JSON, right or wrong, as the value of a field."""
+    event = json.loads(ride())
+    *path, last = field.split(".")
+    (event[path[0]] if path else event)[last] = "PLACE"
+    return json.dumps(event).replace('"PLACE"', literal).encode()
+
+
+def test_the_smallest_event_of_the_contract_is_a_ride() -> None:
+    decoded = MODEL.decode(json.dumps(SMALLEST_RIDE).encode(), ARRIVED)
+
+    assert decoded is not None
+    assert decoded.ride_id == 256
+    assert decoded.values[:5] == (130, 205, 3.66, pytest.approx(8.25, abs=1e-3), 5)
+    assert all(math.isnan(value) for value in decoded.values[5:])
+
+
+def test_the_fullest_event_of_the_contract_is_a_ride() -> None:
+    event = {
+        "event_type": "ride_started",
+        "ride_id": "r-256",
+        "ride": {
+            "PULocationID": 1,
+            "DOLocationID": 265,
+            "trip_distance": 0,
+            "pickup_datetime": "2025-03-02T23:30:00",
+            "passenger_count": 1,
+            "payment_type": 2,
+            "colour": "green",
+        },
+        "producer": ["a", {"b": None}],
+    }
+
+    decoded = MODEL.decode(json.dumps(event).encode(), ARRIVED)
+
+    assert decoded == RideFeatures("r-256", (1, 265, 0.0, 23.5, 6, 1, 2))
+
+
+@pytest.mark.parametrize("ride_id", [0, -5, 2**63 - 1, -(2**63), "x", "é" * 128, "256"])
+def test_a_ride_id_comes_back_as_it_came(ride_id: int | str) -> None:
+    decoded = MODEL.decode(ride(ride_id), ARRIVED)
+
+    assert decoded is not None
+    (prediction,) = MODEL.predict([decoded])
+    assert prediction.value["ride_id"] == ride_id
+    assert type(prediction.value["ride_id"]) is type(ride_id)
+    assert prediction.partition_key == str(ride_id)
+
+
+@pytest.mark.parametrize("event_type", ["ride_ended", "", "Ride_started"])
+def test_another_event_type_is_somebody_elses(event_type: str) -> None:
+    same_fields = {**SMALLEST_RIDE, "event_type": event_type}
+    other_fields = {"event_type": event_type, "ride_id": None, "fare": [1]}
+
+    for event in (same_fields, other_fields):
+        assert MODEL.decode(json.dumps(event).encode(), ARRIVED) is None
+
+
+@pytest.mark.parametrize("field", ["passenger_count", "payment_type", "pickup_datetime"])
+def test_an_optional_field_may_be_null(field: str) -> None:
+    assert features(with_field(f"ride.{field}", "null"))["PULocationID"] == 130
+
+
+WRONG_NUMBERS = ["NaN", "Infinity", "-Infinity", "true", '"5"', "null", "[]", "1e400", "9" * 5000]
+
+
+@pytest.mark.parametrize(
+    ("field", "literals"),
+    [
+        ("ride.PULocationID", [*WRONG_NUMBERS, "0", "266", "-1", "1.5", "130.0"]),
+        ("ride.DOLocationID", [*WRONG_NUMBERS, "0", "266", "-1", "1.5", "130.0"]),
+        ("ride.trip_distance", [*WRONG_NUMBERS, "-0.1", "1000.1"]),
+        ("ride.passenger_count", ["NaN", "true", '"1"', "-1", "10", "1.5", "9" * 5000]),
+        ("ride.payment_type", ["NaN", "true", '"1"', "-1", "7", "1.5", "9" * 5000]),
+        ("ride.pickup_datetime", ["5", '""', '"today"', '"2025-03-01"', '"2025-02-30T08:15:00"']),
+        ("ride.pickup_datetime", ['"0001-01-01T00:00:00+14:00"', '"9999-12-31T23:59:59-14:00"']),
+        ("ride_id", ["NaN", "true", '""', '"' + "x" * 129 + '"', "null", "1.5", str(2**63), "[]"]),
+        ("ride", ["[]", "5", "null", "NaN", '"ride"']),
+        ("event_type", ["5", "null", "[]", "NaN"]),
+    ],
+)
+def test_a_value_out_of_the_contract_is_named_with_its_field_and_what_is_allowed(
+    field: str, literals: list[str]
+) -> None:
+    for literal in literals:
+        error = complaint(with_field(field, literal))
+
+        shown = str(error)
+        assert shown.startswith(f"{field} is ")
+        assert literal.strip('"')[:40] in shown.replace("None", "null").replace("True", "true")
+        assert shown.endswith(f"; allowed: {ALLOWED[field]}")
+        assert len(shown) < 80 + 120
+        assert error.reason == f"{field} is not {ALLOWED[field]}"
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["ride", "ride_id", "ride.PULocationID", "ride.DOLocationID", "ride.trip_distance"],
+)
+def test_a_missing_field_is_named(field: str) -> None:
+    event = json.loads(ride())
+    *path, last = field.split(".")
+    del (event[path[0]] if path else event)[last]
+
+    error = complaint(json.dumps(event).encode())
+
+    assert str(error) == f"{field} is missing; allowed: {ALLOWED[field]}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"5",
+        b"[1, 2]",
+        b'"text"',
+        b"{",
+        b"\xff\xfe{}",
+        "{}".encode("utf-16"),
+        b"\xef\xbb\xbf" + ride(),
+        ride() + b"x",
+        b"[" * 100_000,
+        ride().replace(b"{", b'{"deep": ' + b"[" * 100_000 + b"]" * 100_000 + b", ", 1),
+        ride().replace(b'"ride_id"', b'"colour": "\xff", "ride_id"'),
+        ride().replace(b'"ride_id"', b'"colour": NaN, "ride_id"'),
+        b'{"ride_id": "\\ud800", "ride": {}}',
+    ],
+    ids=lambda content: repr(content[:20]),
+)
+def test_what_is_not_a_json_object_in_utf8_is_invalid(content: bytes) -> None:
+    error = complaint(content)
+
+    assert str(error).startswith(("event is ", "ride_id is "))
+    assert len(str(error)) < 300
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
+def test_whatever_the_bytes_they_are_a_ride_or_somebody_elses_or_invalid(content: bytes) -> None:
+    try:
+        MODEL.decode(content, ARRIVED)
+    except InvalidEvent as error:
+        assert len(str(error)) < 300  # noqa: PT017  any outcome is right
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda child: st.lists(child, max_size=3) | st.dictionaries(st.text(max_size=9), child),
+    max_leaves=9,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(field=st.sampled_from(sorted(set(ALLOWED) - {"event"})), value=JSON)
+def test_whatever_a_field_holds_a_ride_is_predicted_or_invalid(field: str, value: Any) -> None:
+    try:
+        decoded = MODEL.decode(with_field(field, json.dumps(value)), ARRIVED)
+    except InvalidEvent as error:
+        assert len(str(error)) < 300  # noqa: PT017  any outcome is right
+    else:
+        if decoded is not None:
+            (prediction,) = MODEL.predict([decoded])
+            assert prediction.value["ride_duration"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("pickup", "hour", "weekday"),
+    [
+        ("2025-03-01T08:15:00", 8.25, 5),
+        ("2025-03-01 08:15", 8.25, 5),
+        ("20250301T081500", 8.25, 5),
+        ("2025-03-01T13:15:00Z", 8.25, 5),
+        ("2025-03-01T13:15:00.5+00:00", 8.25, 5),
+        ("2025-03-01T22:15:00+09:00", 8.25, 5),
+        ("2025-03-03T03:00:00Z", 22.0, 6),
+        # In the night of 9 March 2025 clocks go from 01:59:59 EST to 03:00:00 EDT.
+        ("2025-03-09T06:59:59Z", 2 - 1 / 3600, 6),
+        ("2025-03-09T07:00:00Z", 3.0, 6),
+        ("2025-03-09T02:30:00", 2.5, 6),
+        # In the night of 2 November 2025 they go from 01:59:59 EDT back to 01:00:00 EST.
+        ("2025-11-02T05:59:59Z", 2 - 1 / 3600, 6),
+        ("2025-11-02T06:00:00Z", 1.0, 6),
+        ("2025-11-02T01:30:00", 1.5, 6),
+    ],
+)
+def test_a_pickup_is_taken_in_new_york_time(pickup: str, hour: float, weekday: int) -> None:
+    taken = features(ride(pickup_datetime=pickup))
+
+    assert (taken["hour"], taken["weekday"]) == (pytest.approx(hour, abs=1e-3), weekday)
+
+
+@pytest.mark.parametrize(
+    ("arrival", "hour", "weekday"),
+    [
+        ("2025-03-09T06:59:59.999+00:00", 2.0, 6),
+        ("2025-03-09T07:00:00.000+00:00", 3.0, 6),
+        ("2025-11-02T05:59:59.999+00:00", 2.0, 6),
+        ("2025-11-02T06:00:00.000+00:00", 1.0, 6),
+        ("2025-01-01T04:59:59.000+00:00", 24 - 1 / 3600, 1),
+    ],
+)
+def test_without_a_pickup_the_arrival_counts_in_new_york_time(
+    arrival: str, hour: float, weekday: int
+) -> None:
+    taken = features(ride(), datetime.fromisoformat(arrival).timestamp())
+
+    assert (taken["hour"], taken["weekday"]) == (pytest.approx(hour, abs=1e-3), weekday)
+
+
+@given(st.integers(0, 4_102_444_800))
+def test_every_instant_has_the_hour_and_weekday_that_the_zone_database_says(instant: int) -> None:
+    local = datetime.fromtimestamp(instant, UTC).astimezone(ZoneInfo("America/New_York"))
+
+    hour, weekday = hour_and_weekday(instant)
+
+    seconds = local.hour * 3600 + local.minute * 60 + local.second
+    assert (round(hour * 3600), weekday) == (seconds, local.weekday())
+
+
+def test_a_batch_is_predicted_in_its_order() -> None:
+    rides = [RideFeatures(number, (1, 2, number, 0, 0, 1, 1)) for number in range(5)]
+
+    predictions = MODEL.predict(rides)
+
+    assert [prediction.value for prediction in predictions] == [
+        {"ride_id": n, "ride_duration": n * 10.0, "ride_tip": n * 0.5} for n in range(5)
+    ]
+
+
+def test_one_call_per_model_answers_a_whole_batch() -> None:
+    batches = []
+
+    def run(inputs: Any) -> Any:
+        batches.append(len(inputs["hour"]))
+        return inputs["hour"]
+
+    RideModel({"duration": run, "tip": run}, "1").predict(
+        [RideFeatures(n, (1, 2, n, 0, 0, 1, 1)) for n in range(1000)]
+    )
+
+    assert batches == [1000, 1000]
+
+
+def test_a_prediction_is_never_negative_and_has_two_decimals() -> None:
+    model = built(duration=graph(times=-1), tip=graph(times=1 / 3))
+
+    (prediction,) = model.predict([RideFeatures(1, (1, 2, 10, 0, 0, 1, 1))])
+
+    assert prediction.value == {"ride_id": 1, "ride_duration": 0.0, "ride_tip": 3.33}
+
+
+def test_a_prediction_that_is_not_finite_is_refused() -> None:
+    model = built(duration=graph("passenger_count"))
+
+    with pytest.raises(ArithmeticError, match="not finite"):
+        model.predict([RideFeatures(1, (1, 2, 10, 0, 0, math.nan, 1))])
+
+
+@pytest.mark.parametrize(
+    ("targets", "name", "answer"),
+    [
+        (["duration"], "ride_duration_prediction_model", {"ride_id", "ride_duration"}),
+        (["tip"], "ride_tip_prediction_model", {"ride_id", "ride_tip"}),
+        (
+            ["duration", "tip"],
+            "ride_duration_tip_prediction_model",
+            {"ride_id", "ride_duration", "ride_tip"},
+        ),
+    ],
+)
+def test_a_model_is_named_by_what_it_predicts(
+    targets: list[str], name: str, answer: set[str]
+) -> None:
+    model = built(**dict.fromkeys(targets, graph()))
+
+    (prediction,) = model.predict([RideFeatures(1, (1, 2, 10, 0, 0, 1, 1))])
+
+    assert model.name == name
+    assert set(prediction.value) == answer
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"not a graph", "cannot be loaded"),
+        (graph(inputs=[*FEATURES, "fare_amount"]), "takes .*fare_amount.*expected"),
+        (graph(inputs=FEATURES[:5]), "expected the float vectors PULocationID"),
+        (graph(rank=2), "expected the float vectors"),
+    ],
+)
+def test_a_graph_of_another_make_is_refused(content: bytes, complaint: str) -> None:
+    with pytest.raises(ModelBundleError, match=f"the tip model .*{complaint}"):
+        load_graph("tip", content)
+
+
+def test_the_environment_chooses_models_version_and_bundle(tmp_path: Any) -> None:
+    write_bundle(tmp_path, {"duration": graph(), "tip": graph()}, version="run-7")
+    environment = {"MODEL_LOCATION": str(tmp_path), "MODELS": "tip", "RUN_ID": "mine"}
+
+    model = load_model(ModelSettings.from_environment(environment), no_s3)
+
+    assert (model.name, model.version) == ("ride_tip_prediction_model", "mine")
+
+
+def test_without_a_run_id_the_bundles_version_is_reported(tmp_path: Any) -> None:
+    write_bundle(tmp_path, {"duration": graph(), "tip": graph()}, version="run-7")
+    environment = {"MODEL_LOCATION": str(tmp_path), "RUN_ID": ""}
+
+    assert load_model(ModelSettings.from_environment(environment), no_s3).version == "run-7"
+
+
+@pytest.mark.parametrize("models", ["fare", "duration,fare", ",", "duration tip"])
+def test_a_model_that_is_not_there_stops_the_start(models: str) -> None:
+    with pytest.raises(SettingsError, match=f"MODELS is '{models}'; allowed: duration, tip, or"):
+        ModelSettings.from_environment({"MODELS": models})
+
+
+@pytest.mark.parametrize("models", ["duration,tip", " tip , duration ", ""])
+def test_models_are_taken_in_one_order(models: str) -> None:
+    assert ModelSettings.from_environment({"MODELS": models}).targets == ("duration", "tip")
+
+
+def test_the_shipped_models_answer_every_valid_ride_with_finite_numbers() -> None:
+    model = load_model(ModelSettings.from_environment({}), no_s3)
+    draw = np.random.default_rng(7)
+    zones = draw.integers(1, 266, (2, 2000))
+    rides = [
+        RideFeatures(n, (int(zones[0, n]), int(zones[1, n]), *rest))
+        for n, rest in enumerate(
+            (miles, hour, weekday, people, payment)
+            for miles in (0, 0.5, 12, 1000)
+            for hour in (0, 8.25, 23.99)
+            for weekday in (0, 6)
+            for people in (math.nan, 0, 9)
+            for payment in (math.nan, 0, 6)
+        )
+    ]
+
+    for prediction in model.predict(rides):
+        assert 0 <= prediction.value["ride_duration"] < 24 * 60
+        assert 0 <= prediction.value["ride_tip"] < 500
+
+
+def no_s3() -> Any:
+    raise AssertionError("a folder needs no S3 client")
