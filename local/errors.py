@@ -37,3 +37,7 @@ class FunctionUnavailable(LocalError):
 
 class RidesUnavailable(LocalError):
     """The rides to put cannot be read: a file of trips or of statistics is missing or damaged."""
+
+
+class DestinationUnavailable(LocalError):
+    """The on-failure destination could not be written."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from tests.fakes.clock import EPOCH
-from tests.fakes.stream import Record, Shard, Stream
+from tests.fakes.stream import RETENTION_SECONDS, Record, Shard, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -108,6 +108,7 @@ class FakeKinesis:
                 "StreamName": StreamName,
                 "StreamARN": f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/{StreamName}",
                 "StreamStatus": "ACTIVE",
+                "RetentionPeriodHours": RETENTION_SECONDS // 3600,
                 "OpenShardCount": len(stream.open_shards()),
             }
             return {"StreamDescriptionSummary": summary}

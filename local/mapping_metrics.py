@@ -1,0 +1,84 @@
+"""What an event source mapping counts."""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Count = Literal[
+    "invocations",
+    "function_errors",
+    "partial_failures",
+    "service_errors",
+    "retries",
+    "bisects",
+    "records_done",
+    "records_discarded",
+    "destination_failures",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class MappingSnapshot:
+    """An event source mapping's counts since its start.
+
+    Attributes:
+        invocations: Of the function, retries included.
+        function_errors: Invocations that failed: an exception, a crash, a timeout.
+        partial_failures: Invocations that reported failed records.
+        service_errors: Times that the function could not be invoked.
+        retries: Batches sent again after a failure.
+        bisects: Batches split in two after a failure.
+        records_done: Records that the function acknowledged.
+        records_discarded: Records given up: too many retries, or too old.
+        destination_failures: Times that the on-failure destination could not be written.
+        iterator_age_ms: Of the shards being read, the greatest age of the last record of the batch
+            sent to the function last, in milliseconds; None before the first batch.
+        checkpoints: By shard: the sequence number up to which every record is done or discarded.
+    """
+
+    invocations: int
+    function_errors: int
+    partial_failures: int
+    service_errors: int
+    retries: int
+    bisects: int
+    records_done: int
+    records_discarded: int
+    destination_failures: int
+    iterator_age_ms: float | None
+    checkpoints: Mapping[str, str]
+
+
+class MappingMetrics:
+    """Counts from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[Count] = Counter()
+        self._ages: dict[str, float] = {}
+
+    def add(self, count: Count, number: int = 1) -> None:
+        """Count something."""
+        with self._lock:
+            self._counts[count] += number
+
+    def set_iterator_age(self, shard_id: str, milliseconds: float) -> None:
+        """Note how old a shard's records are when they get to the function."""
+        with self._lock:
+            self._ages[shard_id] = milliseconds
+
+    def forget_shard(self, shard_id: str) -> None:
+        """Leave a finished shard out of the iterator age."""
+        with self._lock:
+            self._ages.pop(shard_id, None)
+
+    def snapshot(self, checkpoints: Mapping[str, str]) -> MappingSnapshot:
+        """Take all counts at one moment."""
+        with self._lock:
+            return MappingSnapshot(
+                **{count: self._counts[count] for count in get_args(Count)},
+                iterator_age_ms=max(self._ages.values(), default=None),
+                checkpoints=checkpoints,
+            )
