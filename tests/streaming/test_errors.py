@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from streaming import errors
+from streaming.errors import InvalidEvent, StreamingError, excerpt
+
+
+def test_the_tree_at_the_top_of_the_module_is_the_tree_of_the_classes() -> None:
+    def drawn(cls: type, indent: str = "") -> list[str]:
+        children = [c for c in vars(errors).values() if getattr(c, "__bases__", None) == (cls,)]
+        lines = []
+        for child in children:
+            last = child is children[-1]
+            lines.append(f"{indent}{'└' if last else '├'}── {child.__name__}")
+            lines += drawn(child, indent + ("    " if last else "│   "))
+        return lines
+
+    lines = [line for line in (errors.__doc__ or "").splitlines() if "──" in line]
+
+    tree = [line[: line.index("── ") + 3] + line.split("── ")[1].split()[0] for line in lines]
+    assert tree == drawn(StreamingError)
+
+
+def test_an_invalid_event_says_where_what_and_why_but_its_reason_shows_no_value() -> None:
+    error = InvalidEvent("ride.PULocationID", 999, "an integer from 1 to 265")
+
+    assert str(error) == "ride.PULocationID is 999; allowed: an integer from 1 to 265"
+    assert error.reason == "ride.PULocationID is not an integer from 1 to 265"
+
+
+@pytest.mark.parametrize("value", ["x" * 10**6, b"x" * 10**6, list(range(1000)), 10**4000])
+def test_a_long_value_is_cut_at_80_characters(value: object) -> None:
+    assert len(excerpt(value)) == 81
+    assert excerpt(value).endswith("…")
+
+
+def test_a_short_value_is_shown_whole() -> None:
+    assert excerpt("x" * 78) == repr("x" * 78)

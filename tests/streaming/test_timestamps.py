@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming.timestamps import iso_utc
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (1740834900.123, "2025-03-01T13:15:00.123Z"),
+        (1740834900.9996, "2025-03-01T13:15:01.000Z"),
+        (1740834900.0004, "2025-03-01T13:15:00.000Z"),
+    ],
+)
+def test_an_instant_is_written_in_utc_with_milliseconds(seconds: float, text: str) -> None:
+    assert iso_utc(seconds) == text
+
+
+@given(st.integers(0, 4_102_444_800_000))
+def test_what_is_written_is_the_same_instant(milliseconds: int) -> None:
+    written = datetime.fromisoformat(iso_utc(milliseconds / 1000))
+
+    assert written.tzinfo == UTC
+    assert round(written.timestamp() * 1000) == milliseconds
