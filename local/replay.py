@@ -1,6 +1,7 @@
 """Real trips as ride events, in the order in which they started."""
 
-from collections.abc import Iterator
+import importlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,34 +50,38 @@ class Replay:
                 ride_id += 1
 
 
-def open_replay(path: Path) -> Replay:
+def open_replay(
+    path: Path, *, import_module: Callable[[str], Any] = importlib.import_module
+) -> Replay:
     """Read a green-taxi month as the TLC publishes it.
+
+    Args:
+        path: A parquet file.
+        import_module: Imports a module by its name.
 
     Raises:
         RidesUnavailable: No parquet reader is installed, the file cannot be read, or it lacks a
             column; the message names it.
     """
     try:
-        import pyarrow as pa  # noqa: PLC0415  only a replay needs it
-        import pyarrow.parquet as pq  # noqa: PLC0415  the same
+        arrow, compute, parquet = (
+            import_module(name) for name in ("pyarrow", "pyarrow.compute", "pyarrow.parquet")
+        )
     except ImportError as error:
         raise RidesUnavailable(
             "replaying trips needs a parquet reader: pip install -r requirements/parquet.txt"
         ) from error
     try:
-        present = pq.read_schema(path).names
+        present = parquet.read_schema(path).names
         if missing := [column for column in _COLUMNS if column not in present]:
             raise RidesUnavailable(f"{path} has no column {', '.join(missing)}")
-        return _clean(pq.read_table(path, columns=list(_COLUMNS)))
-    except (OSError, pa.ArrowInvalid) as error:
+        return _clean(parquet.read_table(path, columns=list(_COLUMNS)), arrow, compute)
+    except (OSError, arrow.ArrowInvalid) as error:
         raise RidesUnavailable(f"cannot read the trips in {path}: {error}") from error
 
 
-def _clean(trips: Any) -> Replay:
+def _clean(trips: Any, pa: Any, pc: Any) -> Replay:
     """Give the columns one type, whatever the year, and drop the rows that break the contract."""
-    import pyarrow as pa  # noqa: PLC0415  see open_replay
-    import pyarrow.compute as pc  # noqa: PLC0415  the same
-
     numbers = {column: pc.cast(trips[column], pa.float64()) for column in _COLUMNS[1:]}
     whole = {
         column: pc.cast(

@@ -1,0 +1,39 @@
+import base64
+from random import Random
+
+import msgspec
+import pytest
+
+from local.poison import poison
+from model import RideModel
+from streaming.errors import Poison
+from streaming.records import payloads
+
+EVENT = msgspec.json.encode(
+    {
+        "event_type": "ride_started",
+        "ride_id": 256,
+        "ride": {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66},
+    }
+)
+
+
+def decode(data: bytes) -> object:
+    record = {"kinesis": {"data": base64.b64encode(data).decode()}}
+    (payload,) = payloads([record], now=0.0)
+    return RideModel({}, version="1").decode(payload.content(), arrived_at=0.0)
+
+
+def test_the_intact_event_can_be_decoded() -> None:
+    assert decode(EVENT) is not None
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_spoilt_event_can_be_decoded(seed: int) -> None:
+    with pytest.raises(Poison):
+        decode(poison(EVENT, Random(seed)))
+
+
+def test_there_are_many_ways_to_spoil_an_event() -> None:
+    random = Random(1)
+    assert len({poison(EVENT, random) for _ in range(200)}) == 8
