@@ -29,10 +29,15 @@ READS_PER_SECOND = 5
 CALL_ENTRIES, CALL_BYTES, ENTRY_BYTES, KEY_CHARACTERS = 500, 5 * 1024**2, 1024**2, 256
 
 
-def client_error(code: str, operation: str, message: str = "injected") -> ClientError:
+def client_error(
+    code: str, operation: str, message: str = "injected", *, status: int = 400
+) -> ClientError:
     """Build the error that botocore raises for an error code."""
     name = "".join(word.capitalize() for word in operation.split("_"))
-    return ClientError({"Error": {"Code": code, "Message": message}}, name)
+    metadata: Any = {"HTTPStatusCode": status}
+    return ClientError(
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}, name
+    )
 
 
 class FakeKinesis:

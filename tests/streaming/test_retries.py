@@ -1,0 +1,41 @@
+import pytest
+from botocore.exceptions import (
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+
+from streaming.retries import backoff, is_transient
+from tests.fakes.kinesis import client_error
+
+
+@pytest.mark.parametrize(
+    ("attempt", "longest"), [(0, 0.1), (1, 0.2), (3, 0.8), (6, 5.0), (9999, 5.0)]
+)
+def test_a_wait_is_drawn_up_to_a_bound_that_doubles_to_its_cap(
+    attempt: int, longest: float
+) -> None:
+    assert backoff(attempt, lambda: 1.0) == pytest.approx(longest)
+    assert backoff(attempt, lambda: 0.5) == pytest.approx(longest / 2)
+    assert backoff(attempt, lambda: 0.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [
+        (client_error("ProvisionedThroughputExceededException", "get_records"), True),
+        (client_error("LimitExceededException", "list_shards"), True),
+        (client_error("SomethingNew", "get_records", status=503), True),
+        (client_error("SomethingNew", "get_records", status=429), True),
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), True),
+        (ReadTimeoutError(endpoint_url="http://127.0.0.1:1"), True),
+        (client_error("ResourceNotFoundException", "get_records"), False),
+        (client_error("AccessDeniedException", "get_records"), False),
+        (NoCredentialsError(), False),
+    ],
+)
+def test_what_passes_by_itself_is_told_from_what_does_not(
+    error: Exception,
+    transient: bool,  # noqa: FBT001  a column of the table
+) -> None:
+    assert is_transient(error) is transient
