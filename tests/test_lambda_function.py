@@ -1,0 +1,130 @@
+"""The function as Lambda starts it: a fresh process, an environment, and an event."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from lambda_function import build_consumer
+from streaming.errors import SettingsError
+from tests.lambda_events import event, ride
+
+ROOT = Path(__file__).parent.parent
+EVENT = json.loads((ROOT / "tests" / "events" / "kinesis.json").read_text())
+EVENT_ID = "shardId-000000000000:49630081666084879290581185630324770398608704880802529282"
+
+FORBIDDEN = {"benchmarks", "boto3", "local", "mlflow", "pandas", "sklearn", "training"}
+
+
+def start(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process that has just this environment."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_a_start_imports_nothing_of_training_local_or_benchmarks() -> None:
+    started = start(
+        "import sys, json, lambda_function; print(json.dumps(sorted(sys.modules)))",
+        AWS_REGION="us-east-1",
+    )
+
+    modules = {name.partition(".")[0] for name in json.loads(started.stdout)}
+    assert "lambda_function" in modules
+    assert not modules & FORBIDDEN
+
+
+def test_a_test_run_needs_no_region_and_no_credentials() -> None:
+    started = start(
+        f"import json, lambda_function as f; print(json.dumps(f.lambda_handler({EVENT!r}, None)))",
+        TEST_RUN="True",
+    )
+
+    assert started.returncode == 0, started.stderr
+    response = json.loads(started.stdout.splitlines()[-1])
+    (prediction,) = response["predictions"]
+    assert response["batchItemFailures"] == []
+    assert prediction["event_id"] == EVENT_ID
+    assert prediction["arrived_at"] == "2025-03-01T13:15:00.123Z"
+    assert prediction["model"] == "ride_duration_tip_prediction_model"
+    assert prediction["prediction"]["ride_id"] == 256
+    assert 5 < prediction["prediction"]["ride_duration"] < 60
+    assert 0 < prediction["prediction"]["ride_tip"] < 20
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MODELS", "fare"),
+        ("TEST_RUN", "perhaps"),
+        ("DEAD_LETTERS", "somewhere"),
+        ("MODEL_LOCATION", "no-such-folder"),
+    ],
+)
+def test_a_bad_setting_stops_the_start_with_a_line_that_names_it(name: str, value: str) -> None:
+    started = start("import lambda_function", AWS_REGION="us-east-1", **{name: value})
+
+    assert started.returncode != 0
+    last = started.stderr.splitlines()[-1]
+    assert value in last
+    assert "allowed: " in last or "cannot read manifest.json of the bundle" in last
+
+
+def test_without_a_region_the_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    with pytest.raises(SettingsError, match="AWS_REGION is None; allowed: a region"):
+        build_consumer({})
+
+
+def test_rides_are_published_and_poison_is_kept(tmp_path: Path) -> None:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        endpoint = f"http://{host}:{port}"
+        kinesis = boto3.client("kinesis", endpoint_url=endpoint)
+        kinesis.create_stream(StreamName="answers", ShardCount=1)
+        consumer = build_consumer(
+            {
+                "KINESIS_ENDPOINT_URL": endpoint,
+                "PREDICTIONS_STREAM_NAME": "answers",
+                "DEAD_LETTERS": tmp_path.as_uri(),
+                "RUN_ID": "mine",
+            }
+        )
+
+        response = consumer.handle(event(ride(1), ride(2, PULocationID=999), ride("three")))
+
+        answers = all_records(kinesis, "answers")
+    finally:
+        server.stop()
+    assert response == {"batchItemFailures": []}
+    assert [(a["prediction"]["ride_id"], a["version"]) for a in answers] == [
+        (1, "mine"),
+        ("three", "mine"),
+    ]
+    (path,) = tmp_path.rglob("*.jsonl")
+    assert "ride.PULocationID is 999; allowed: an integer from 1 to 265" in path.read_text()
+
+
+def all_records(kinesis: Any, stream: str) -> list[dict[str, Any]]:
+    iterator = kinesis.get_shard_iterator(
+        StreamName=stream, ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    records = kinesis.get_records(ShardIterator=iterator)["Records"]
+    return [json.loads(record["Data"]) for record in records]
