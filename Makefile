@@ -1,0 +1,78 @@
+# Everything a person types. `make help` lists it.
+
+PYTHON ?= python3
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# One virtual environment for each set of requirements, so that `make run` installs no training package.
+RUN := .venv-run
+TRAIN := .venv-train
+TEST := .venv
+
+.PHONY: help
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(RUN)/installed: requirements/run.txt
+$(TRAIN)/installed: requirements/train.txt
+$(TEST)/installed: requirements/test.txt
+$(RUN)/installed-parquet: requirements/parquet.txt | $(RUN)/installed
+
+.venv%/installed .venv/installed:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + " (make PYTHON=... names another)")'
+	@echo "Installing $< into $(@D) ..."
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(RUN)/installed-parquet:
+	@echo "Installing $< into $(@D) ..."
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.PHONY: run
+run: $(RUN)/installed $(if $(DATA),$(RUN)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SHARDS= SEED= POISON= FUNCTION_URL=
+	@$(RUN)/bin/python -m local \
+	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
+	    $(if $(DATA),--data "$(DATA)") $(if $(SHARDS),--shards "$(SHARDS)") \
+	    $(if $(SEED),--seed "$(SEED)") $(if $(POISON),--poison "$(POISON)") \
+	    $(if $(FUNCTION_URL),--function-url "$(FUNCTION_URL)")
+
+.PHONY: test
+test: lint typecheck ## Lint, types and every test
+	@$(TEST)/bin/python -m pytest --cov --cov-report=term
+
+.PHONY: lint
+lint: $(TEST)/installed ## Only ruff's rules and format
+	@$(TEST)/bin/ruff check .
+	@$(TEST)/bin/ruff format --check .
+
+.PHONY: typecheck
+typecheck: $(TEST)/installed ## Only the types
+	@$(TEST)/bin/mypy
+
+.PHONY: format
+format: $(TEST)/installed ## Let ruff format and mend what it can
+	@$(TEST)/bin/ruff check --fix .
+	@$(TEST)/bin/ruff format .
+
+.PHONY: train
+train: $(TRAIN)/installed ## Train a bundle: MONTHS=2023-01,2023-02 or DATA="<files>"; VALIDATE= OUTPUT=models
+	@$(TRAIN)/bin/python scripts/train.py \
+	    $(if $(MONTHS),--months "$(MONTHS)") $(if $(DATA),--data $(DATA)) \
+	    $(if $(VALIDATE),--validate $(VALIDATE)) $(if $(OUTPUT),--output "$(OUTPUT)")
+
+.PHONY: evaluate
+evaluate: $(TRAIN)/installed ## Judge a bundle beside two baselines: DATA="<files>"; BUNDLE=models TRAIN_DATA="<files>"
+	@$(TRAIN)/bin/python scripts/evaluate.py \
+	    $(if $(DATA),--data $(DATA)) $(if $(BUNDLE),--bundle "$(BUNDLE)") \
+	    $(if $(TRAIN_DATA),--train $(TRAIN_DATA))
+
+.PHONY: lock
+lock: ## Lock requirements/*.in again (needs uv)
+	@requirements/lock
+
+.PHONY: clean
+clean: ## Remove what was built and installed
+	@rm -rf build .venv .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
