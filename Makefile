@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 # One virtual environment for each set of requirements, so that `make run` installs no training package.
 RUN := .venv-run
 TRAIN := .venv-train
-TEST := .venv
+TEST := .venv-test
 
 .PHONY: help
 help: ## List these commands
@@ -19,7 +19,7 @@ $(TRAIN)/installed: requirements/train.txt
 $(TEST)/installed: requirements/test.txt
 $(RUN)/installed-parquet: requirements/parquet.txt | $(RUN)/installed
 
-.venv%/installed .venv/installed:
+.venv-%/installed:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + " (make PYTHON=... names another)")'
 	@echo "Installing $< into $(@D) ..."
 	@$(PYTHON) -m venv $(@D)
@@ -75,4 +75,4 @@ lock: ## Lock requirements/*.in again (needs uv)
 
 .PHONY: clean
 clean: ## Remove what was built and installed
-	@rm -rf build .venv .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf build .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
