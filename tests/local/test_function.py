@@ -160,7 +160,7 @@ function = FunctionProcess(settings, pathlib.Path(sys.argv[1]))
 print(json.loads(function.invoke(b"{}"))["pid"], flush=True)
 time.sleep(60)
 """
-    with subprocess.Popen(  # noqa: S603  the command line is the test's own
+    with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None

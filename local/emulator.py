@@ -1,0 +1,87 @@
+"""The function in a container: invoked through Lambda's runtime interface emulator.
+
+The emulator is part of AWS's base images. It serves one invocation at a time, and a second one at
+the same moment crashes it, so that invocations take turns here.
+"""
+
+import http.client
+import json
+import threading
+from urllib.parse import urlsplit
+
+from local.errors import FunctionError, FunctionUnavailable
+from streaming.errors import SettingsError
+
+PATH = "/2015-03-31/functions/function/invocations"
+TIMEOUT_TEXT = b"Task timed out"
+CONNECT_SECONDS = 5.0
+
+
+class RuntimeEmulator:
+    """A function behind a runtime interface emulator.
+
+    Args:
+        url: Where the emulator listens, such as `http://127.0.0.1:8080`.
+        timeout_seconds: How long an invocation may take, the container's start included.
+
+    Raises:
+        SettingsError: The URL is not one of HTTP.
+    """
+
+    def __init__(self, url: str, timeout_seconds: float = 120.0) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise SettingsError("FUNCTION_URL", url, "http:// and a host, with its port")
+        self._host = parts.hostname
+        self._port = parts.port or http.client.HTTP_PORT
+        self._timeout_seconds = timeout_seconds
+        self._turn = threading.Lock()
+
+    def invoke(self, payload: bytes) -> bytes:
+        """See `Function`."""
+        with self._turn:
+            status, body = self._post(payload)
+        error = error_object(body)
+        if error is not None:
+            raise error
+        if status != http.HTTPStatus.OK:
+            raise FunctionUnavailable(f"the emulator answered {status}: {body[:80]!r}")
+        return body
+
+    def close(self) -> None:
+        """Hold nothing open between invocations."""
+
+    def _post(self, payload: bytes) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_SECONDS)
+        try:
+            connection.connect()
+            connection.sock.settimeout(self._timeout_seconds)
+            connection.request("POST", PATH, payload, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            return response.status, response.read()
+        except TimeoutError as error:
+            if connection.sock is None:
+                raise self._unavailable(error) from error
+            raise FunctionError(
+                "Sandbox.Timedout", f"no answer within {self._timeout_seconds:.2f} seconds"
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unavailable(error) from error
+        finally:
+            connection.close()
+
+    def _unavailable(self, error: Exception) -> FunctionUnavailable:
+        return FunctionUnavailable(f"no emulator at {self._host}:{self._port}: {error!r}")
+
+
+def error_object(body: bytes) -> FunctionError | None:
+    """Read an error from an answer: the emulator's status says 200 whatever the function did."""
+    if body.startswith(TIMEOUT_TEXT):
+        return FunctionError("Sandbox.Timedout", body.decode(errors="replace"))
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(answer, dict) or not {"errorMessage", "errorType"} & answer.keys():
+        return None
+    return FunctionError(str(answer.get("errorType")), str(answer.get("errorMessage")))
