@@ -3,9 +3,7 @@
 This is the one module to replace for another model; see `streaming.consumer.Model`.
 """
 
-import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 from streaming.bundle import read_bundle
 from streaming.consumer import Prediction
 from streaming.errors import InvalidEvent, ModelBundleError, SettingsError
+from streaming.validation import DECODE_ERRORS, WHOLE_EVENT, invalid_event
 
 EVENT_TYPE = "ride_started"
 NEW_YORK = ZoneInfo("America/New_York")
@@ -70,7 +69,7 @@ class EventHeader(msgspec.Struct, frozen=True, gc=False):
 
 
 ALLOWED = {
-    "event": "a JSON object in UTF-8",
+    WHOLE_EVENT: "a JSON object in UTF-8",
     "event_type": "a string",
     "ride_id": "a 64-bit integer or a string of 1 to 128 characters",
     "ride": "an object with PULocationID, DOLocationID and trip_distance",
@@ -150,10 +149,10 @@ class RideModel:
             if not content.isascii():
                 content.decode()  # the decoder would read over what is wrong in fields it ignores
             event = _decode_event(content)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except DECODE_ERRORS as error:
             if _is_foreign(content):
                 return None
-            raise _explain(content, error) from error
+            raise invalid_event(content, error, ALLOWED) from error
         if event.event_type != EVENT_TYPE:
             return None
         ride = event.ride
@@ -287,51 +286,8 @@ def _date_and_time(text: str) -> datetime:
 def _is_foreign(content: bytes) -> bool:
     try:
         return _decode_header(content).event_type != EVENT_TYPE
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except DECODE_ERRORS:
         return False
-
-
-class _Number:
-    """A number as it stands in the text, however long, or however little a number (NaN)."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return self._text
-
-
-class _NotANumber(_Number):
-    """What Python's JSON reader takes for a number, and JSON does not know: NaN and Infinity."""
-
-
-def _explain(content: bytes, error: Exception) -> InvalidEvent:
-    """Name the field that breaks the contract, its value, and what is allowed there."""
-    try:
-        event = json.loads(
-            content.decode(), parse_int=_Number, parse_float=_Number, parse_constant=_NotANumber
-        )
-    except (ValueError, RecursionError):
-        return InvalidEvent("event", content, ALLOWED["event"])
-    path = re.search(r"`\$\.?([^`]*)`$", str(error))
-    missing = re.search(r"missing required field `(\w+)`", str(error))
-    if missing is not None:
-        field = f"{path[1]}.{missing[1]}" if path else missing[1]
-        return InvalidEvent(field, _Number("missing"), ALLOWED[field])
-    if path is None:
-        names = (name for name in ALLOWED if isinstance(_at(event, name), _NotANumber))
-        field = next(names, "event")
-    else:
-        field = path[1]
-    return InvalidEvent(field, _at(event, field), ALLOWED[field])
-
-
-def _at(event: Any, field: str) -> Any:
-    if field == "event":
-        return event
-    for name in field.split("."):
-        event = event.get(name) if isinstance(event, dict) else None
-    return event
 
 
 @dataclass(frozen=True, slots=True)

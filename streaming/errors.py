@@ -15,8 +15,15 @@ StreamingError
     └── PredictionTooLarge   Kinesis never accepts a record of that size
 """
 
+import reprlib
+
 VALUE_LIMIT = 80
 """Characters of an offending value that an error shows."""
+
+# It never writes down more of a large or deeply nested value than is shown of it.
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 2 * VALUE_LIMIT
+_SHORT.maxdict = _SHORT.maxlist = _SHORT.maxtuple = VALUE_LIMIT // 4
 
 
 class StreamingError(Exception):
@@ -102,6 +109,8 @@ class PredictionTooLarge(Poison):
 
 def excerpt(value: object) -> str:
     """Show a value as it would stand in Python, cut at `VALUE_LIMIT` characters."""
-    # A long text is cut before repr, which would first copy all of it.
-    text = repr(value[: VALUE_LIMIT + 1] if isinstance(value, str | bytes) else value)
+    try:
+        text = _SHORT.repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits (sys.int_info)
+        text = f"a very large {type(value).__name__}"
     return text if len(text) <= VALUE_LIMIT else text[:VALUE_LIMIT] + "…"
