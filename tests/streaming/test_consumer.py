@@ -23,9 +23,10 @@ from tests.lambda_events import ARRIVED, SHARD, event, record
 from tests.streaming.test_records import aggregate, entry, field
 
 if TYPE_CHECKING:
-    from streaming.accounts import Accounts
-    from pathlib import Path
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from streaming.accounts import Accounts
 
 OUTPUT = "words"
 THROTTLED = "ProvisionedThroughputExceededException"
