@@ -110,28 +110,28 @@ class Ledger:
                 if self._outstanding.pop(ride.key, None):
                     self._sums.refused += 1
 
-    def predicted(self, prediction: Prediction) -> bool:
-        """Match a prediction with its ride.
+    def knows(self, key: str) -> bool:
+        """Tell whether this run has put a ride and still remembers it."""
+        with self._lock:
+            return key in self._outstanding or key in self._answered
 
-        Returns:
-            Whether this run put the ride.
-        """
+    def predicted(self, prediction: Prediction) -> None:
+        """Match a prediction with its ride."""
         with self._lock:
             if prediction.key in self._answered:
                 self._sums.duplicates += 1
-                return True
+                return
             waiting = self._outstanding.pop(prediction.key, None)
             if waiting is None:
                 self._sums.others += 1
                 self._recent_others.append(prediction)
-                return False
+                return
             put_at, route = waiting
             self._sums.predicted += 1
             self._answer(prediction.key)
             latency = self._changed - put_at
             self._latencies.append(latency)
             self._recent.append(dataclasses.replace(prediction, route=route, latency=latency))
-            return True
 
     def dead(self, key: str | None) -> None:
         """Match a dead letter with its ride; a letter that was written twice counts once.

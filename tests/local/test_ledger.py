@@ -63,14 +63,20 @@ def test_a_dead_letter_written_twice_counts_once(ledger: Ledger) -> None:
 
 def test_rides_of_others_do_not_disturb_the_sums(ledger: Ledger) -> None:
     ledger.put([ride("1")])
-    assert not ledger.predicted(prediction("256"))
-    assert ledger.predicted(prediction("1"))
+    ledger.predicted(prediction("256"))
+    ledger.predicted(prediction("1"))
     ledger.dead("257")
     ledger.dead(None)
     sums = ledger.sums()
     assert sums == Sums(put=1, predicted=1, others=1, other_dead=2)
     assert sums.accounted_for
     assert [other.key for other in ledger.recent_others()] == ["256"]
+
+
+def test_the_ledger_knows_the_rides_of_this_run_alone(ledger: Ledger) -> None:
+    ledger.put([ride("1"), ride("2")])
+    ledger.predicted(prediction("1"))
+    assert [ledger.knows(key) for key in ("1", "2", "256")] == [True, True, False]
 
 
 def test_latency_runs_from_the_put_to_the_prediction(ledger: Ledger, clock: Clock) -> None:

@@ -1,0 +1,190 @@
+"""Answers on their way to the ledger: predictions from their stream, dead letters from folders."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.ledger import Ledger, Prediction, Route
+from streaming.shards import StreamRecord
+
+LOOK_UP_SECONDS = 1.0
+"""A look-up is a read of the shard, of which Kinesis allows five a second in all."""
+
+
+class _Values(msgspec.Struct):
+    ride_duration: float | None = None
+    ride_tip: float | None = None
+
+
+class _RidePredicted(msgspec.Struct):
+    prediction: _Values
+    event_id: str | None = None
+
+
+class _Route(msgspec.Struct):
+    PULocationID: int
+    DOLocationID: int
+
+
+class _RideStarted(msgspec.Struct):
+    ride: _Route
+
+
+class _DeadLetter(msgspec.Struct):
+    partition_key: str | None = None
+
+
+class _Kinesis(msgspec.Struct, rename="camel"):
+    partition_key: str
+
+
+class _Record(msgspec.Struct):
+    kinesis: _Kinesis
+
+
+class _Event(msgspec.Struct):
+    Records: list[_Record]
+
+
+class _Discarded(msgspec.Struct):
+    payload: str
+
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+
+
+class RecordReads(Protocol):
+    """The calls of a boto3 Kinesis client that a look-up needs."""
+
+    def get_shard_iterator(self, **kwargs: Any) -> Any:
+        """Answer a `ShardIterator`."""
+
+    def get_records(self, **kwargs: Any) -> Any:
+        """Answer `Records`."""
+
+
+def read_predictions(
+    records: Iterable[StreamRecord], ledger: Ledger, route_of: Callable[[str], Route | None]
+) -> None:
+    """Match each prediction with its ride, until the records end.
+
+    Args:
+        records: The predictions' stream; what is no prediction is passed over.
+        ledger: Knows the rides.
+        route_of: Finds the zones of a ride that somebody else put, by its event id.
+    """
+    for record in records:
+        try:
+            event = msgspec.json.decode(record.data, type=_RidePredicted)
+        except UNREADABLE:
+            continue
+        key, values = record.partition_key, event.prediction
+        prediction = Prediction(key=key, duration=values.ride_duration, tip=values.ride_tip)
+        if event.event_id and not ledger.knows(key):
+            prediction = dataclasses.replace(prediction, route=route_of(event.event_id))
+        ledger.predicted(prediction)
+
+
+class RouteLookUp:
+    """Finds a ride's zones on the stream that it was put on, at most once a second.
+
+    Args:
+        client: A boto3 Kinesis client.
+        stream_name: The rides' stream.
+        clock: Seconds, from any origin, never going back.
+    """
+
+    def __init__(
+        self,
+        client: RecordReads,
+        stream_name: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._stream_name = stream_name
+        self._clock = clock
+        self._next = clock()
+
+    def __call__(self, event_id: str) -> Route | None:
+        """Find a ride's zones.
+
+        Args:
+            event_id: `shardId:sequenceNumber`, with `:index` inside an aggregate.
+
+        Returns:
+            Pickup and dropoff zone; None if it is too early for another look-up, or the record is
+            not there or not plain JSON.
+        """
+        if self._clock() < self._next:
+            return None
+        self._next = self._clock() + LOOK_UP_SECONDS
+        try:
+            data = self._record(*event_id.split(":")[:2])
+            ride = msgspec.json.decode(data, type=_RideStarted).ride
+        except (BotoCoreError, ClientError, LookupError, *UNREADABLE):
+            return None
+        return ride.PULocationID, ride.DOLocationID
+
+    def _record(self, shard_id: str, sequence_number: str) -> bytes:
+        answer = self._client.get_shard_iterator(
+            StreamName=self._stream_name,
+            ShardId=shard_id,
+            ShardIteratorType="AT_SEQUENCE_NUMBER",
+            StartingSequenceNumber=sequence_number,
+        )
+        records = self._client.get_records(ShardIterator=answer["ShardIterator"], Limit=1)
+        return bytes(records["Records"][0]["Data"])
+
+
+class DeadLetterFolders:
+    """The function's dead letters and the mapping's discarded records, as they appear on disk.
+
+    Args:
+        dead_letters: Where the function writes its dead letters, JSON lines.
+        discarded: The mapping's on-failure destination, one JSON object a file.
+    """
+
+    def __init__(self, dead_letters: Path, discarded: Path) -> None:
+        self._dead_letters = dead_letters
+        self._discarded = discarded
+        self._read: set[Path] = set()
+
+    def read(self, ledger: Ledger) -> None:
+        """Tell the ledger of what is new since the last time."""
+        self._read_new(self._dead_letters.rglob("*.jsonl"), _letter_keys, ledger)
+        files = (path for path in self._discarded.rglob("*") if path.is_file())
+        self._read_new(files, _discarded_keys, ledger)
+
+    def _read_new(
+        self,
+        paths: Iterable[Path],
+        keys_of: Callable[[bytes], Iterator[str | None]],
+        ledger: Ledger,
+    ) -> None:
+        for path in paths:
+            if path in self._read:
+                continue
+            try:
+                keys = list(keys_of(path.read_bytes()))
+            except msgspec.DecodeError:
+                continue  # still being written: it is read the next time
+            self._read.add(path)
+            for key in keys:
+                ledger.dead(key)
+
+
+def _letter_keys(lines: bytes) -> Iterator[str | None]:
+    for line in lines.splitlines():
+        yield msgspec.json.decode(line, type=_DeadLetter).partition_key
+
+
+def _discarded_keys(invocation_record: bytes) -> Iterator[str | None]:
+    payload = msgspec.json.decode(invocation_record, type=_Discarded).payload
+    for record in msgspec.json.decode(payload, type=_Event).Records:
+        yield record.kinesis.partition_key

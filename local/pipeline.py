@@ -1,0 +1,136 @@
+"""The whole pipeline on one machine: streams, event source mapping, function."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from local.destination import FolderDestination
+from local.emulator import RuntimeEmulator
+from local.function import Function, FunctionPool, FunctionProcess, FunctionSettings
+from local.kinesis import EmbeddedKinesis, ensure_stream
+from local.mapping import EventSourceMapping
+from local.mapping_settings import PARTIAL_RESPONSES, MappingSettings
+from streaming.clients import kinesis_client
+from streaming.positions import StartingPosition
+
+RIDES = "ride_events"
+PREDICTIONS = "ride_predictions"
+
+CLOCK_SKEW = timedelta(seconds=10)
+"""How far this machine's clock may be from that of a Kinesis elsewhere."""
+
+BATCH_SIZE = 1_000
+RETRY_ATTEMPTS = 5
+"""Enough for a hiccup; a function that keeps failing must not stall the demo for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineSettings:
+    """What to set up.
+
+    Attributes:
+        folder: Where logs, dead letters and discarded records go.
+        endpoint_url: A Kinesis that runs already; None: one of our own.
+        function_url: A runtime interface emulator; None: child processes.
+        shards: Shards of a stream that has to be created.
+    """
+
+    folder: Path
+    endpoint_url: str | None = None
+    function_url: str | None = None
+    shards: int = 1
+
+    @property
+    def dead_letters(self) -> Path:
+        """Where the function's dead letters go."""
+        return self.folder / "dead-letters"
+
+    @property
+    def discarded(self) -> Path:
+        """Where records go that the mapping gives up."""
+        return self.folder / "discarded"
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A pipeline that runs.
+
+    Attributes:
+        endpoint_url: Its Kinesis.
+        client: A boto3 Kinesis client of that, which does not retry.
+        mapping: The event source mapping.
+        start: Where a reader begins that must see everything of this run.
+    """
+
+    endpoint_url: str
+    client: Any
+    mapping: EventSourceMapping
+    start: StartingPosition
+
+
+@contextmanager
+def open_pipeline(settings: PipelineSettings, say: Callable[[str], None]) -> Iterator[Pipeline]:
+    """Set everything up, and take it down again when the context ends, however it ends.
+
+    Args:
+        settings: What to set up.
+        say: Tells the user what happens.
+
+    Raises:
+        LocalError: Something does not start.
+        StreamingError: An endpoint or a stream cannot be used.
+    """
+    start = StartingPosition.at(datetime.now(UTC) - CLOCK_SKEW)
+    with ExitStack() as stack:
+        endpoint_url = settings.endpoint_url
+        if endpoint_url is None:
+            say("Starting an embedded Kinesis ...")
+            kinesis = stack.enter_context(EmbeddedKinesis(settings.folder / "kinesis.log"))
+            say(kinesis.notice or f"Kinesis is at {kinesis.endpoint_url}")
+            endpoint_url = kinesis.endpoint_url
+        # The publisher and the readers retry by themselves; each shard has a thread that reads.
+        client: Any = kinesis_client(
+            endpoint_url,
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            max_pool_connections=settings.shards + 10,
+        )
+        for stream in (RIDES, PREDICTIONS):
+            if ensure_stream(client, stream, settings.shards):
+                say(f"Created the stream {stream}, shards: {settings.shards}")
+        say("Starting the function ...")
+        function = _start_function(settings, endpoint_url)
+        stack.callback(function.close)
+        mapping = EventSourceMapping(
+            client,
+            RIDES,
+            function,
+            MappingSettings(
+                batch_size=BATCH_SIZE,
+                bisect_batch_on_function_error=True,
+                maximum_retry_attempts=RETRY_ATTEMPTS,
+                starting_position=start,
+                function_response_types=(PARTIAL_RESPONSES,),
+            ),
+            destination=FolderDestination(settings.discarded),
+        )
+        yield Pipeline(endpoint_url, client, stack.enter_context(mapping), start)
+
+
+def _start_function(settings: PipelineSettings, endpoint_url: str) -> Function:
+    if settings.function_url is not None:
+        return RuntimeEmulator(settings.function_url)
+    function_settings = FunctionSettings(
+        environment={
+            "DEAD_LETTERS": settings.dead_letters.resolve().as_uri(),
+            "KINESIS_ENDPOINT_URL": endpoint_url,
+            "PREDICTIONS_STREAM_NAME": PREDICTIONS,
+            "TEST_RUN": "False",
+        }
+    )
+    log = settings.folder / "function.log"
+    pool = FunctionPool(lambda: FunctionProcess(function_settings, log))
+    pool.start()
+    return pool
