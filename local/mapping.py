@@ -32,7 +32,7 @@ from streaming.shards import KinesisReads, ShardReader, list_shards
 class StreamClient(KinesisReads, Protocol):
     """The calls of a boto3 Kinesis client that a mapping needs."""
 
-    def describe_stream_summary(self, **kwargs: Any) -> Any:
+    def describe_stream_summary(self, *, StreamName: str) -> Any:  # noqa: N803  AWS's names
         """Describe a stream: its ARN and how long it keeps a record."""
 
 

@@ -66,8 +66,8 @@ class ShardWorker:
         ]
 
     def start(self) -> None:
-        """Start the threads."""
-        for thread in (self._reading, *self._invoking):
+        """Start the threads, the one that joins the others last."""
+        for thread in (*self._invoking, self._reading):
             thread.start()
 
     def join(self) -> None:

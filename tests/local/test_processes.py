@@ -1,0 +1,40 @@
+import os
+import sys
+from pathlib import Path
+
+from local.processes import last_line, start_process, stop_process
+
+DEAF = "import time; print('deaf', flush=True); time.sleep(60)"
+LISTENING = """
+import time
+from local.processes import exit_with_parent
+exit_with_parent()
+print('listening', flush=True)
+time.sleep(60)
+"""
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def run(program: str, log: Path) -> int:
+    process = start_process(
+        [sys.executable, "-c", program], log=log, environment=os.environ, directory=PROJECT
+    )
+    return stop_process(process, grace_seconds=0.5 if program == DEAF else 20.0)
+
+
+def test_a_process_ends_when_its_input_ends(tmp_path: Path) -> None:
+    assert run(LISTENING, tmp_path / "log") == 0
+
+
+def test_a_process_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    assert run(DEAF, tmp_path / "log") == -9
+
+
+def test_the_last_line_it_printed_is_shown(tmp_path: Path) -> None:
+    run("print('one'); print('two')", tmp_path / "logs" / "log")
+
+    assert last_line(tmp_path / "logs" / "log") == "two"
+
+
+def test_a_process_that_printed_nothing_says_so(tmp_path: Path) -> None:
+    assert last_line(tmp_path / "log") == "it printed nothing"
