@@ -146,10 +146,15 @@ class Checkpoints:
         listed = {shard.shard_id: shard for shard in shards}
         first = not self._resumed
         self._resumed = True
+        # One that is being read stays even if it is not listed: a listing may lag behind.
+        self._begun = {shard_id for shard_id in self._begun if not self._is_finished(shard_id)}
         self._positions = {
-            shard_id: self._positions.get(shard_id) or self._default(shard, first=first)
-            for shard_id, shard in listed.items()
+            shard_id: text
+            for shard_id, text in self._positions.items()
+            if shard_id in listed or shard_id in self._begun
         }
+        for shard_id, shard in listed.items():
+            self._positions.setdefault(shard_id, self._default(shard, first=first))
         turns = [
             shard_id
             for shard_id, shard in listed.items()
@@ -157,7 +162,7 @@ class Checkpoints:
             and not self._is_finished(shard_id)
             and all(self._is_finished(parent) for parent in shard.parents)
         ]
-        self._begun = (self._begun & listed.keys()) | set(turns)
+        self._begun.update(turns)
         if first and self._start == LATEST:
             return dict.fromkeys(turns, LATEST)
         return {shard_id: StartingPosition.parse(self._positions[shard_id]) for shard_id in turns}

@@ -47,6 +47,7 @@ class FakeKinesis:
         calls: Every call's method and arguments, in order.
         page_size: Shards in a page of ListShards.
         refuse: Gives the error code with which PutRecords refuses an entry, or None to take it.
+        unlisted: Shards that ListShards does not show yet.
         empty_reads: So many of the next GetRecords find nothing, although there is something.
     """
 
@@ -54,6 +55,7 @@ class FakeKinesis:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.page_size = 1000
         self.refuse: Callable[[Mapping[str, Any]], str | None] = lambda _entry: None
+        self.unlisted: set[str] = set()
         self.empty_reads = 0
         self._clock = clock
         self._failures: defaultdict[str, deque[Exception | None]] = defaultdict(deque)
@@ -123,7 +125,8 @@ class FakeKinesis:
             if bool(StreamName) == bool(NextToken):
                 raise client_error("InvalidArgumentException", "list_shards", "Name or token.")
             name, start = NextToken.split("|") if NextToken else (StreamName, "0")
-            shards = list(self._stream(name, "list_shards").shards.values())
+            stream = self._stream(name, "list_shards")
+            shards = [s for s in stream.shards.values() if s.shard_id not in self.unlisted]
             end = int(start) + self.page_size
             more = {"NextToken": f"{name}|{end}"} if end < len(shards) else {}
             return {"Shards": [_listed(shard) for shard in shards[int(start) : end]]} | more

@@ -128,6 +128,17 @@ def test_shards_that_have_expired_are_forgotten() -> None:
     assert checkpoints.save() == {"c": "TRIM_HORIZON"}
 
 
+def test_a_shard_that_is_being_read_is_not_forgotten_where_a_listing_lags_behind() -> None:
+    checkpoints = Checkpoints()
+    checkpoints.update([A])
+    checkpoints.finish("a")
+    checkpoints.update([A, D])
+    checkpoints.advance("d", "17")
+    assert checkpoints.update([A]) == {}
+    assert checkpoints.update([A, D]) == {}
+    assert checkpoints.save() == {"a": FINISHED, "d": "17"}
+
+
 def test_a_stream_cannot_start_at_one_shards_sequence_number() -> None:
     with pytest.raises(ValueError, match=r"start is the sequence number 17.*allowed: TRIM_HORIZON"):
         Checkpoints(StartingPosition.after("17"))

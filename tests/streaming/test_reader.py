@@ -71,6 +71,23 @@ def test_a_key_keeps_its_order_over_splits_and_merges(kinesis: FakeKinesis, cloc
         assert of_key == sorted(of_key)
 
 
+def test_children_are_read_even_if_the_listing_does_not_show_them_yet(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    kinesis.split("rides", FIRST)
+    put(kinesis, range(20))
+    kinesis.unlisted = {"shardId-000000000002", "shardId-000000000003"}
+    assert sorted(numbers_in(reader_of(kinesis, clock))) == list(range(20))
+
+
+def test_a_throttled_shard_does_not_hold_up_the_others(kinesis: FakeKinesis, clock: Clock) -> None:
+    put(kinesis, range(20))
+    kinesis.fail("get_records", "ProvisionedThroughputExceededException")
+    record = next(iter(reader_of(kinesis, clock)))
+    assert record.shard_id != FIRST
+    assert clock.now() == 0
+
+
 def test_a_shard_whose_parents_have_expired_is_read(kinesis: FakeKinesis, clock: Clock) -> None:
     put(kinesis, range(5))
     kinesis.split("rides", FIRST)
@@ -235,6 +252,17 @@ def test_a_repetition_is_known_within_the_window_only(kinesis: FakeKinesis, cloc
 def test_a_missing_stream_is_an_error_at_once(kinesis: FakeKinesis) -> None:
     with pytest.raises(StreamError, match="cannot read the stream 'nowhere'"):
         list(StreamReader(kinesis, "nowhere"))
+
+
+def test_a_reader_goes_on_after_an_error_that_somebody_has_mended(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    put(kinesis, range(20))
+    kinesis.fail("get_shard_iterator", "AccessDeniedException")
+    reader = reader_of(kinesis, clock)
+    with pytest.raises(StreamError, match="AccessDenied"):
+        numbers_in(reader)
+    assert sorted(numbers_in(reader)) == list(range(20))
 
 
 def test_an_endpoint_out_of_reach_is_an_error_at_the_start_and_waited_out_later(
