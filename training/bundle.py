@@ -9,7 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from training import tracking
+from training.errors import BundleError
 from training.tracking import LIBRARIES, Outcome, Registered
 
 FORMAT = 1
@@ -72,6 +75,36 @@ def write_bundle(
             _replace(new / name, folder / name)
 
 
+def trained_on(folder: Path) -> list[str]:
+    """Return the months that a bundle's models learnt from.
+
+    Raises:
+        BundleError: The bundle has no manifest that can be read.
+    """
+    months: list[str] = _read_manifest(folder)["trained_on"]
+    return months
+
+
+def read_model(folder: Path, target: str) -> tuple[onnx.ModelProto, int]:
+    """Return a bundle's ONNX model, and how many trips it was fitted to.
+
+    Raises:
+        BundleError: The bundle has no manifest that can be read, or no such model.
+    """
+    targets = _read_manifest(folder)["targets"]
+    if target not in targets:
+        raise BundleError(f"the bundle {folder} has no {target}; it has {', '.join(targets)}")
+    return onnx.load(folder / targets[target]["file"]), int(targets[target]["trips"])
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError) as error:
+        raise BundleError(f"the bundle {folder} has no manifest: {error}") from error
+    return manifest
+
+
 def _describe(bundle: Path, outcome: Outcome, registered: Registered) -> dict[str, Any]:
     target = outcome.target
     file = f"{target.name}/{_GRAPH}"
@@ -83,6 +116,7 @@ def _describe(bundle: Path, outcome: Outcome, registered: Registered) -> dict[st
         "version": registered.version,
         "run_id": registered.run_id,
         "parameters": asdict(target.parameters),
+        "trips": outcome.trips,
         "metrics": dict(outcome.metrics),
     }
 

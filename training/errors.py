@@ -2,6 +2,7 @@
 
 TrainingError
 ├── TripDataError    trip records are missing, damaged or lack a column
+├── BundleError      a bundle lacks its manifest or a model
 └── ParityError      an exported graph does not predict what its scikit-learn model predicts
 """
 
@@ -12,6 +13,10 @@ class TrainingError(Exception):
 
 class TripDataError(TrainingError):
     """Trip records are missing, damaged or lack a column."""
+
+
+class BundleError(TrainingError):
+    """A bundle lacks its manifest or a model."""
 
 
 class ParityError(TrainingError):

@@ -159,7 +159,9 @@ def _ratio(
 ) -> NDArray[np.float64]:
     """Return each key's sum of values over its sum of averages, drawn to 1; [size]."""
     assumed = prior * average.mean()
-    return (np.bincount(key, value, size) + assumed) / (np.bincount(key, average, size) + assumed)
+    sums = np.bincount(key, value, size), np.bincount(key, average, size)
+    ratio: NDArray[np.float64] = (sums[0] + assumed) / (sums[1] + assumed)
+    return ratio
 
 
 def _known(values: Array) -> Array:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from training.errors import TripDataError
 from training.features import FEATURES, Tables, count_tables, look_up
 from training.trips import Array, Rides, card_trips, inputs
 from training.zones import load_zones
@@ -93,11 +94,13 @@ class FittedModel:
         target: What it predicts.
         tables: Lookups, counted from all trips of the training.
         trees: Predicts the target less the tables' guess.
+        trips: How many it was fitted to.
     """
 
     target: Target
     tables: Tables
     trees: HistGradientBoostingRegressor
+    trips: int
 
     def predict(self, rides: Rides) -> Array:
         """Predict the target in its unit, never below 0; float32 [N]."""
@@ -107,6 +110,18 @@ class FittedModel:
         return prediction
 
 
+def known(target: Target, trips: pd.DataFrame) -> tuple[dict[str, Array], Array]:
+    """Return the inputs and the target of those trips whose target is known.
+
+    Raises:
+        TripDataError: It is known of none.
+    """
+    chosen = target.trips(trips)
+    if chosen.empty:
+        raise TripDataError(f"the {target.name} is not known of any of {len(trips):,} trips")
+    return inputs(chosen), chosen[target.name].to_numpy()
+
+
 def fit(target: Target, trips: pd.DataFrame, progress: Progress) -> FittedModel:
     """Fit a model of `target` to those of `trips` whose target is known.
 
@@ -114,8 +129,7 @@ def fit(target: Target, trips: pd.DataFrame, progress: Progress) -> FittedModel:
     in its own tables a trip of a rare pair would find its own answer.
     """
     parameters = target.parameters
-    known = target.trips(trips)
-    rides, truth = inputs(known), known[target.name].to_numpy()
+    rides, truth = known(target, trips)
     rng = np.random.default_rng(parameters.seed)
     zones = load_zones()
     seen = {**rides, "trip_distance": _as_seen(rides["trip_distance"], parameters, rng)}
@@ -128,7 +142,7 @@ def fit(target: Target, trips: pd.DataFrame, progress: Progress) -> FittedModel:
     task = progress.add_task(f"{target.name}: fit {parameters.trees} trees", total=None)
     trees = _regressor(parameters).fit(features, truth - guess)
     progress.update(task, total=1, completed=1)
-    return FittedModel(target, count_tables(rides, truth, zones), trees)
+    return FittedModel(target, count_tables(rides, truth, zones), trees, len(truth))
 
 
 def with_noise(rides: Rides, seed: int = 0) -> Rides:

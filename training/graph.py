@@ -1,5 +1,7 @@
 """A fitted model as an ONNX graph that takes rides as they are, with every table inside."""
 
+import warnings
+
 import numpy as np
 import onnx
 from onnx import numpy_helper
@@ -113,11 +115,14 @@ def to_onnx(model: FittedModel) -> onnx.ModelProto:
 
 
 def _tree_attributes(trees: HistGradientBoostingRegressor) -> list[onnx.AttributeProto]:
-    converted = convert_sklearn(
-        trees,
-        initial_types=[("features", FloatTensorType([None, len(FEATURES)]))],
-        target_opset=OPSETS,
-    )
+    with warnings.catch_warnings():
+        # skl2onnx hands booleans to protobuf as integers, which protobuf < 7.34 takes.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        converted = convert_sklearn(
+            trees,
+            initial_types=[("features", FloatTensorType([None, len(FEATURES)]))],
+            target_opset=OPSETS,
+        )
     (node,) = (n for n in converted.graph.node if n.op_type == "TreeEnsembleRegressor")
     # No feature is ever NaN, and the runtime walks faster where it need not look for one.
     return [a for a in node.attribute if a.name != "nodes_missing_value_tracks_true"]

@@ -11,9 +11,8 @@ from rich.progress import Progress
 
 from training import plots, tracking
 from training.bundle import Months, write_bundle
-from training.errors import TripDataError
 from training.export import PARITY_RIDES, check_parity
-from training.fit import TARGETS, FittedModel, Target, fit, with_noise
+from training.fit import TARGETS, FittedModel, Target, fit, known, with_noise
 from training.graph import to_onnx
 from training.metrics import measure
 from training.statistics import count_statistics
@@ -95,27 +94,23 @@ def _outcome(
     rows = rng.choice(len(trips), min(PARITY_RIDES, len(trips)), replace=False)
     metrics["parity_largest_difference"] = check_parity(graph, model, inputs(trips.iloc[rows]))
     example = trips.loc[: _EXAMPLE_RIDES - 1, list(INPUTS)]
-    return Outcome(target, graph, metrics, figures, example)
+    return Outcome(target, model.trips, graph, metrics, figures, example)
 
 
 def judge(model: FittedModel, trips: pd.DataFrame, name: str) -> dict[str, float]:
     """Return the metrics of a model on some trips, with exact and with estimated distance."""
-    known = model.target.trips(trips)
-    if known.empty:
-        raise TripDataError(f"no {model.target.name} is known of any {name} trip")
-    rides, truth = inputs(known), known[model.target.name].to_numpy()
+    rides, truth = known(model.target, trips)
     noisy = with_noise(rides)
     return {
         **measure(model.predict(rides), truth).named(name),
         **measure(model.predict(noisy), truth).named(f"{name}_noisy"),
-        f"{name}_trips": float(len(truth)),
+        f"{name}_trips": len(truth),
     }
 
 
 def _figures(model: FittedModel, trips: pd.DataFrame) -> dict[str, Figure]:
     target = model.target
-    known = target.trips(trips)
-    rides, truth = inputs(known), known[target.name].to_numpy()
+    rides, truth = known(target, trips)
     prediction = model.predict(rides)
     return {
         "error_by_hour.png": plots.error_by_hour(rides["hour"], prediction - truth, target.unit),

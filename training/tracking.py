@@ -57,6 +57,7 @@ class Outcome:
 
     Attributes:
         target: What is predicted, and how it was fitted.
+        trips: How many trips it was fitted to.
         graph: The exported model.
         metrics: By name.
         figures: By file name.
@@ -64,6 +65,7 @@ class Outcome:
     """
 
     target: Target
+    trips: int
     graph: onnx.ModelProto
     metrics: Mapping[str, float]
     figures: Mapping[str, Figure]
@@ -94,7 +96,7 @@ def log(outcome: Outcome) -> Registered:
     """Log an outcome as a child of the open run, and register its model."""
     target = outcome.target
     with mlflow.start_run(run_name=target.model, nested=True) as run:
-        mlflow.log_params(asdict(target.parameters))
+        mlflow.log_params({**asdict(target.parameters), "trips": outcome.trips})
         mlflow.log_metrics(dict(outcome.metrics))
         for name, figure in outcome.figures.items():
             mlflow.log_figure(figure, name)

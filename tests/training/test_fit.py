@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.training.city import QUIET, SMALL, SMALL_DURATION, SMALL_TIP, city_trips, rides
+from training.errors import TripDataError
+from training.fit import fit, known, with_noise
+from training.trips import INPUTS, inputs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_model_predicts_a_later_month_better_than_its_mean(tmp_path: Path) -> None:
+    model = fit(SMALL_DURATION, city_trips(tmp_path, "2023-01"), QUIET)
+    later, truth = known(SMALL_DURATION, city_trips(tmp_path, "2023-02"))
+
+    error = np.abs(model.predict(later) - truth).mean()
+
+    assert error < 0.25 * np.abs(truth - truth.mean()).mean()
+
+
+def test_a_model_knows_rush_hours(tmp_path: Path) -> None:
+    model = fit(SMALL_DURATION, city_trips(tmp_path), QUIET)
+    harlem, astoria = 74, 7
+
+    rush, quiet = model.predict(
+        rides((harlem, astoria, 3, 17.5, 2, 1, 1), (harlem, astoria, 3, 12.5, 2, 1, 1))
+    )
+
+    assert rush > 1.2 * quiet
+
+
+def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
+    trips = city_trips(tmp_path)
+
+    first, again = (fit(SMALL_DURATION, trips, QUIET).predict(inputs(trips)) for _ in range(2))
+
+    np.testing.assert_array_equal(first, again)
+
+
+def test_the_tip_model_learns_from_card_payers_only(tmp_path: Path) -> None:
+    trips = city_trips(tmp_path)
+    cash = trips["payment_type"] == 2
+    without_cash, with_tips_in_cash = trips[~cash], trips.assign(tip=trips["tip"].mask(cash, 40.0))
+
+    first, second = (
+        fit(SMALL_TIP, learnt, QUIET).predict(inputs(trips))
+        for learnt in (without_cash, with_tips_in_cash)
+    )
+
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_trip_of_a_rare_pair_does_not_learn_its_own_answer() -> None:
+    # Each pair of zones was ridden once, and its duration is pure chance: there is nothing to
+    # learn. Whoever looks a trip up in tables that hold it takes the pair's mean for the truth.
+    rng = np.random.default_rng(0)
+    pairs = rng.permutation(200 * 200)[:4_000]
+    trips = pd.DataFrame(dict.fromkeys(INPUTS, np.ones(len(pairs))), dtype="float32").assign(
+        PULocationID=np.float32(1 + pairs // 200),
+        DOLocationID=np.float32(1 + pairs % 200),
+        trip_distance=np.float32(3),
+        duration=rng.normal(20, 5, len(pairs)).astype("float32"),
+    )
+    model = fit(SMALL_DURATION, trips, QUIET)
+
+    left = model.predict(inputs(trips)) - 20
+
+    assert left.std() < 2.2
+
+
+def test_a_model_that_learnt_from_estimates_trusts_the_distance_less(tmp_path: Path) -> None:
+    trips = city_trips(tmp_path)
+    exact = replace(SMALL_DURATION, parameters=replace(SMALL, trees=40, estimated=0, unknown=0))
+    mixed = replace(SMALL_DURATION, parameters=replace(SMALL, trees=40, estimated=1, unknown=0))
+    later, truth = known(SMALL_DURATION, city_trips(tmp_path, "2023-02"))
+    noisy = with_noise(later)
+
+    off = [np.abs(fit(t, trips, QUIET).predict(noisy) - truth).mean() for t in (exact, mixed)]
+
+    assert off[1] < off[0]
+
+
+def test_noise_is_fifteen_per_cent_and_never_makes_a_distance_unknown(tmp_path: Path) -> None:
+    exact = inputs(city_trips(tmp_path))
+
+    noisy = with_noise(exact)
+    ratio = noisy["trip_distance"] / exact["trip_distance"]
+
+    assert ratio.mean() == pytest.approx(1, abs=0.02)
+    assert ratio.std() == pytest.approx(0.15, abs=0.01)
+    assert noisy["trip_distance"].min() > 0
+    assert noisy["hour"] is exact["hour"]
+
+
+def test_trips_without_a_known_tip_are_refused_by_name(tmp_path: Path) -> None:
+    trips = city_trips(tmp_path)
+    cash = trips[trips["payment_type"] == 2]
+
+    with pytest.raises(TripDataError, match=f"the tip is not known of any of {len(cash)} trips"):
+        fit(SMALL_TIP, cash, QUIET)
