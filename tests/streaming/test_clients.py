@@ -1,0 +1,94 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streaming.clients import aws_client, kinesis_client
+from streaming.errors import SettingsError
+
+LOCAL = "http://127.0.0.1:4566"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # botocore reads the environment by itself: there is no other way to hand it one.
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_PROFILE",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_KINESIS",
+        "KINESIS_ENDPOINT_URL",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+
+
+def access_key(client: Any) -> str | None:
+    credentials = client._request_signer._credentials  # where botocore keeps them
+    return credentials.access_key if credentials else None
+
+
+def test_an_endpoint_that_stands_in_needs_neither_credentials_nor_region() -> None:
+    client = kinesis_client(LOCAL)
+    assert client.meta.endpoint_url == LOCAL
+    assert client.meta.region_name == "us-east-1"
+    assert access_key(client) == "local"
+
+
+@pytest.mark.parametrize(
+    "variable", ["KINESIS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL"]
+)
+def test_the_environment_may_name_the_endpoint(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, LOCAL)
+    client = kinesis_client()
+    assert client.meta.endpoint_url == LOCAL
+    assert access_key(client) == "local"
+
+
+def test_an_argument_outranks_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KINESIS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert kinesis_client(LOCAL).meta.endpoint_url == LOCAL
+
+
+def test_credentials_and_region_that_are_configured_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    client = kinesis_client(LOCAL)
+    assert access_key(client) == "mine"
+    assert client.meta.region_name == "eu-central-1"
+
+
+def test_aws_itself_is_never_asked_with_stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # this test asks nobody
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    assert access_key(kinesis_client()) is None
+    private = "https://vpce-1.kinesis.us-east-1.vpce.amazonaws.com"
+    assert access_key(kinesis_client(private)) is None
+
+
+def test_aws_without_a_region_says_what_to_set() -> None:
+    with pytest.raises(SettingsError, match="AWS_REGION is None; allowed: a region"):
+        kinesis_client()
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:4566", "localhost", "ftp://127.0.0.1", "http://"])
+def test_an_endpoint_that_is_no_url_says_what_is_allowed(endpoint: str) -> None:
+    with pytest.raises(SettingsError, match=r"endpoint URL is .*; allowed: http"):
+        kinesis_client(endpoint)
+
+
+def test_a_client_gives_up_on_a_dead_connection_within_seconds_unless_told_otherwise() -> None:
+    config = aws_client("kinesis", LOCAL).meta.config
+    assert (config.connect_timeout, config.read_timeout) == (5, 20)
+    config = aws_client("s3", LOCAL, read_timeout=1, retries={"total_max_attempts": 1}).meta.config
+    assert (config.connect_timeout, config.read_timeout) == (5, 1)
+    assert config.retries["total_max_attempts"] == 1
