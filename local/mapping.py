@@ -24,7 +24,7 @@ from local.mapping_metrics import MappingMetrics, MappingSnapshot
 from local.mapping_settings import MappingSettings
 from local.mapping_shard import Finished, ShardWorker
 from streaming.errors import StreamUnavailable
-from streaming.positions import Checkpoints, Shard, StartingPosition
+from streaming.positions import LATEST, Checkpoints, Shard, StartingPosition
 from streaming.retries import backoff
 from streaming.shards import KinesisReads, ShardReader, list_shards
 
@@ -110,7 +110,9 @@ class EventSourceMapping:
         self.stop()
 
     def start(self) -> None:
-        """Begin with the shards whose turn it is; returns at once.
+        """Begin with the shards whose turn it is, and return.
+
+        With LATEST, every record that is put from now on reaches the function.
 
         Raises:
             StreamError: The stream cannot be read.
@@ -122,7 +124,11 @@ class EventSourceMapping:
         self._encoder = EventEncoder(arn)
         self._retention = timedelta(hours=stream["RetentionPeriodHours"])
         self._identity = MappingIdentity(str(uuid.uuid4()), arn, self._function_arn)
-        self._begin(shards)
+        try:
+            self._begin(shards)
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Let each invocation under way end, and return when nothing is under way any more.
@@ -184,6 +190,8 @@ class EventSourceMapping:
             jitter=self._timing.jitter,
             now=self._timing.now,
         )
+        if start == LATEST:
+            reader.open()
         lanes = [
             BatchBuffer(self._settings, self._timing.clock)
             for _ in range(self._settings.parallelization_factor)

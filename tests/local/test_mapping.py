@@ -113,7 +113,6 @@ def test_latest_leaves_out_what_was_there_before(world: World) -> None:
     world.put("key", b"before")
     function = ScriptedFunction()
     mapping = world.map(function, starting_position=LATEST)
-    eventually(lambda: any(call == "get_records" for call, _ in world.kinesis.calls))
 
     after = world.put("key", b"after")
     done(mapping, 1)
@@ -284,6 +283,14 @@ def test_an_unknown_stream_is_an_error_at_the_start() -> None:
 
     with pytest.raises(StreamError, match="cannot read the stream 'rides'"):
         mapping.start()
+
+
+def test_a_shard_that_cannot_be_read_is_an_error_at_the_start() -> None:
+    world = World(shards=2)
+    world.kinesis.fail("get_shard_iterator", None, "AccessDeniedException")
+
+    with pytest.raises(StreamError, match="AccessDeniedException"):
+        world.map(ScriptedFunction(), starting_position=LATEST)
 
 
 @pytest.mark.parametrize("failing", ["the stream", "the function"])

@@ -124,6 +124,7 @@ COMPLETE_FAILURE = [
     Rule("failures that are no list fail it", [{"batchItemFailures": "3"}], [ALL, ALL]),
     Rule("a list of something else fails it", [{"batchItemFailures": ["3"]}], [ALL, ALL]),
     Rule("a response that is no object fails it", ["done"], [ALL, ALL]),
+    Rule("a response that is no JSON fails it", [float("nan")], [ALL, ALL]),
 ]
 PARTIAL_FAILURE = [
     Rule(
