@@ -94,10 +94,10 @@ class Tally:
 
     def __str__(self) -> str:
         """Sum up in one line."""
-        parts = [f"{self.printed:,} records of {self.stream} printed"]
-        parts += [f"{self.left_out:,} that are not JSON left out"] if self.left_out else []
-        parts += [f"{self.duplicates:,} duplicates dropped"] if self.duplicates else []
-        return ", ".join(parts)
+        parts = [f"{self.printed:,} printed"]
+        parts += [f"{self.left_out:,} not JSON"] if self.left_out else []
+        parts += [f"{self.duplicates:,} repeated"] if self.duplicates else []
+        return f"{self.stream}: {', '.join(parts)}"
 
 
 class Bookmark:
@@ -188,6 +188,7 @@ def main(
                 bookmark.save_now_and_then(reader)
     except BrokenPipeError:
         _silence_stdout()
+        return 0
     except StreamingError as error:
         print(f"tail: {error}", file=sys.stderr)
         return 1

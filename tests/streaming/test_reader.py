@@ -281,9 +281,7 @@ def test_an_endpoint_out_of_reach_is_an_error_at_the_start_and_waited_out_later(
 
 
 @pytest.fixture
-def moto_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")  # boto3 takes them from the environment alone
+def moto_client() -> Iterator[Any]:
     with mock_aws():
         yield boto3.client("kinesis", region_name="us-east-1")
 
