@@ -6,34 +6,34 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
 # One virtual environment for each set of requirements, so that `make run` installs no training package.
-RUN := .venv-run
-TRAIN := .venv-train
-TEST := .venv-test
+RUN_ENV := .venv-run
+TRAIN_ENV := .venv-train
+TEST_ENV := .venv-test
 
 .PHONY: help
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(RUN)/installed: requirements/run.txt
-$(TRAIN)/installed: requirements/train.txt
-$(TEST)/installed: requirements/test.txt
-$(RUN)/installed-parquet: requirements/parquet.txt | $(RUN)/installed
+$(RUN_ENV)/installed: requirements/run.txt
+$(TRAIN_ENV)/installed: requirements/train.txt
+$(TEST_ENV)/installed: requirements/test.txt
+$(RUN_ENV)/installed-parquet: requirements/parquet.txt | $(RUN_ENV)/installed
 
 .venv-%/installed:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + " (make PYTHON=... names another)")'
 	@echo "Installing $< into $(@D) ..."
 	@$(PYTHON) -m venv $(@D)
-	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(@D)/bin/pip install --quiet --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(RUN)/installed-parquet:
+$(RUN_ENV)/installed-parquet:
 	@echo "Installing $< into $(@D) ..."
-	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(@D)/bin/pip install --quiet --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .PHONY: run
-run: $(RUN)/installed $(if $(DATA),$(RUN)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SHARDS= SEED= POISON= FUNCTION_URL=
-	@$(RUN)/bin/python -m local \
+run: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SHARDS= SEED= POISON= FUNCTION_URL=
+	@$(RUN_ENV)/bin/python -m local \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
 	    $(if $(DATA),--data "$(DATA)") $(if $(SHARDS),--shards "$(SHARDS)") \
 	    $(if $(SEED),--seed "$(SEED)") $(if $(POISON),--poison "$(POISON)") \
@@ -41,31 +41,32 @@ run: $(RUN)/installed $(if $(DATA),$(RUN)/installed-parquet) ## The whole pipeli
 
 .PHONY: test
 test: lint typecheck ## Lint, types and every test
-	@$(TEST)/bin/python -m pytest --cov --cov-report=term
+	@$(TEST_ENV)/bin/python -m pytest --cov --cov-report=term
 
 .PHONY: lint
-lint: $(TEST)/installed ## Only ruff's rules and format
-	@$(TEST)/bin/ruff check .
-	@$(TEST)/bin/ruff format --check .
+lint: $(TEST_ENV)/installed ## Only ruff's rules and format
+	@$(TEST_ENV)/bin/ruff check .
+	@$(TEST_ENV)/bin/ruff format --check .
 
 .PHONY: typecheck
-typecheck: $(TEST)/installed ## Only the types
-	@$(TEST)/bin/mypy
+typecheck: $(TEST_ENV)/installed ## Only the types
+	@$(TEST_ENV)/bin/mypy
 
 .PHONY: format
-format: $(TEST)/installed ## Let ruff format and mend what it can
-	@$(TEST)/bin/ruff check --fix .
-	@$(TEST)/bin/ruff format .
+format: $(TEST_ENV)/installed ## Let ruff format and mend what it can
+	@$(TEST_ENV)/bin/ruff check --fix .
+	@$(TEST_ENV)/bin/ruff format .
 
 .PHONY: train
-train: $(TRAIN)/installed ## Train a bundle: MONTHS=2023-01,2023-02 or DATA="<files>"; VALIDATE= OUTPUT=models
-	@$(TRAIN)/bin/python scripts/train.py \
+train: $(TRAIN_ENV)/installed ## Train a bundle: MONTHS=2023-01,2023-02 or DATA="<files>"; VALIDATE= TEST= OUTPUT=models
+	@$(TRAIN_ENV)/bin/python scripts/train.py \
 	    $(if $(MONTHS),--months "$(MONTHS)") $(if $(DATA),--data $(DATA)) \
-	    $(if $(VALIDATE),--validate $(VALIDATE)) $(if $(OUTPUT),--output "$(OUTPUT)")
+	    $(if $(VALIDATE),--validate $(VALIDATE)) $(if $(TEST),--test $(TEST)) \
+	    $(if $(OUTPUT),--output "$(OUTPUT)")
 
 .PHONY: evaluate
-evaluate: $(TRAIN)/installed ## Judge a bundle beside two baselines: DATA="<files>"; BUNDLE=models TRAIN_DATA="<files>"
-	@$(TRAIN)/bin/python scripts/evaluate.py \
+evaluate: $(TRAIN_ENV)/installed ## Judge a bundle beside two baselines: DATA="<files>"; BUNDLE=models TRAIN_DATA="<files>"
+	@$(TRAIN_ENV)/bin/python scripts/evaluate.py \
 	    $(if $(DATA),--data $(DATA)) $(if $(BUNDLE),--bundle "$(BUNDLE)") \
 	    $(if $(TRAIN_DATA),--train $(TRAIN_DATA))
 
