@@ -39,7 +39,8 @@ class StreamReader:
         client: A boto3 Kinesis client.
         stream_name: The stream.
         start: Where to begin: TRIM_HORIZON, LATEST or a timestamp.
-        saved: An earlier `position`, to go on from; it outranks `start`.
+        saved: An earlier `position`, to go on from; it outranks `start`. The event ids seen before
+            are not in it.
         follow: Wait for more at the tip. If false, an iteration ends when every shard was read to
             its tip.
         stopped: Ends the iteration when set, by `stop` or by anybody.
