@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -58,16 +58,6 @@ class _Discarded(msgspec.Struct):
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 
-class RecordReads(Protocol):
-    """The calls of a boto3 Kinesis client that a look-up needs."""
-
-    def get_shard_iterator(self, **kwargs: Any) -> Any:
-        """Answer a `ShardIterator`."""
-
-    def get_records(self, **kwargs: Any) -> Any:
-        """Answer `Records`."""
-
-
 def read_predictions(
     records: Iterable[StreamRecord], ledger: Ledger, route_of: Callable[[str], Route | None]
 ) -> None:
@@ -101,7 +91,7 @@ class RouteLookUp:
 
     def __init__(
         self,
-        client: RecordReads,
+        client: Any,
         stream_name: str,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -125,9 +115,11 @@ class RouteLookUp:
             return None
         self._next = self._clock() + LOOK_UP_SECONDS
         try:
-            data = self._record(*event_id.split(":")[:2])
+            shard_id, sequence_number = event_id.split(":")[:2]
+            data = self._record(shard_id, sequence_number)
             ride = msgspec.json.decode(data, type=_RideStarted).ride
-        except (BotoCoreError, ClientError, LookupError, *UNREADABLE):
+        # An id of another kind, a record that is gone, a payload that is no plain ride.
+        except (BotoCoreError, ClientError, LookupError, ValueError):
             return None
         return ride.PULocationID, ride.DOLocationID
 

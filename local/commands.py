@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Any, Protocol
+from typing import Any
 
 RIDE_ID = 256
 SMALLEST_EVENT = {
@@ -12,14 +12,7 @@ SMALLEST_EVENT = {
 LOOK_BACK_SECONDS = 60
 
 
-class ShardLister(Protocol):
-    """The call of a boto3 Kinesis client that is needed here."""
-
-    def list_shards(self, **kwargs: Any) -> Any:
-        """Answer `Shards`."""
-
-
-def shard_of(client: ShardLister, stream_name: str, partition_key: str) -> str:
+def shard_of(client: Any, stream_name: str, partition_key: str) -> str:
     """Find the shard that takes a partition key's records.
 
     A key belongs to the open shard whose range holds its MD5 hash (Kinesis Data Streams API
@@ -50,12 +43,14 @@ def paste_commands(client: Any, rides: str, predictions: str) -> str:
     endpoint_url, region = client.meta.endpoint_url, client.meta.region_name
     shard_id = shard_of(client, predictions, str(RIDE_ID))
     put = f"""\
-  aws kinesis put-record --endpoint-url {endpoint_url} --stream-name {rides} \\
-    --partition-key {RIDE_ID} --data '{json.dumps(SMALLEST_EVENT)}'"""
+  aws kinesis put-record --endpoint-url {endpoint_url} \\
+    --stream-name {rides} --partition-key {RIDE_ID} \\
+    --data '{json.dumps(SMALLEST_EVENT, separators=(",", ":"))}'"""
     return f"""\
 Put a ride of your own, in a second terminal:
 
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION={region}
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+  export AWS_DEFAULT_REGION={region}
 
 With version 1 of the aws command (aws --version says which):
 
@@ -68,9 +63,12 @@ With version 2:
 
 Read its prediction:
 
-  ITERATOR=$(aws kinesis get-shard-iterator --endpoint-url {endpoint_url} \\
-    --stream-name {predictions} --shard-id {shard_id} --shard-iterator-type AT_TIMESTAMP \\
-    --timestamp $(($(date +%s) - {LOOK_BACK_SECONDS})) --query ShardIterator --output text)
-  aws kinesis get-records --endpoint-url {endpoint_url} --shard-iterator "$ITERATOR" \\
-    --query "Records[?PartitionKey=='{RIDE_ID}'].Data | [-1]" --output text | base64 --decode
+  ITERATOR=$(aws kinesis get-shard-iterator --query ShardIterator \\
+    --output text --endpoint-url {endpoint_url} \\
+    --stream-name {predictions} --shard-id {shard_id} \\
+    --shard-iterator-type AT_TIMESTAMP \\
+    --timestamp $(($(date +%s) - {LOOK_BACK_SECONDS})))
+  aws kinesis get-records --endpoint-url {endpoint_url} \\
+    --shard-iterator "$ITERATOR" --output text \\
+    --query "Records[?PartitionKey=='{RIDE_ID}'].Data | [-1]" | base64 --decode; echo
 """

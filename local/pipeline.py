@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from local.destination import FolderDestination
 from local.emulator import RuntimeEmulator
+from local.errors import StartError
 from local.function import Function, FunctionPool, FunctionProcess, FunctionSettings
 from local.kinesis import EmbeddedKinesis, ensure_stream
 from local.mapping import EventSourceMapping
@@ -98,7 +101,7 @@ def open_pipeline(settings: PipelineSettings, say: Callable[[str], None]) -> Ite
             max_pool_connections=settings.shards + 10,
         )
         for stream in (RIDES, PREDICTIONS):
-            if ensure_stream(client, stream, settings.shards):
+            if _ensured(client, stream, settings.shards):
                 say(f"Created the stream {stream}, shards: {settings.shards}")
         say("Starting the function ...")
         function = _start_function(settings, endpoint_url)
@@ -117,6 +120,13 @@ def open_pipeline(settings: PipelineSettings, say: Callable[[str], None]) -> Ite
             destination=FolderDestination(settings.discarded),
         )
         yield Pipeline(endpoint_url, client, stack.enter_context(mapping), start)
+
+
+def _ensured(client: Any, stream: str, shards: int) -> bool:
+    try:
+        return ensure_stream(client, stream, shards)
+    except (BotoCoreError, ClientError) as error:
+        raise StartError(f"cannot use the stream {stream}: {error}") from error
 
 
 def _start_function(settings: PipelineSettings, endpoint_url: str) -> Function:

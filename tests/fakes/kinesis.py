@@ -156,6 +156,7 @@ class FakeKinesis:
                 "TRIM_HORIZON": 0,
                 "LATEST": stream.newest,
                 "AT_TIMESTAMP": shard.records[earlier - 1].number if earlier else 0,
+                "AT_SEQUENCE_NUMBER": int(StartingSequenceNumber) - 1,
                 "AFTER_SEQUENCE_NUMBER": int(StartingSequenceNumber),
             }[ShardIteratorType]
             return {"ShardIterator": self._iterator(StreamName, shard, after)}
