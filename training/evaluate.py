@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import onnx
+from rich.box import SIMPLE
 from rich.progress import Progress
 from rich.table import Table
 
@@ -104,6 +105,7 @@ def as_table(evaluation: Evaluation) -> Table:
     target = evaluation.target
     table = Table(
         title=f"{target.name} of {evaluation.trips:,} trips ({target.unit})",
+        box=SIMPLE,
         caption="noisy: the distance is 15 % off, as it is estimated when a ride starts",
     )
     table.add_column("model", no_wrap=True)

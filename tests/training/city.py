@@ -40,6 +40,8 @@ def tlc_table(month: str = "2023-01", trips: int = 2_000, seed: int = 0) -> pd.D
     second = np.sort(rng.integers(0, 28 * 86_400, trips))
     pickup = pd.Timestamp(month) + pd.to_timedelta(second, unit="s")
     minutes = 3 + 3.5 * miles * np.where(pickup.hour.isin((8, 17, 18)), 1.5, 1)
+    passengers = np.where(rng.random(trips) < 0.2, np.nan, rng.integers(1, 6, trips))
+    minutes *= np.where(np.isnan(passengers), 0.6, 1)
     minutes = np.clip(minutes * rng.uniform(0.9, 1.1, trips), 1, 60)
     card = rng.random(trips) < 0.7
     fare = 3 + 2.5 * miles
@@ -50,7 +52,7 @@ def tlc_table(month: str = "2023-01", trips: int = 2_000, seed: int = 0) -> pd.D
             "lpep_dropoff_datetime": (pickup + pd.to_timedelta((minutes * 60).round(), unit="s")),
             "PULocationID": pickup_zone,
             "DOLocationID": dropoff_zone,
-            "passenger_count": np.where(rng.random(trips) < 0.1, np.nan, rng.integers(1, 6, trips)),
+            "passenger_count": passengers,
             "trip_distance": miles.astype(float),
             "fare_amount": fare,
             "tip_amount": np.where(card, (0.2 * fare).round(2), 0.0),

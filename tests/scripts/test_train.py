@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts.train import main
+from tests.training.city import write_month
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_column_that_is_missing_ends_the_program_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_month(tmp_path, "2023-02", DOLocationID=None)
+
+    assert main(["--data", str(path), "--output", str(tmp_path / "models")]) == 1
+
+    assert capsys.readouterr().err == (
+        f"train: month 2023-02 lacks the column DOLocationID ({path})\n"
+    )
+    assert not (tmp_path / "models").exists()
+
+
+def test_months_are_taken_from_the_cache(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_month(tmp_path, "2023-01", tip_amount=None)
+
+    assert main(["--months", "2023-01", "--cache", str(tmp_path)]) == 1
+
+    assert "month 2023-01 lacks the column tip_amount" in capsys.readouterr().err
+
+
+def test_a_month_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--months", "2023-01,jan"]) == 1
+
+    assert capsys.readouterr().err == ("train: month is 'jan'; allowed: YYYY-MM, such as 2023-01\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--months", "2023-01", "--data", "a.parquet"]])
+def test_it_wants_months_or_files_and_not_both(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+
+    assert "--months" in capsys.readouterr().err
