@@ -109,7 +109,8 @@ def as_table(evaluation: Evaluation) -> Table:
         caption="noisy: the distance is 15 % off, as it is estimated when a ride starts",
     )
     table.add_column("model", no_wrap=True)
-    for heading in ("learnt from", "RMSE", "MAE", "R²", "noisy RMSE", "noisy MAE", "noisy R²"):
+    table.add_column("learnt from", justify="right", min_width=len("1,000,000"))
+    for heading in ("RMSE", "MAE", "R²", "noisy RMSE", "noisy MAE", "noisy R²"):
         table.add_column(heading, justify="right")
     for score in evaluation.scores:
         numbers = [
