@@ -106,6 +106,7 @@ def as_table(evaluation: Evaluation) -> Table:
     table = Table(
         title=f"{target.name} of {evaluation.trips:,} trips ({target.unit})",
         box=SIMPLE,
+        padding=(0, 1, 0, 0),
         caption="noisy: the distance is 15 % off, as it is estimated when a ride starts",
     )
     table.add_column("model", no_wrap=True)

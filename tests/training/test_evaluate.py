@@ -48,6 +48,7 @@ def test_the_table_fits_a_terminal_and_shows_every_figure(tmp_path: Path) -> Non
         assert f"{score.learnt_from:,}" in text
         assert f"{score.exact.rmse:.2f}" in text
         assert f"{score.noisy.mae:.2f}" in text
+        assert f"{score.noisy.r2:.2f}" in text
 
 
 def test_no_known_tip_to_measure_on_is_an_error_that_says_so(tmp_path: Path) -> None:
