@@ -3,6 +3,9 @@
 import hashlib
 import json
 from typing import Any
+from urllib.parse import urlsplit
+
+from streaming.clients import AWS_DOMAINS
 
 RIDE_ID = 256
 SMALLEST_EVENT = {
@@ -10,6 +13,7 @@ SMALLEST_EVENT = {
     "ride_id": RIDE_ID,
 }
 LOOK_BACK_SECONDS = 60
+STAND_IN_CREDENTIALS = "export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
 
 
 def shard_of(client: Any, stream_name: str, partition_key: str) -> str:
@@ -42,6 +46,8 @@ def paste_commands(client: Any, rides: str, predictions: str) -> str:
     """
     endpoint_url, region = client.meta.endpoint_url, client.meta.region_name
     shard_id = shard_of(client, predictions, str(RIDE_ID))
+    at_aws = str(urlsplit(endpoint_url).hostname).endswith(AWS_DOMAINS)
+    credentials = "" if at_aws else f"  {STAND_IN_CREDENTIALS}\n"
     put = f"""\
   aws kinesis put-record --endpoint-url {endpoint_url} \\
     --stream-name {rides} --partition-key {RIDE_ID} \\
@@ -49,8 +55,7 @@ def paste_commands(client: Any, rides: str, predictions: str) -> str:
     return f"""\
 Put a ride of your own, in a second terminal:
 
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
-  export AWS_DEFAULT_REGION={region}
+{credentials}  export AWS_DEFAULT_REGION={region}
 
 With version 1 of the aws command (aws --version says which):
 

@@ -9,7 +9,7 @@ from local.answers import DeadLetterFolders, RouteLookUp, read_predictions
 from local.display import Show
 from local.ledger import Ledger, Meter, Sums
 from local.pipeline import PREDICTIONS, RIDES, Pipeline
-from local.producing import paced
+from local.producing import in_calls, paced
 from local.sources import Rides
 from local.view import Snapshot
 from streaming.errors import StreamError
@@ -113,7 +113,8 @@ class Demo:
     def _put(self) -> None:
         publisher = Publisher(self._pipeline.client, RIDES)
         try:
-            for batch in paced(self._rides.rides, self._rate, sleep=self._stop.wait):
+            groups = in_calls(self._rides.rides)
+            for batch in paced(groups, self._rate, sleep=self._stop.wait):
                 if self._held_back():
                     return
                 self._ledger.put(batch)

@@ -1,7 +1,8 @@
 """Putting rides on a stream at a steady rate."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from random import Random
 from typing import TypeVar
@@ -58,8 +59,15 @@ def outgoing(
         )
 
 
+def in_calls(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Group items to what one PutRecords call takes: 500."""
+    rest = iter(items)
+    while group := list(islice(rest, CALL_ENTRIES)):
+        yield group
+
+
 def paced(
-    items: Iterable[Item],
+    groups: Iterable[Sequence[Item]],
     rate: float | None,
     *,
     clock: Callable[[], float] = time.monotonic,
@@ -67,10 +75,10 @@ def paced(
 ) -> Iterator[list[Item]]:
     """Hand out items as they fall due, in batches that one PutRecords call takes.
 
-    Who falls behind gets larger batches until it has caught up.
+    Who takes long over a batch gets larger ones until it has caught up.
 
     Args:
-        items: What to hand out.
+        groups: The items, in groups of those that become available together.
         rate: Items a second; None: at once.
         clock: Seconds, from any origin, never going back.
         sleep: Waits for some seconds. A true answer, as `threading.Event.wait` gives when the
@@ -79,10 +87,19 @@ def paced(
     Yields:
         1 to 500 items.
     """
-    rest = iter(items)
+    available: deque[Item] = deque()
+    source = iter(groups)
     started = clock()
     handed_out = 0
     while True:
+        if not available:
+            asked = clock()
+            group = next(source, None)
+            if group is None:
+                return
+            available.extend(group)
+            started += clock() - asked  # a source that lets us wait sets us back, not behind
+            continue
         due = CALL_ENTRIES
         if rate is not None:
             due = 1 + int((clock() - started) * rate) - handed_out
@@ -91,8 +108,6 @@ def paced(
                 if sleep(max(until_next, TICK_SECONDS)):
                     return
                 continue
-        batch = list(islice(rest, min(due, CALL_ENTRIES)))
-        if not batch:
-            return
+        batch = [available.popleft() for _ in range(min(due, len(available), CALL_ENTRIES))]
         handed_out += len(batch)
         yield batch

@@ -4,12 +4,14 @@ It works against any endpoint: KINESIS_ENDPOINT_URL or --endpoint-url name one, 
 """
 
 import argparse
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, cast
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -17,7 +19,7 @@ import msgspec
 
 from local.arguments import rate, share, whole_number
 from local.errors import RidesUnavailable
-from local.producing import paced
+from local.producing import in_calls, paced
 from local.rides import read_statistics
 from local.sources import drawn_rides, replayed_rides
 from streaming.clients import kinesis_client
@@ -26,6 +28,8 @@ from streaming.publisher import Entry, Publisher, PutRecordsClient
 
 PATIENCE_SECONDS = 60.0
 """How long rides are sent again that Kinesis refuses."""
+
+READ_BYTES = 65_536
 
 INTERRUPTED = 130
 """A shell's exit status for Ctrl-C."""
@@ -63,7 +67,7 @@ def main(
     argv: list[str] | None = None,
     *,
     client: PutRecordsClient | None = None,
-    stdin: BinaryIO = sys.stdin.buffer,
+    stdin: BufferedIOBase | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
@@ -73,7 +77,7 @@ def main(
     tally = Tally()
     started = clock()
     try:
-        entries = _entries(arguments, stdin)
+        entries = _entries(arguments, stdin or cast("BufferedIOBase", sys.stdin.buffer))
         publisher = Publisher(
             client or _client(arguments.endpoint_url), arguments.stream, clock=clock, sleep=sleep
         )
@@ -104,11 +108,25 @@ def put(
             return
 
 
-def read_lines(lines: Iterable[bytes]) -> Iterator[Entry]:
+def arriving_lines(stdin: BufferedIOBase) -> Iterator[list[bytes]]:
+    """Yield lines in groups, as soon as they can be read, so that a slow source is not held up."""
+    rest = b""
+    while chunk := stdin.read1(READ_BYTES):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield lines
+    yield [rest]
+
+
+def line_entries(groups: Iterable[list[bytes]]) -> Iterator[list[Entry]]:
     """Put lines as they are; the partition key is the ride's id, else the line's number."""
-    for number, line in enumerate(lines, start=1):
-        if data := line.strip():
-            yield {"Data": data, "PartitionKey": _ride_id(data) or f"line-{number}"}
+    number = itertools.count(1)
+    for group in groups:
+        lines = ((next(number), line.strip()) for line in group)
+        yield [
+            {"Data": line, "PartitionKey": _ride_id(line) or f"line-{place}"}
+            for place, line in lines
+            if line
+        ]
 
 
 def _ride_id(data: bytes) -> str | None:
@@ -118,9 +136,9 @@ def _ride_id(data: bytes) -> str | None:
         return None
 
 
-def _entries(arguments: argparse.Namespace, stdin: BinaryIO) -> Iterator[Entry]:
+def _entries(arguments: argparse.Namespace, stdin: BufferedIOBase) -> Iterator[list[Entry]]:
     if arguments.stdin:
-        return read_lines(stdin)
+        return line_entries(arriving_lines(stdin))
     chance = {"seed": arguments.seed, "poison_share": arguments.poison}
     if arguments.replay:
         source = replayed_rides(arguments.replay, **chance)
@@ -128,7 +146,7 @@ def _entries(arguments: argparse.Namespace, stdin: BinaryIO) -> Iterator[Entry]:
             print(f"{source.skipped:,} rows of {arguments.replay} break the contract: skipped")
     else:
         source = drawn_rides(read_statistics(), count=arguments.generate, **chance)
-    return (ride.entry for ride in source.rides)
+    return in_calls(ride.entry for ride in source.rides)
 
 
 def _client(endpoint_url: str | None) -> Any:

@@ -75,3 +75,15 @@ def test_a_line_fits_a_terminal_of_80_columns(kinesis: Any) -> None:
     lines = paste_commands(kinesis, "ride_events", "ride_predictions").splitlines()
     data = [line for line in lines if "--data" in line]
     assert max(len(line) for line in lines if line not in data) <= 80
+
+
+@pytest.mark.parametrize(
+    ("endpoint_url", "stand_ins"),
+    [("http://127.0.0.1:4566", True), ("https://kinesis.eu-west-1.amazonaws.com", False)],
+)
+def test_aws_itself_is_asked_with_the_users_own_credentials(
+    kinesis: Any, endpoint_url: str, *, stand_ins: bool
+) -> None:
+    kinesis.meta.endpoint_url = endpoint_url
+    text = paste_commands(kinesis, "ride_events", "ride_predictions")
+    assert ("AWS_ACCESS_KEY_ID=local" in text) == stand_ins

@@ -1,10 +1,12 @@
 import itertools
 import threading
+from collections.abc import Iterator
 from random import Random
 
 import msgspec
+import pytest
 
-from local.producing import outgoing, paced
+from local.producing import in_calls, outgoing, paced
 from local.rides import RideEvent
 from tests.fakes.clock import Clock
 
@@ -16,7 +18,7 @@ def event(ride_id: int) -> RideEvent:
 
 def test_without_a_rate_items_come_at_once_in_calls_of_500() -> None:
     clock = Clock()
-    batches = list(paced(range(1200), None, clock=clock.now, sleep=clock.sleep))
+    batches = list(paced(in_calls(range(1200)), None, clock=clock.now, sleep=clock.sleep))
     assert [len(batch) for batch in batches] == [500, 500, 200]
     assert list(itertools.chain.from_iterable(batches)) == list(range(1200))
     assert clock.now() == 0
@@ -26,7 +28,7 @@ def test_items_come_at_the_rate_asked_for() -> None:
     clock = Clock()
     when = {
         item: clock.now()
-        for batch in paced(range(1001), 200.0, clock=clock.now, sleep=clock.sleep)
+        for batch in paced(in_calls(range(1001)), 200.0, clock=clock.now, sleep=clock.sleep)
         for item in batch
     }
     assert when[0] == 0
@@ -36,23 +38,41 @@ def test_items_come_at_the_rate_asked_for() -> None:
 def test_a_slow_rate_hands_out_one_item_at_a_time() -> None:
     clock = Clock()
     batches = [
-        (clock.now(), batch) for batch in paced("abc", 0.5, clock=clock.now, sleep=clock.sleep)
+        (clock.now(), batch) for batch in paced(["abc"], 0.5, clock=clock.now, sleep=clock.sleep)
     ]
     assert batches == [(0, ["a"]), (2, ["b"]), (4, ["c"])]
 
 
 def test_who_falls_behind_catches_up() -> None:
     clock = Clock()
-    batches = paced(range(100), 10.0, clock=clock.now, sleep=clock.sleep)
+    batches = paced([range(100)], 10.0, clock=clock.now, sleep=clock.sleep)
     assert next(batches) == [0]
     clock.advance(5.0)
     assert next(batches) == list(range(1, 51))
 
 
+def test_items_are_handed_out_as_soon_as_they_are_available() -> None:
+    batches = paced(iter([["a"], ["b", "c"], [], ["d"]]), None)
+    assert list(batches) == [["a"], ["b", "c"], ["d"]]
+
+
+def test_a_source_that_lets_wait_is_not_made_up_for() -> None:
+    clock = Clock()
+
+    def slow() -> Iterator[list[int]]:
+        yield [0]
+        clock.advance(60.0)
+        yield list(range(1, 100))
+
+    batches = paced(slow(), 10.0, clock=clock.now, sleep=clock.sleep)
+    handed_out = [(clock.now(), batch) for batch in batches]
+    assert handed_out[:3] == [(0, [0]), (pytest.approx(60.1), [1]), (pytest.approx(60.2), [2])]
+
+
 def test_an_interrupted_wait_ends_the_items() -> None:
     stop = threading.Event()
     stop.set()
-    assert list(paced(range(100), 10.0, clock=Clock().now, sleep=stop.wait)) == [[0]]
+    assert list(paced([range(100)], 10.0, clock=Clock().now, sleep=stop.wait)) == [[0]]
 
 
 def test_a_ride_goes_out_under_its_id_with_its_route() -> None:
