@@ -1,0 +1,137 @@
+"""The real thing: `python -m local` with an embedded Kinesis, the function and the models."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from streaming.clients import kinesis_client
+
+PROJECT = Path(__file__).resolve().parent.parent
+DEADLINE_SECONDS = 60.0
+SMALLEST_EVENT = {
+    "ride": {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66},
+    "ride_id": 256,
+}
+
+
+class Run:
+    """A run of the demo, and what it has printed so far."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        command = [sys.executable, "-u", "-m", "local", "--folder", str(folder), *arguments]
+        self.process = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self._listener = threading.Thread(target=self._listen)
+        self._listener.start()
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait for a line that matches."""
+        found: list[re.Match[str]] = []
+
+        def appeared() -> bool:
+            found.extend(match for line in self.lines if (match := re.search(pattern, line)))
+            return bool(found)
+
+        wait_until(appeared, f"{pattern!r} in\n{self.lines}")
+        return found[0]
+
+    def end(self) -> int:
+        """Wait for the end; give the exit status."""
+        status = self.process.wait(DEADLINE_SECONDS)
+        self._listener.join()
+        return status
+
+    def count(self, name: str) -> int:
+        """Read a figure of the closing sums."""
+        (line,) = [line for line in self.lines if line.startswith(f"{name}  ")]
+        return int(line.split()[-1].replace(",", ""))
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            self.lines.extend(line.rstrip("\n") for line in output)
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"Waited in vain for {what}")
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    runs: list[Run] = []
+
+    def start_run(*arguments: str) -> Run:
+        runs.append(Run(tmp_path, *arguments))
+        return runs[-1]
+
+    yield start_run
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.kill()
+        run.end()
+
+
+def test_every_ride_is_predicted_or_dead_lettered(
+    start: Callable[..., Run], tmp_path: Path
+) -> None:
+    run = start(
+        "--rides", "400", "--rate", "400", "--poison", "0.05", "--seed", "1", "--shards", "2"
+    )
+    assert run.end() == 0
+    assert run.count("rides put") == 400
+    assert run.count("predicted") + run.count("dead-lettered") == 400
+    assert run.count("outstanding") == run.count("duplicates") == 0
+    letters = [
+        json.loads(line)
+        for path in tmp_path.rglob("*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    assert len(letters) == run.count("dead-lettered")
+    assert 5 < len(letters) < 40
+    assert all(letter["error_message"] for letter in letters)
+
+
+def test_a_ride_put_by_hand_is_answered_and_ctrl_c_leaves_nothing_behind(
+    start: Callable[..., Run],
+) -> None:
+    run = start("--rate", "20")
+    endpoint_url = run.wait_for(r"aws kinesis put-record --endpoint-url (\S+)")[1]
+    client = kinesis_client(endpoint_url, retries={"total_max_attempts": 1})
+    client.put_record(
+        StreamName="ride_events", PartitionKey="256", Data=json.dumps(SMALLEST_EVENT).encode()
+    )
+    run.wait_for(r"ride 256 .*→ .* min +\$\d")
+    run.process.send_signal(signal.SIGINT)
+    assert run.end() == 0
+    assert run.count("outstanding") == 0
+    assert run.count("predictions of other rides") == 1
+    with pytest.raises(EndpointConnectionError):
+        client.list_streams()
+    client.close()
+
+
+def test_a_run_that_is_stopped_before_its_last_ride_has_failed(start: Callable[..., Run]) -> None:
+    run = start("--rides", "100000", "--rate", "20")
+    run.wait_for(r"rides in \d")
+    run.process.send_signal(signal.SIGTERM)
+    assert run.end() == 1
+    assert run.count("rides put") < 100_000
