@@ -34,8 +34,8 @@ class Entry(TypedDict):
 class PutRecordsClient(Protocol):
     """The one call of a boto3 Kinesis client that is needed here, with AWS's arguments."""
 
-    def put_records(self, **kwargs: Any) -> Mapping[str, Any]:
-        """Put up to 500 entries; answers `FailedRecordCount` and `Records`, by position."""
+    def put_records(self, *, StreamName: str, Records: Sequence[Any]) -> Mapping[str, Any]:  # noqa: N803  AWS's names
+        """Put up to 500 of `Entry`; answers `FailedRecordCount` and `Records`, by position."""
 
 
 @dataclass(frozen=True, slots=True)
