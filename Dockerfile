@@ -1,0 +1,35 @@
+# The function's image: what is deployed. `make image` builds it.
+# It builds with BuildKit and without, and takes from the network only the locked packages.
+ARG BASE_IMAGE=public.ecr.aws/lambda/python:3.13
+
+FROM ${BASE_IMAGE} AS packages
+WORKDIR /build
+COPY requirements/function.txt scripts/trim.py ./
+# Bytecode is trusted without a look at its source: the image changes as a whole or not at all.
+RUN python3 -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-compile \
+      --require-hashes --only-binary :all: --target /packages --requirement function.txt \
+ && python3 trim.py /packages \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash /packages
+
+FROM ${BASE_IMAGE} AS function
+WORKDIR /function
+COPY lambda_function.py model.py ./
+COPY streaming streaming
+COPY models models
+# Lambda runs it as a user of its own, whatever a checkout's file modes are.
+RUN chmod -R a+rX . && python3 -m compileall -q --invalidation-mode unchecked-hash .
+
+FROM ${BASE_IMAGE}
+COPY --from=packages /packages ${LAMBDA_TASK_ROOT}
+COPY --from=function /function ${LAMBDA_TASK_ROOT}
+# Under the emulator only; Lambda sets its own. An error is then one line of JSON, as all logs are.
+ENV AWS_LAMBDA_LOG_FORMAT=JSON
+USER 1000
+CMD ["lambda_function.lambda_handler"]
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG MODEL_VERSION=unknown
+LABEL org.opencontainers.image.title="Ride predictions" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      model.version="${MODEL_VERSION}"
