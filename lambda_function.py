@@ -9,6 +9,7 @@ from model import ModelSettings, RideFeatures, load_model
 from streaming.clients import aws_client, kinesis_client
 from streaming.consumer import Consumer
 from streaming.dead_letters import open_dead_letters
+from streaming.errors import StreamingError
 from streaming.publisher import Publisher
 from streaming.settings import Settings
 from streaming.telemetry import Telemetry
@@ -47,7 +48,11 @@ def build_consumer(environment: Mapping[str, str]) -> Consumer[RideFeatures]:
     return Consumer(model, publisher=publisher, dead_letters=dead_letters, telemetry=telemetry)
 
 
-consumer = build_consumer(os.environ)
+try:
+    consumer = build_consumer(os.environ)
+except StreamingError as error:
+    # Lambda answers and logs this in one line, and any other error with the way to it.
+    raise ImportError(str(error)) from None
 
 
 def lambda_handler(event: Any, context: Any = None) -> dict[str, Any]:

@@ -47,7 +47,8 @@ def aws_client(service: str, endpoint_url: str | None = None, **config: Any) -> 
         config: Overrides of `TIMEOUTS`, and other fields of botocore's `Config`.
 
     Raises:
-        SettingsError: The endpoint is not a URL, or no region is configured.
+        SettingsError: The endpoint is not a URL, or AWS is meant and no region or no credentials
+            are configured.
     """
     session = botocore.session.get_session()
     region = session.get_config_variable("region") or os.environ.get("AWS_REGION")
@@ -57,7 +58,7 @@ def aws_client(service: str, endpoint_url: str | None = None, **config: Any) -> 
         region = region or STAND_IN_REGION
         key = _stand_in_key(session)
     try:
-        return session.create_client(
+        client = session.create_client(
             service,
             region_name=region,
             endpoint_url=endpoint_url,
@@ -67,6 +68,9 @@ def aws_client(service: str, endpoint_url: str | None = None, **config: Any) -> 
         )
     except NoRegionError:
         raise SettingsError("AWS_REGION", region, "a region, such as us-east-1") from None
+    if key is None and session.get_credentials() is None:
+        raise SettingsError("AWS_ACCESS_KEY_ID", None, "a key; a profile or a role gives one too")
+    return client
 
 
 def _configured_endpoint(service: str) -> str | None:

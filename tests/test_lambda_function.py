@@ -21,6 +21,11 @@ ROOT = Path(__file__).parent.parent
 EVENT = json.loads((ROOT / "tests" / "events" / "kinesis.json").read_text())
 EVENT_ID = "shardId-000000000000:49630081666084879290581185630324770398608704880802529282"
 
+CONFIGURED = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "key",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+}
 FORBIDDEN = {"benchmarks", "boto3", "local", "mlflow", "pandas", "sklearn", "training"}
 
 
@@ -39,8 +44,7 @@ def start(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_start_imports_nothing_of_training_local_or_benchmarks() -> None:
     started = start(
-        "import sys, json, lambda_function; print(json.dumps(sorted(sys.modules)))",
-        AWS_REGION="us-east-1",
+        "import sys, json, lambda_function; print(json.dumps(sorted(sys.modules)))", **CONFIGURED
     )
 
     modules = {name.partition(".")[0] for name in json.loads(started.stdout)}
@@ -76,7 +80,7 @@ def test_a_test_run_needs_no_region_and_no_credentials() -> None:
     ],
 )
 def test_a_bad_setting_stops_the_start_with_a_line_that_names_it(name: str, value: str) -> None:
-    started = start("import lambda_function", AWS_REGION="us-east-1", **{name: value})
+    started = start("import lambda_function", **CONFIGURED, **{name: value})
 
     assert started.returncode != 0
     last = started.stderr.splitlines()[-1]
@@ -89,6 +93,13 @@ def test_without_a_region_the_start_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 
     with pytest.raises(SettingsError, match="AWS_REGION is None; allowed: a region"):
         build_consumer({})
+
+
+def test_without_credentials_the_start_says_so() -> None:
+    started = start("import lambda_function", AWS_REGION="us-east-1")
+
+    assert started.returncode != 0
+    assert "AWS_ACCESS_KEY_ID is None; allowed: a key" in started.stderr.splitlines()[-1]
 
 
 def test_rides_are_published_and_poison_is_kept(tmp_path: Path) -> None:

@@ -70,9 +70,10 @@ def test_credentials_and_region_that_are_configured_are_used(
 def test_aws_itself_is_never_asked_with_stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # this test asks nobody
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    assert access_key(kinesis_client()) is None
     private = "https://vpce-1.kinesis.us-east-1.vpce.amazonaws.com"
-    assert access_key(kinesis_client(private)) is None
+    for endpoint in (None, private):
+        with pytest.raises(SettingsError, match="AWS_ACCESS_KEY_ID is None; allowed: a key"):
+            kinesis_client(endpoint)
 
 
 def test_aws_without_a_region_says_what_to_set() -> None:
