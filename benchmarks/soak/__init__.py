@@ -1,0 +1,1 @@
+"""The whole pipeline under faults, and the proof that nothing was lost."""
