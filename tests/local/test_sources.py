@@ -1,7 +1,6 @@
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -9,6 +8,8 @@ import pytest
 from local.producing import OutgoingRide
 from local.rides import read_statistics
 from local.sources import Rides, drawn_rides, replayed_rides
+from model import RideModel
+from streaming.errors import Poison
 
 STATISTICS = read_statistics()
 
@@ -19,10 +20,10 @@ def routes(rides: Rides) -> list[tuple[int, int]]:
 
 def spoilt(ride: OutgoingRide) -> bool:
     try:
-        zones = msgspec.json.decode(ride.data)["ride"]
-        return (zones["PULocationID"], zones["DOLocationID"]) != ride.route
-    except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
+        RideModel({}, version="1").decode(ride.data, arrived_at=0.0)
+    except Poison:
         return True
+    return False
 
 
 @pytest.fixture
