@@ -119,12 +119,22 @@ class FunctionProcess:
     Args:
         settings: The function's configuration.
         log: The file that gets what the function prints.
+        now: Seconds since the epoch; an invocation's deadline is told by it.
     """
 
-    def __init__(self, settings: FunctionSettings, log: Path) -> None:
+    def __init__(
+        self, settings: FunctionSettings, log: Path, *, now: Callable[[], float] = time.time
+    ) -> None:
         self._settings = settings
         self._log = log
+        self._now = now
         self._child: _Child | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id; None if none runs."""
+        child = self._child
+        return None if child is None else child.process.pid
 
     def start(self) -> None:
         """Start the child unless it runs, and wait until it has imported the handler.
@@ -140,7 +150,7 @@ class FunctionProcess:
         seconds = self._settings.timeout_seconds
         invocation = {
             "request_id": str(uuid.uuid4()),
-            "deadline_ms": (time.time() + seconds) * 1000,
+            "deadline_ms": (self._now() + seconds) * 1000,
             "function_arn": self._settings.arn,
         }
         try:

@@ -1,9 +1,11 @@
+import contextlib
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,20 @@ def test_the_context_says_what_lambda_says(echo: FunctionProcess) -> None:
     assert first["memory"] == "1769"
     assert 0 < first["remaining_ms"] <= 20_000
     assert first["request_id"] != second["request_id"]
+
+
+def test_the_remaining_time_is_that_until_the_deadline_on_the_platforms_clock(log: Path) -> None:
+    a_minute_ahead = FunctionProcess(settings("handlers.echo"), log, now=lambda: time.time() + 60)
+    with contextlib.closing(a_minute_ahead):
+        assert invoke(a_minute_ahead, {})["remaining_ms"] > 60_000
+
+
+def test_the_childs_process_id_is_known_while_it_runs(log: Path) -> None:
+    function = FunctionProcess(settings("handlers.echo"), log)
+    with contextlib.closing(function):
+        assert function.pid is None
+        assert invoke(function, {})["pid"] == function.pid
+    assert function.pid is None
 
 
 def test_the_process_has_lambdas_environment_and_the_functions_own(echo: FunctionProcess) -> None:
