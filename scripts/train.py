@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--months",
-        type=lambda text: text.split(","),
+        type=lambda text: [month.strip() for month in text.split(",")],
         metavar="YYYY-MM,…",
         help="months to download (once) and train on",
     )

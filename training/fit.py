@@ -34,10 +34,10 @@ class Parameters:
         seed: Of everything random.
     """
 
-    trees: int = 60
-    leaves: int = 127
-    learning_rate: float = 0.15
-    min_samples_leaf: int = 40
+    trees: int
+    leaves: int
+    learning_rate: float
+    min_samples_leaf: int
     l2_regularization: float = 5.0
     max_features: float = 0.5
     folds: int = 5
@@ -72,7 +72,7 @@ DURATION = Target(
     model="ride-duration",
     unit="minutes",
     tolerance=3.0,
-    parameters=Parameters(),
+    parameters=Parameters(trees=40, leaves=255, learning_rate=0.2, min_samples_leaf=60),
     trips=lambda trips: trips,
 )
 TIP = Target(
@@ -80,7 +80,7 @@ TIP = Target(
     model="ride-tip",
     unit="US dollars",
     tolerance=1.0,
-    parameters=Parameters(trees=60, leaves=31),
+    parameters=Parameters(trees=40, leaves=31, learning_rate=0.15, min_samples_leaf=80),
     trips=card_trips,
 )
 TARGETS = (DURATION, TIP)

@@ -11,17 +11,17 @@ from rich.progress import Progress
 
 from training import plots, tracking
 from training.bundle import Months, write_bundle
+from training.errors import TripDataError
 from training.export import PARITY_RIDES, check_parity
 from training.fit import TARGETS, FittedModel, Target, fit, known, with_noise
 from training.graph import to_onnx
 from training.metrics import measure
 from training.statistics import count_statistics
 from training.tracking import Outcome
-from training.trips import INPUTS, inputs, month_of, read_trips
+from training.trips import inputs, month_of, read_trips
 from training.zones import load_zones
 
 _HELD_OUT = 0.2
-_EXAMPLE_RIDES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +34,12 @@ class Order:
             the training trips, by time, is held out first and learnt in the final fit.
         test: Files to measure the final models on.
         output: The bundle's folder.
-        tracking_uri: MLflow's; None: `MLFLOW_TRACKING_URI`, or else `sqlite:///mlflow.db`.
-        targets: What to predict, and how it is fitted.
     """
 
     train: Sequence[Path]
     validate: Sequence[Path] = ()
     test: Sequence[Path] = ()
     output: Path = Path("models")
-    tracking_uri: str | None = None
-    targets: Sequence[Target] = TARGETS
 
 
 def train(order: Order, progress: Progress) -> str:
@@ -53,20 +49,24 @@ def train(order: Order, progress: Progress) -> str:
         The bundle's version: the id of the MLflow run.
 
     Raises:
-        TripDataError: Trips cannot be read, or a target is known of too few of them.
+        TripDataError: Trips cannot be read, a target is known of none of them, or a month is both
+            learnt and measured on.
         ParityError: An exported graph does not predict what its model predicts.
     """
+    months = Months(*(_months(paths) for paths in (order.train, order.validate, order.test)))
+    twice = set(months.trained_on) & {*months.validated_on, *months.tested_on}
+    if twice:
+        raise TripDataError(f"both learnt and measured on: {', '.join(sorted(twice))}")
     trips = read_trips(order.train, progress)
     held = read_trips(order.validate, progress) if order.validate else None
     test = read_trips(order.test, progress) if order.test else None
-    months = Months(*(_months(paths) for paths in (order.train, order.validate, order.test)))
-    outcomes = [_outcome(target, trips, held, test, progress) for target in order.targets]
+    outcomes = [_outcome(target, trips, held, test, progress) for target in TARGETS]
     parameters = {
         "trained on": " ".join(months.trained_on),
         "validated on": " ".join(months.validated_on) or f"last {_HELD_OUT:.0%} of the trips",
         "trips": len(trips),
     }
-    with tracking.tracked(order.tracking_uri, parameters) as version:
+    with tracking.tracked(parameters) as version:
         logged = [(outcome, tracking.log(outcome)) for outcome in outcomes]
     write_bundle(order.output, version, months, logged, count_statistics(trips, load_zones()))
     return version
@@ -93,8 +93,7 @@ def _outcome(
     rng = np.random.default_rng(target.parameters.seed)
     rows = rng.choice(len(trips), min(PARITY_RIDES, len(trips)), replace=False)
     metrics["parity_largest_difference"] = check_parity(graph, model, inputs(trips.iloc[rows]))
-    example = trips.loc[: _EXAMPLE_RIDES - 1, list(INPUTS)]
-    return Outcome(target, model.trips, graph, metrics, figures, example)
+    return Outcome(target, model.trips, graph, metrics, figures)
 
 
 def judge(model: FittedModel, trips: pd.DataFrame, name: str) -> dict[str, float]:

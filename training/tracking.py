@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import onnx
 import onnxruntime
 import pandas as pd
@@ -33,6 +34,16 @@ LIBRARIES = {
 _SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.float, name) for name in INPUTS]),
     outputs=Schema([ColSpec(DataType.float, "prediction")]),
+)
+# Made up: no trip record leaves the training.
+_EXAMPLE = pd.DataFrame(
+    [
+        (130, 205, 3.66, 8.25, 5, 1, 1),
+        (74, 132, 17.5, 15.5, 2, 2, 2),
+        (7, 226, 0, 23.75, 6, 5, 1),
+    ],
+    columns=list(INPUTS),
+    dtype=np.float32,
 )
 # What mlflow.pyfunc needs to run the model; named, because MLflow's own search for it is slow.
 _REQUIREMENTS = [f"{name}=={LIBRARIES[name]}" for name in ("mlflow", "onnx", "onnxruntime")]
@@ -61,7 +72,6 @@ class Outcome:
         graph: The exported model.
         metrics: By name.
         figures: By file name.
-        example: A few rides, the columns of `INPUTS` as float32.
     """
 
     target: Target
@@ -69,22 +79,21 @@ class Outcome:
     graph: onnx.ModelProto
     metrics: Mapping[str, float]
     figures: Mapping[str, Figure]
-    example: pd.DataFrame
 
 
 @contextmanager
-def tracked(tracking_uri: str | None, parameters: Mapping[str, object]) -> Iterator[str]:
+def tracked(parameters: Mapping[str, object]) -> Iterator[str]:
     """Open the run of a training; outcomes that are logged inside become its children.
 
+    It goes where `MLFLOW_TRACKING_URI` says, or else to `sqlite:///mlflow.db`.
+
     Args:
-        tracking_uri: None: `MLFLOW_TRACKING_URI`, or else `sqlite:///mlflow.db`.
         parameters: What to log of the training as a whole.
 
     Yields:
         The run's id.
     """
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-    mlflow.set_tracking_uri(uri)
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db")
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run() as run:
         mlflow.log_params(dict(parameters))
@@ -105,7 +114,7 @@ def log(outcome: Outcome) -> Registered:
             name=target.model,
             registered_model_name=target.model,
             signature=_SIGNATURE,
-            input_example=outcome.example,
+            input_example=_EXAMPLE,
             pip_requirements=_REQUIREMENTS,
             onnx_execution_providers=["CPUExecutionProvider"],
             save_as_external_data=False,
@@ -119,7 +128,7 @@ def save(outcome: Outcome, folder: Path) -> None:
         outcome.graph,
         folder,
         signature=_SIGNATURE,
-        input_example=outcome.example,
+        input_example=_EXAMPLE,
         pip_requirements=_REQUIREMENTS,
         onnx_execution_providers=["CPUExecutionProvider"],
         save_as_external_data=False,

@@ -40,6 +40,16 @@ def test_a_month_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err == ("train: month is 'jan'; allowed: YYYY-MM, such as 2023-01\n")
 
 
+def test_a_month_is_not_both_learnt_and_measured_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(write_month(tmp_path, "2023-01"))
+
+    assert main(["--data", path, "--test", path, "--output", str(tmp_path / "models")]) == 1
+
+    assert "train: both learnt and measured on: 2023-01\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [[], ["--months", "2023-01", "--data", "a.parquet"]])
 def test_it_wants_months_or_files_and_not_both(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
