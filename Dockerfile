@@ -24,6 +24,8 @@ COPY --from=packages /packages ${LAMBDA_TASK_ROOT}
 COPY --from=function /function ${LAMBDA_TASK_ROOT}
 # Under the emulator only; Lambda sets its own. An error is then one line of JSON, as all logs are.
 ENV AWS_LAMBDA_LOG_FORMAT=JSON
+# onnxruntime would report its use to its maker.
+ENV ORT_DISABLE_TELEMETRY=1
 USER 1000
 CMD ["lambda_function.lambda_handler"]
 ARG VERSION=unknown

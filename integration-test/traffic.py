@@ -1,0 +1,90 @@
+"""What the test puts on the stream: rides in every shape in which they may come, and poison."""
+
+import gzip
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aws_kinesis_agg.aggregator import RecordAggregator
+
+from local.rides import read_statistics
+from local.sources import drawn_rides
+from streaming.publisher import Entry
+
+RIDES = 240
+AGGREGATES, AGGREGATED = 4, 20
+ZIPPED = 40
+
+POISON = (
+    b"not JSON at all",
+    b'{"ride": {"PULocationID": 999, "DOLocationID": 205, "trip_distance": 3.66}, "ride_id": 1}',
+    gzip.compress(b'{"ride_id": 2}')[:-9],
+)
+FOREIGN = b'{"event_type": "ride_ended", "ride_id": 3}'
+
+BY_HAND = {
+    "ride": {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66},
+    "ride_id": "put by hand",
+}
+"""The smallest event of the contract; the test puts it with the `aws` command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What is put, and what must become of it.
+
+    Attributes:
+        entries: Kinesis records, several of which hold many payloads.
+        ride_ids: The rides to be predicted.
+        poison: The payloads to be found among the dead letters.
+        foreign: How many payloads are somebody else's events.
+    """
+
+    entries: list[Entry]
+    ride_ids: frozenset[int]
+    poison: tuple[bytes, ...]
+    foreign: int
+
+    @property
+    def payloads(self) -> int:
+        """How many payloads there are in all."""
+        return len(self.ride_ids) + len(self.poison) + self.foreign
+
+
+def traffic() -> Traffic:
+    """Draw rides, and pack them plainly, gzipped and aggregated as Amazon's own library does."""
+    rides = [ride.entry for ride in drawn_rides(read_statistics(), count=RIDES, seed=1).rides]
+    zipped, plain = rides[:ZIPPED], rides[ZIPPED:]
+    in_aggregates, plain = plain[: AGGREGATES * AGGREGATED], plain[AGGREGATES * AGGREGATED :]
+    spoilt = [POISON[0].replace(b"at all", str(number).encode()) for number in range(AGGREGATES)]
+    aggregates = [
+        _aggregate([*in_aggregates[number::AGGREGATES], _entry("spoilt", poison)])
+        for number, poison in enumerate(spoilt)
+    ]
+    broken = _aggregate(plain[:3])
+    broken["Data"] = broken["Data"][:-1] + bytes([broken["Data"][-1] ^ 1])
+    return Traffic(
+        entries=[
+            *plain,
+            *(_entry(entry["PartitionKey"], gzip.compress(entry["Data"])) for entry in zipped),
+            *aggregates,
+            broken,
+            *(_entry("poison", data) for data in POISON),
+            _entry("foreign", FOREIGN),
+        ],
+        ride_ids=frozenset(json.loads(entry["Data"])["ride_id"] for entry in rides),
+        poison=(*POISON, *spoilt, broken["Data"]),
+        foreign=1,
+    )
+
+
+def _entry(key: str, data: bytes) -> Entry:
+    return {"Data": data, "PartitionKey": key}
+
+
+def _aggregate(entries: Iterable[Entry]) -> Entry:
+    aggregator = RecordAggregator()
+    for entry in entries:
+        aggregator.add_user_record(entry["PartitionKey"], entry["Data"])
+    key, _, data = aggregator.clear_and_get().get_contents()
+    return _entry(key, data)

@@ -1,0 +1,130 @@
+"""Build the function's container image, and print how much it adds to its base."""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = "ride-predictions"
+BASE_IMAGE = "public.ecr.aws/lambda/python:3.13"
+MEGABYTE = 1_000_000
+
+Command = Callable[..., str]
+"""Runs a program, given its arguments, and returns what it prints. Raises CalledProcessError."""
+
+
+def run(*command: str) -> str:
+    """Run a program in the project's folder; see `Command`."""
+    return subprocess.run(  # noqa: S603  the command line is our own, no shell
+        command, cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def show(*command: str) -> str:
+    """Run a program whose output is for the person who waits for it; see `Command`."""
+    subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603  the same
+    return ""
+
+
+def main(
+    argv: list[str] | None = None,
+    *,
+    run: Command = run,
+    show: Command = show,
+    which: Callable[[str], str | None] = shutil.which,
+) -> int:
+    """Run the program; returns its exit status."""
+    options = _parser().parse_args(argv)
+    if problem := docker_problem(run, which):
+        print(f"image: {problem}", file=sys.stderr)
+        return 1
+    base, name, platform = options.base, options.name, options.platform
+    target = ["--platform", platform] if platform else []
+    try:
+        if not _has_base(base, platform, run):
+            show("docker", "pull", *target, base)
+        builder = _builder(run)
+        show(*builder, *target, *_arguments(base, run), "--tag", name, ".")
+        size, base_size = _bytes(name, run), _bytes(base, run)
+    except subprocess.CalledProcessError as error:
+        print(f"image: {' '.join(error.cmd[:3])} failed", file=sys.stderr)
+        return 1
+    print(
+        f"{name} adds {(size - base_size) / MEGABYTE:.1f} MB to "
+        f"{base} ({base_size / MEGABYTE:.1f} MB)"
+    )
+    return 0
+
+
+def docker_problem(run: Command = run, which: Callable[[str], str | None] = shutil.which) -> str:
+    """Tell in one line why there is no Docker to work with; empty if there is one."""
+    if which("docker") is None:
+        return "Docker is not installed"
+    try:
+        run("docker", "version")
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr or "").strip().splitlines()
+        return f"Docker does not answer: {reason[-1] if reason else error}"
+    return ""
+
+
+def _has_base(base: str, platform: str | None, run: Command) -> bool:
+    try:
+        found = run("docker", "image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", base)
+    except subprocess.CalledProcessError:
+        return False
+    return platform in {None, found.strip()}
+
+
+def _builder(run: Command) -> list[str]:
+    """Choose BuildKit where it is there.
+
+    Lambda refuses an image whose manifest is an index, which an attestation would make of it.
+    """
+    try:
+        run("docker", "buildx", "version")
+    except subprocess.CalledProcessError:
+        return ["docker", "build"]
+    return ["docker", "buildx", "build", "--load", "--provenance=false"]
+
+
+def _arguments(base: str, run: Command) -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    manifest = json.loads((ROOT / "models" / "manifest.json").read_text())
+    values = {
+        "BASE_IMAGE": base,
+        "VERSION": project["version"],
+        "REVISION": _revision(run),
+        "MODEL_VERSION": manifest["version"],
+    }
+    return [part for name, value in values.items() for part in ("--build-arg", f"{name}={value}")]
+
+
+def _revision(run: Command) -> str:
+    try:
+        return run("git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*").strip()
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        return "unknown"  # not a checkout
+
+
+def _bytes(name: str, run: Command) -> int:
+    """Sum an image's layers, unpacked."""
+    sizes = run("docker", "history", "--human=false", "--format", "{{.Size}}", name)
+    return sum(map(int, sizes.split()))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--name", default=NAME, help="default: %(default)s")
+    parser.add_argument("--base", default=BASE_IMAGE, help="default: %(default)s")
+    parser.add_argument("--platform", help="such as linux/arm64; default: this machine's")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
