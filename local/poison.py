@@ -69,7 +69,7 @@ SPOILERS: Mapping[str, Spoiler] = {
     "a byte that is not UTF-8": _wrong_byte,
     "an array": lambda event: b"[" + event + b"]",
     "a bare number": lambda _: b"256",
-    "brackets without end": lambda _: b"[" * 100_000,
+    "brackets without end": lambda _: b"[" * 10_000,
     "no ride": _without_ride,
     "no ride id": _with_field("ride_id", None),
     "an empty ride id": _with_field("ride_id", ""),

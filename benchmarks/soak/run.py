@@ -1,0 +1,305 @@
+"""One soak: rides are put, read back as predictions, and every event is accounted for."""
+
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from benchmarks.soak.ledger import (
+    Answer,
+    Expected,
+    Parcels,
+    StallWatch,
+    Verdict,
+    expect,
+    judge,
+)
+from benchmarks.soak.stage import PREDICTIONS, RIDES, Setup, Stage, open_stage
+from benchmarks.soak.stand_ins import read_stream
+from benchmarks.soak.workload import Parcel, parcels
+from local.mapping_metrics import MappingSnapshot
+from local.producing import paced
+from local.rides import read_statistics
+from streaming.errors import StreamError
+from streaming.positions import FINISHED
+from streaming.publisher import Entry, Publisher
+from streaming.reader import StreamReader
+
+PUT_SECONDS = 120.0
+LOOK_SECONDS = 0.2
+TELL_SECONDS = 10.0
+SETTLE_SECONDS = 60.0
+"""How long the reader may take for what is on the output stream when the mapping has stopped."""
+
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class _Values(msgspec.Struct):
+    ride_id: int
+    ride_duration: NotNegative
+    ride_tip: NotNegative | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Prediction(msgspec.Struct):
+    prediction: _Values
+    event_id: str | None = None
+
+
+UNREADABLE = Answer(None, -1)
+"""Stands for a prediction that breaks the contract; no ride has this id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a soak found.
+
+    Attributes:
+        expected: What had to become of the events.
+        answers: What the reader got, in its order.
+        verdict: What did become of them.
+        put: Records that Kinesis accepted.
+        written: Records on the output stream.
+        duplicates: Records that the reader knew again and dropped.
+        dead_letter_doubles: Dead letters that stand in a second object too.
+        mapping: The event source mapping's counts.
+        resent: Entries that the function sent again, as far as its log says.
+        longest_stall: Of any shard, in seconds.
+        stuck_shards: Shards that were not read to their end.
+        calls: By operation: calls that came to the proxy.
+        faults: By operation and kind: faults injected.
+        sabotage: By kind: what was done to the function and the clock.
+        put_seconds: How long records were put.
+        seconds: How long it all took.
+    """
+
+    expected: Expected
+    answers: list[Answer]
+    verdict: Verdict
+    put: int
+    written: int
+    duplicates: int
+    dead_letter_doubles: int
+    mapping: MappingSnapshot
+    resent: int
+    longest_stall: float
+    stuck_shards: int
+    calls: Mapping[str, int]
+    faults: Mapping[str, int]
+    sabotage: Mapping[str, int]
+    put_seconds: float
+    seconds: float
+
+    @property
+    def unread(self) -> int:
+        """Records on the output stream that the reader neither gave nor dropped."""
+        return self.written - len(self.answers) - self.duplicates
+
+    @property
+    def passed(self) -> bool:
+        """Whether the promise was kept for every event, and by the reader too."""
+        clean = not (self.unread or self.stuck_shards or self.mapping.records_discarded)
+        return self.verdict.passed and clean
+
+
+def run(setup: Setup, say: Callable[[str], None]) -> Result:
+    """Run one soak.
+
+    Args:
+        setup: What to run.
+        say: Tells the user how it goes.
+
+    Raises:
+        LocalError: Something does not start.
+        StreamError: A stream cannot be used, which no fault of the soak brings about.
+    """
+    with open_stage(setup) as stage:
+        return _Soak(setup, stage, say).run()
+
+
+class _Soak:
+    def __init__(self, setup: Setup, stage: Stage, say: Callable[[str], None]) -> None:
+        self._setup = setup
+        self._stage = stage
+        self._say = say
+        self._put = Parcels()
+        self._put_count = 0
+        self._answers: list[Answer] = []
+        self._answered: set[str | int] = set()
+        self._reader = StreamReader(
+            stage.faulty,
+            PREDICTIONS,
+            now=lambda: datetime.fromtimestamp(stage.clock.now(), UTC),
+        )
+        self._stalls = StallWatch()
+        self._over = threading.Event()
+        self._failure: Exception | None = None
+
+    def run(self) -> Result:
+        started = time.monotonic()
+        self._stage.mapping.start()
+        background = [self._read, self._watch]
+        if self._setup.meanwhile is not None:
+            background.append(self._meddle)
+        threads = [
+            threading.Thread(target=self._guarded, args=[work], daemon=True) for work in background
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._produce()
+            put_seconds = time.monotonic() - started
+            if self._setup.meanwhile is not None:
+                threads[-1].join()
+            expected = expect(read_stream(self._stage.direct, RIDES), self._put)
+            self._say(f"{expected.events:,} events are on the stream; waiting for the rest ...")
+            self._drain(expected)
+            stuck = self._stalls.finish(time.monotonic(), expected.last)
+            self._stage.saboteur.end()
+            self._stage.mapping.stop()
+            written = self._settle()
+        finally:
+            self._over.set()
+            self._reader.stop()
+            for thread in threads:
+                thread.join()
+        if self._failure is not None:
+            raise self._failure
+        self._stage.bucket.look()
+        proxy = self._stage.proxy.counts()
+        return Result(
+            expected=expected,
+            answers=self._answers,
+            verdict=judge(expected, self._answers, self._stage.bucket.payloads),
+            put=self._put_count,
+            written=written,
+            duplicates=self._reader.duplicates,
+            dead_letter_doubles=self._stage.bucket.doubles,
+            mapping=self._stage.mapping.snapshot(),
+            resent=_resent(self._setup.function_log),
+            longest_stall=self._stalls.longest,
+            stuck_shards=stuck,
+            calls=proxy["calls"],
+            faults=proxy["faults"],
+            sabotage=dict(self._stage.saboteur.done),
+            put_seconds=put_seconds,
+            seconds=time.monotonic() - started,
+        )
+
+    def _produce(self) -> None:
+        """Put the workload at its rate, as any producer with the project's publisher would."""
+        workload = self._setup.workload
+        publisher = Publisher(self._stage.faulty, RIDES)
+        records_per_second = self._setup.rate / workload.events_per_record
+        drawn = parcels(workload, read_statistics())
+        groups = self._until_time_is_up(drawn, math.ceil(records_per_second * LOOK_SECONDS))
+        for batch in paced(groups, records_per_second, sleep=self._over.wait):
+            entries = [Entry(Data=each.data, PartitionKey=each.key) for each in batch]
+            outcome = publisher.publish(entries, time.monotonic() + PUT_SECONDS)
+            if outcome.refused:
+                raise StreamError(f"the producer cannot put: {outcome.failure}")
+            self._put.add(batch)
+            self._put_count += len(batch)
+            self._check()
+
+    def _until_time_is_up(self, drawn: Iterator[Parcel], size: int) -> Iterator[list[Parcel]]:
+        started = time.monotonic()
+        while group := list(islice(drawn, size)):
+            if self._setup.seconds and time.monotonic() - started > self._setup.seconds:
+                return
+            yield group
+
+    def _read(self) -> None:
+        for record in self._reader:
+            answer = UNREADABLE
+            with suppress(msgspec.MsgspecError):
+                event = msgspec.json.decode(record.data, type=_Prediction)
+                answer = Answer(event.event_id, event.prediction.ride_id)
+            self._answers.append(answer)
+            self._answered.add(answer.event_id or answer.ride_id)
+
+    def _watch(self) -> None:
+        tell = time.monotonic() + TELL_SECONDS
+        while not self._over.wait(LOOK_SECONDS):
+            now = time.monotonic()
+            snapshot = self._stage.mapping.snapshot()
+            self._stalls.look(now, snapshot.checkpoints)
+            if now >= tell:
+                tell = now + TELL_SECONDS
+                self._say(
+                    f"  records put {self._put_count:,} · predictions read {len(self._answers):,}"
+                    f" · duplicates {self._reader.duplicates:,}"
+                    f" · invocations {snapshot.invocations:,}"
+                    f" · failed {snapshot.function_errors + snapshot.partial_failures:,}"
+                )
+
+    def _meddle(self) -> None:
+        if self._setup.meanwhile is not None:
+            self._setup.meanwhile(self._stage.direct)
+
+    def _drain(self, expected: Expected) -> None:
+        """Wait until everything is answered, or nothing has happened for a long time."""
+        bucket = self._stage.bucket
+        progress, since = (0, 0), time.monotonic()
+        while time.monotonic() - since < self._setup.patience:
+            self._over.wait(LOOK_SECONDS)
+            self._check()
+            if len(self._answered) >= len(expected.rides):
+                bucket.look()
+            now = (len(self._answered), len(bucket.payloads))
+            if now != progress:
+                progress, since = now, time.monotonic()
+            if (
+                expected.rides.keys() <= self._answered
+                and expected.poison.keys() <= bucket.payloads.keys()
+                and self._is_at_the_end(expected)
+            ):
+                return
+
+    def _is_at_the_end(self, expected: Expected) -> bool:
+        """Tell whether every record is behind its shard's checkpoint."""
+        checkpoints = self._stage.mapping.snapshot().checkpoints
+        return all(
+            checkpoints.get(shard_id) in (number, FINISHED)
+            for shard_id, number in expected.last.items()
+        )
+
+    def _settle(self) -> int:
+        """Let the reader come to the output stream's tip; give how many records stand there."""
+        written = sum(1 for _ in read_stream(self._stage.direct, PREDICTIONS))
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while len(self._answers) + self._reader.duplicates < written:
+            if time.monotonic() > deadline:
+                break
+            self._over.wait(LOOK_SECONDS)
+        return written
+
+    def _check(self) -> None:
+        failure = self._failure or self._stage.mapping.failure
+        if failure is not None:
+            raise failure
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  a thread's error ends the run, which reports it
+            self._failure = error
+
+
+def _resent(log: Path) -> int:
+    """Sum what the function's log says of entries sent again; a killed batch logs nothing."""
+    total = 0
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if '"message":"batch"' in line:
+                with suppress(ValueError):
+                    total += json.loads(line)["retried"]
+    return total

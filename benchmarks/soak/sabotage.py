@@ -1,0 +1,169 @@
+"""What happens to the function's processes and to the clock while batches are processed.
+
+- Killed: SIGKILL, as when a host is lost.
+- Out of memory: the process may allocate nothing more (RLIMIT_AS, on Linux) and is then killed, as
+  Lambda does.
+- Past its timeout: SIGSTOP; the process hangs until the runtime's timeout ends it.
+- Clock steps: the platform's wall clock jumps. The deadlines that the function is told, the event
+  source mapping's record ages and the reader's time of day go by that clock; the function's own
+  does not jump, so that it believes to have less time than it has, or more.
+"""
+
+import contextlib
+import os
+import resource
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from random import Random
+
+from local.function import FunctionProcess
+
+INVOCATIONS_BETWEEN = 25
+"""One invocation in so many meets sabotage."""
+
+SPARED_INVOCATIONS = 5
+DELAY_SECONDS = 0.03
+"""At most so long after its start an invocation is met, so that it is under way."""
+
+STARVED_SECONDS = 0.5
+STARVED_BYTES = 64 * 1024 * 1024
+STEP_SECONDS = 2.0
+LONGEST_STEP_SECONDS = 90.0
+
+
+class Sabotage(Enum):
+    """One way to disturb the function; the value is what a report calls it."""
+
+    KILL = "function killed mid-batch"
+    STARVE = "function out of memory"
+    HANG = "function past its timeout"
+    STEP = "clock stepped, and back"
+
+
+SHARES = {Sabotage.KILL: 0.4, Sabotage.STARVE: 0.2, Sabotage.HANG: 0.15, Sabotage.STEP: 0.25}
+
+
+class SteppingClock:
+    """The wall clock, some seconds off; several threads may use it."""
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+
+    def now(self) -> float:
+        """Give the seconds since the epoch, as this clock has them."""
+        return time.time() + self._offset
+
+    def step(self, seconds: float) -> None:
+        """Be so many seconds ahead of the true time from now on; 0 is right again."""
+        self._offset = seconds
+
+
+class Saboteur:
+    """Disturbs one invocation in so many; which ones, and how, depends on the seed.
+
+    Args:
+        seed: The same seed disturbs the same invocations, counted in the order of their starts.
+        clock: Is stepped.
+        between: One invocation in so many.
+
+    Attributes:
+        done: How often what was done.
+    """
+
+    def __init__(
+        self, seed: int, clock: SteppingClock, *, between: int = INVOCATIONS_BETWEEN
+    ) -> None:
+        self.done: Counter[str] = Counter()
+        self._seed = seed
+        self._clock = clock
+        self._between = between
+        self._invocations = 0
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    def invoked(self, pid: Callable[[], int | None]) -> None:
+        """Note that an invocation starts, and disturb it soon if it is one of those.
+
+        Args:
+            pid: Gives the process that serves it.
+        """
+        with self._lock:
+            number = self._invocations
+            self._invocations += 1
+        chance = Random(f"{self._seed} invocation {number}")  # noqa: S311  faults, not secrets
+        if number < SPARED_INVOCATIONS or chance.random() > 1 / self._between:
+            return
+        (what,) = chance.choices(list(SHARES), weights=list(SHARES.values()))
+        delay = chance.uniform(0, DELAY_SECONDS)
+        offset = chance.uniform(-LONGEST_STEP_SECONDS, LONGEST_STEP_SECONDS)
+        thread = threading.Thread(
+            target=self._disturb, args=(what, delay, offset, pid), daemon=True
+        )
+        thread.start()
+
+    def end(self) -> None:
+        """Disturb nothing any more."""
+        self._ended.set()
+
+    def _disturb(
+        self, what: Sabotage, delay: float, offset: float, pid: Callable[[], int | None]
+    ) -> None:
+        if self._ended.wait(delay):
+            return
+        if what is Sabotage.STEP:
+            self._clock.step(offset)
+            self.done[what.value] += 1
+            self._ended.wait(STEP_SECONDS)
+            self._clock.step(0.0)
+            return
+        process = pid()
+        if process is None:
+            return  # it has just ended for another reason
+        self.done[what.value] += 1
+        with contextlib.suppress(ProcessLookupError):
+            if what is Sabotage.HANG:
+                os.kill(process, signal.SIGSTOP)
+                return
+            if what is Sabotage.STARVE:
+                starve(process)
+                self._ended.wait(STARVED_SECONDS)
+            if pid() == process:
+                os.kill(process, signal.SIGKILL)
+
+
+def starve(process: int) -> None:
+    """Let a process allocate nothing more, where the system can do that to another process."""
+    if hasattr(resource, "prlimit"):
+        _, hard = resource.prlimit(process, resource.RLIMIT_AS)
+        resource.prlimit(process, resource.RLIMIT_AS, (STARVED_BYTES, hard))
+
+
+@dataclass(frozen=True, slots=True)
+class SabotagedEnvironment:
+    """A function's process whose invocations a saboteur hears of; a `local.function.Environment`.
+
+    Attributes:
+        process: The function's process.
+        saboteur: Hears of each invocation.
+    """
+
+    process: FunctionProcess
+    saboteur: Saboteur
+
+    def start(self) -> None:
+        """See `Environment`."""
+        self.process.start()
+
+    def invoke(self, payload: bytes) -> bytes:
+        """See `Function`."""
+        self.saboteur.invoked(lambda: self.process.pid)
+        return self.process.invoke(payload)
+
+    def close(self) -> None:
+        """See `Function`."""
+        self.process.close()

@@ -1,0 +1,225 @@
+"""What the soak puts on the stream, and what must become of each payload.
+
+Taxis produce. A ride's event may be followed by updates of the same ride, which must be answered in
+order. All of a taxi's records have its own partition key; some taxis put plain events, some gzip
+them, most aggregate them as the Kinesis Producer Library does.
+"""
+
+import gzip
+import heapq
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from random import Random
+from typing import NamedTuple
+
+import msgspec
+
+from benchmarks.soak.aggregates import AGGREGATE_SPOILERS, ENTRY_SPOILERS, aggregate, entry
+from local.poison import SPOILERS
+from local.rides import RideEvent, RideStatistics, generate_rides
+
+TAXIS = 300
+UPDATE_SHARE = 0.2
+UPDATE_DELAY = 2_000
+"""An update comes at most so many events after its ride's last one."""
+
+FOREIGN_SHARE = 0.02
+TWICE_SHARE = 0.01
+"""Records that their producer puts twice."""
+
+MONDAY = datetime(2025, 3, 3)  # noqa: DTZ001  a ride's time is New York's own
+FIRST_RIDE_ID = 1_000_000
+
+
+class Good(NamedTuple):
+    """A ride's event: it must be predicted."""
+
+    ride_id: int
+
+
+class Poisoned(NamedTuple):
+    """A payload that can never succeed: it must be a dead letter, with these bytes."""
+
+    kind: str
+    data: bytes
+
+
+class Foreign(NamedTuple):
+    """Somebody else's event: nothing must come of it."""
+
+
+Outcome = Good | Poisoned | Foreign
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One Kinesis record.
+
+    Attributes:
+        key: Its partition key.
+        data: Its data.
+        outcomes: What must become of each payload in it.
+        indexed: Whether its payloads are told apart by an index, as in an aggregate.
+    """
+
+    key: str
+    data: bytes
+    outcomes: tuple[Outcome, ...]
+    indexed: bool = False
+
+
+class Packing(Enum):
+    """How a taxi puts its events on the stream."""
+
+    PLAIN = "plain"
+    GZIP = "gzip"
+    AGGREGATE = "aggregate"
+
+
+def packing(taxi: int, *, plain_only: bool) -> Packing:
+    """Give a taxi's packing: one in twenty plain, one in twenty gzip, the others aggregate."""
+    if plain_only:
+        return Packing.PLAIN
+    return {0: Packing.PLAIN, 1: Packing.GZIP}.get(taxi % 20, Packing.AGGREGATE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What to put.
+
+    Attributes:
+        rides: How many rides; None: without end.
+        seed: The same seed gives the same records.
+        poison_share: How many events are spoilt, 0 to 1.
+        rides_per_record: How many events an aggregate holds on average.
+        plain_only: Every event is a plain record of its own.
+    """
+
+    rides: int | None
+    seed: int
+    poison_share: float = 0.05
+    rides_per_record: int = 10
+    plain_only: bool = False
+
+    @property
+    def events_per_record(self) -> float:
+        """How many events a Kinesis record holds on average."""
+        if self.plain_only:
+            return 1.0
+        packings = [packing(taxi, plain_only=False) for taxi in range(TAXIS)]
+        alone = sum(each is not Packing.AGGREGATE for each in packings) / TAXIS
+        return 1 / (alone + (1 - alone) / self.rides_per_record)
+
+
+def parcels(workload: Workload, statistics: RideStatistics) -> Iterator[Parcel]:
+    """Give the records in the order to put them."""
+    random = Random(workload.seed)  # noqa: S311  test data
+    packer = _Packer(workload, random)
+    for event in _with_updates(workload, statistics, random):
+        for parcel in packer.take(event):
+            yield parcel
+            if random.random() < TWICE_SHARE:
+                yield parcel
+    yield from packer.rest()
+
+
+def _with_updates(
+    workload: Workload, statistics: RideStatistics, random: Random
+) -> Iterator[RideEvent]:
+    """Give every ride's event, and later perhaps updates of it."""
+    drawn = generate_rides(
+        statistics, Random(workload.seed), first_ride_id=FIRST_RIDE_ID, week=MONDAY  # noqa: S311  the same
+    )  # fmt: skip
+    rides = itertools.islice(drawn, workload.rides)
+    updates: list[tuple[int, int, RideEvent]] = []
+    for number in itertools.count():
+        if updates and updates[0][0] <= number:
+            event = heapq.heappop(updates)[2]
+        elif (ride := next(rides, None)) is not None:
+            event = ride
+        elif updates:
+            event = heapq.heappop(updates)[2]
+        else:
+            return
+        yield event
+        if random.random() < UPDATE_SHARE:
+            further = {
+                **event["ride"],
+                "trip_distance": round(event["ride"]["trip_distance"] + 1, 2),
+            }
+            due = number + random.randint(1, UPDATE_DELAY)
+            heapq.heappush(updates, (due, number, {**event, "ride": further}))
+
+
+@dataclass(slots=True)
+class _Packer:
+    """Makes records of events, some of them poison."""
+
+    workload: Workload
+    random: Random
+    open: defaultdict[int, list[tuple[bytes, Outcome]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    sizes: dict[int, int] = field(default_factory=dict)
+
+    def take(self, event: RideEvent) -> Iterator[Parcel]:
+        """Take an event; give the records that are complete."""
+        ride_id: int = event["ride_id"]
+        taxi = ride_id % TAXIS
+        data = msgspec.json.encode(event)
+        how = packing(taxi, plain_only=self.workload.plain_only)
+        if self.random.random() < self.workload.poison_share:
+            yield from self._poison(taxi, data, how)
+            return
+        outcome: Outcome = Good(ride_id)
+        if self.random.random() < FOREIGN_SHARE:
+            data, outcome = msgspec.json.encode({**event, "event_type": "ride_ended"}), Foreign()
+        yield from self._pack(taxi, data, outcome, how)
+
+    def rest(self) -> Iterator[Parcel]:
+        """Give the aggregates that are not full."""
+        for taxi in list(self.open):
+            yield self._close(taxi)
+
+    def _poison(self, taxi: int, event: bytes, how: Packing) -> Iterator[Parcel]:
+        spoilers: Mapping[str, object] = SPOILERS
+        if how is Packing.AGGREGATE:
+            spoilers = {**SPOILERS, **ENTRY_SPOILERS, **AGGREGATE_SPOILERS}
+        kind = self.random.choice(list(spoilers))
+        if kind in AGGREGATE_SPOILERS:
+            data = AGGREGATE_SPOILERS[kind](event)
+            yield Parcel(f"taxi-{taxi}", data, (Poisoned(kind, data),))
+        elif kind in ENTRY_SPOILERS:
+            data = ENTRY_SPOILERS[kind](event)
+            yield from self._enclose(taxi, data, Poisoned(kind, data))
+        else:
+            data = SPOILERS[kind](event)
+            # Gzip over poison would be another kind of it.
+            how = Packing.PLAIN if how is Packing.GZIP else how
+            yield from self._pack(taxi, data, Poisoned(kind, data), how)
+
+    def _pack(self, taxi: int, data: bytes, outcome: Outcome, how: Packing) -> Iterator[Parcel]:
+        if how is Packing.AGGREGATE:
+            yield from self._enclose(taxi, entry(data), outcome)
+            return
+        if how is Packing.GZIP:
+            data = gzip.compress(data)
+        yield Parcel(f"taxi-{taxi}", data, (outcome,))
+
+    def _enclose(self, taxi: int, written: bytes, outcome: Outcome) -> Iterator[Parcel]:
+        if taxi not in self.sizes:
+            self.sizes[taxi] = self.random.randint(1, 2 * self.workload.rides_per_record - 1)
+        self.open[taxi].append((written, outcome))
+        if len(self.open[taxi]) >= self.sizes[taxi]:
+            yield self._close(taxi)
+
+    def _close(self, taxi: int) -> Parcel:
+        entries = self.open.pop(taxi)
+        self.sizes.pop(taxi)
+        key = f"taxi-{taxi}"
+        data = aggregate(key, [written for written, _ in entries])
+        return Parcel(key, data, tuple(outcome for _, outcome in entries), indexed=True)
