@@ -10,6 +10,9 @@ RUN_ENV := .venv-run
 TRAIN_ENV := .venv-train
 TEST_ENV := .venv-test
 
+# MLflow tells its makers of its use unless it is told not to.
+export MLFLOW_DISABLE_TELEMETRY := true
+
 .PHONY: help
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
