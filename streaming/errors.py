@@ -16,6 +16,7 @@ StreamingError
 """
 
 import reprlib
+from typing import Self
 
 VALUE_LIMIT = 80
 """Characters of an offending value that an error shows."""
@@ -78,6 +79,11 @@ class Poison(StreamingError):
         super().__init__(message)
         self.reason = message if reason is None else reason
 
+    def bare(self) -> Self:
+        """Let go of the way it was raised: its frames hold whole payloads, unpacked."""
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
+
 
 class CorruptRecord(Poison):
     """The record's data is not base64, gzip or an intact aggregate."""
@@ -109,6 +115,8 @@ class PredictionTooLarge(Poison):
 
 def excerpt(value: object) -> str:
     """Show a value as it would stand in Python, cut at `VALUE_LIMIT` characters."""
+    if isinstance(value, bytes | bytearray):  # reprlib knows no bytes and would write all of them
+        value = value[: 2 * VALUE_LIMIT]
     try:
         text = _SHORT.repr(value)
     except ValueError:  # Python writes no integer of more than 4,300 digits (sys.int_info)

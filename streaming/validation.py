@@ -19,6 +19,9 @@ DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 WHOLE_EVENT = "event"
 """The name of the event as a whole, among the names of fields."""
 
+LOOKUP_BYTES = 64 * 1024
+"""Of a larger event no value is shown: looking it up may take a hundred times its memory."""
+
 # The ends of msgspec's messages: "Expected `int`, got `str` - at `$.ride.PULocationID`" and "Object
 # missing required field `ride_id`".
 PATH = re.compile(r"`\$\.?([^`]*)`$")
@@ -27,6 +30,8 @@ MISSING = re.compile(r"missing required field `(\w+)`")
 
 class _Verbatim:
     """A number as it stands in the text, however long; or the word for what is not there."""
+
+    __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -37,6 +42,14 @@ class _Verbatim:
 
 class _NotANumber(_Verbatim):
     """What Python's JSON reader takes for a number and JSON does not know: NaN and Infinity."""
+
+    __slots__ = ()
+
+
+class _NotShown(_Verbatim):
+    """Words in place of any value of an event, and of the event itself."""
+
+    __slots__ = ()
 
 
 def invalid_event(content: bytes, error: Exception, allowed: Mapping[str, str]) -> InvalidEvent:
@@ -49,9 +62,7 @@ def invalid_event(content: bytes, error: Exception, allowed: Mapping[str, str]) 
             `WHOLE_EVENT`.
     """
     try:
-        event = json.loads(
-            content.decode(), parse_int=_Verbatim, parse_float=_Verbatim, parse_constant=_NotANumber
-        )
+        event = _read(content)
     except (ValueError, RecursionError):
         return InvalidEvent(WHOLE_EVENT, content, allowed[WHOLE_EVENT])
     path, missing = PATH.search(str(error)), MISSING.search(str(error))
@@ -67,7 +78,17 @@ def invalid_event(content: bytes, error: Exception, allowed: Mapping[str, str]) 
     return InvalidEvent(WHOLE_EVENT, event, allowed[WHOLE_EVENT])
 
 
+def _read(content: bytes) -> Any:
+    if len(content) > LOOKUP_BYTES:
+        return _NotShown(f"not shown (the event has {len(content)} bytes)")
+    return json.loads(
+        content.decode(), parse_int=_Verbatim, parse_float=_Verbatim, parse_constant=_NotANumber
+    )
+
+
 def _at(event: Any, field: str) -> Any:
+    if isinstance(event, _NotShown):
+        return event
     for name in field.split("."):
         event = event.get(name) if isinstance(event, dict) else None
     return event

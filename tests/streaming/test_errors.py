@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from streaming import errors
-from streaming.errors import InvalidEvent, StreamingError, excerpt
+from streaming.errors import InvalidEvent, Poison, StreamingError, excerpt
 
 
 def test_the_tree_at_the_top_of_the_module_is_the_tree_of_the_classes() -> None:
@@ -29,6 +29,23 @@ def test_an_invalid_event_says_where_what_and_why_but_its_reason_shows_no_value(
 
     assert str(error) == "ride.PULocationID is 999; allowed: an integer from 1 to 265"
     assert error.reason == "ride.PULocationID is not an integer from 1 to 265"
+
+
+def test_a_bare_error_has_let_go_of_all_that_it_went_through() -> None:
+    with pytest.raises(Poison) as raised:
+        int_or_poison("x")
+
+    error = raised.value.bare()
+
+    assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
+    assert str(error) == "no integer"
+
+
+def int_or_poison(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise Poison("no integer") from error
 
 
 DEEP: list[Any] = []

@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from streaming.validation import DECODE_ERRORS, invalid_event
+from streaming.validation import DECODE_ERRORS, LOOKUP_BYTES, invalid_event
 
 
 class Order(msgspec.Struct):
@@ -34,6 +34,21 @@ def complaint(content: bytes) -> str:
 )
 def test_the_field_its_value_and_what_is_allowed_are_named(content: bytes, said: str) -> None:
     assert complaint(content).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b'{"name": 5, "x": "%s"}',
+            "name is not shown (the event has 65556 bytes); allowed: a str",
+        ),
+        (b'{"name": "", "%s": 0}', "sizes is missing; allowed: a list of integers"),
+        (b'"%s"', "event is not shown (the event has 65538 bytes); allowed: a JSON object"),
+    ],
+)
+def test_of_an_event_too_large_to_look_into_no_value_is_shown(content: bytes, said: str) -> None:
+    assert complaint(content % (b"x" * LOOKUP_BYTES)).startswith(said)
 
 
 def test_for_a_path_that_has_no_words_of_its_own_msgspecs_are_used() -> None:
