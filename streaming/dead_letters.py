@@ -1,7 +1,7 @@
-"""Where poison goes: one object of JSON lines per invocation, on S3 or in a folder.
+"""Where poison goes: an object of JSON lines for each invocation, on S3 or in a folder.
 
 An object is named by a hash of the event ids in it, so that a retry of the same batch overwrites it
-instead of doubling it.
+instead of doubling it. (Only a batch of more than `consumer.SLICE_PAYLOADS` makes several.)
 """
 
 import base64
@@ -21,6 +21,9 @@ from streaming.records import Payload
 from streaming.timestamps import iso_utc
 
 UNKNOWN_STREAM = "unknown"
+
+MESSAGE_LIMIT = 1000
+"""Characters of an error's message that a letter keeps."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -60,7 +63,8 @@ def dead_letter(payload: Payload, stream: str | None, error: Poison) -> DeadLett
         partition_key=payload.partition_key,
         arrived_at=iso_utc(payload.arrived_at),
         error_type=type(error).__name__,
-        error_message=str(error),
+        # What a model raises may hold text that cannot be written, and any amount of it.
+        error_message=str(error)[:MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode(),
     )
 
 
@@ -84,7 +88,7 @@ class DeadLetters(Protocol):
     """A place for dead letters."""
 
     def write(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep the letters of one invocation: all of them, or none.
+        """Keep some letters of one invocation: all of them, or none.
 
         Args:
             letters: At least one, all from one stream.

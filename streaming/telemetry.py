@@ -3,6 +3,7 @@
 What is logged never holds a payload, or a value out of one: a dead letter holds those.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from aws_lambda_powertools import Logger, Metrics
@@ -31,7 +32,7 @@ class Telemetry:
         self._metrics = Metrics(namespace=namespace, service=service)
         self._cold = True
 
-    def poison(self, found: list[tuple[Payload, Poison]]) -> None:
+    def poison(self, found: Sequence[tuple[Payload, Poison]]) -> None:
         """Log what poison was found, by its id and reason."""
         for payload, error in found[:POISON_LINES]:
             told = {
@@ -45,7 +46,9 @@ class Telemetry:
 
     def failure(self, message: str) -> None:
         """Log why records are reported as failed."""
-        self._logger.error(message)
+        # AWS says what is wrong in the first line. To a wrong signature it adds the whole request,
+        # session token included.
+        self._logger.error(message.partition("\n")[0])
 
     def batch(
         self,

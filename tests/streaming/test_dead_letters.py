@@ -10,6 +10,7 @@ from botocore.exceptions import NoCredentialsError
 from moto import mock_aws
 
 from streaming.dead_letters import (
+    MESSAGE_LIMIT,
     DeadLetter,
     FolderDeadLetters,
     S3DeadLetters,
@@ -17,7 +18,7 @@ from streaming.dead_letters import (
     object_name,
     open_dead_letters,
 )
-from streaming.errors import DeadLettersUnavailable, InvalidEvent
+from streaming.errors import DeadLettersUnavailable, InvalidEvent, PredictionFailed
 from streaming.records import payloads
 from tests.lambda_events import ARRIVED, SHARD, record
 
@@ -57,6 +58,14 @@ def test_a_dead_letter_holds_the_payload_its_origin_and_the_reason(tmp_path: Pat
             "error_message": "ride_id is ''; allowed: a string of 1 to 128 characters",
         }
     ]
+
+
+def test_a_message_that_cannot_be_written_or_has_no_end_is_kept_as_far_as_it_can_be() -> None:
+    (payload,) = payloads([record(b"bad")], 0.0)
+
+    kept = dead_letter(payload, "ride_events", PredictionFailed("\ud800" + "x" * 5000))
+
+    assert kept.error_message == "\\ud800" + "x" * (MESSAGE_LIMIT - 1)
 
 
 def test_letters_lie_under_their_stream_and_day(tmp_path: Path) -> None:

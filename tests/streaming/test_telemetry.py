@@ -89,7 +89,7 @@ def test_an_empty_batch_has_no_arrival_age(
 def test_poison_is_logged_by_id_and_reason_without_its_value(
     service: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = payloads(event(*[b"secret"] * (POISON_LINES + 5))["Records"], 0.0)
+    found = list(payloads(event(*[b"secret"] * (POISON_LINES + 5))["Records"], 0.0))
     error = InvalidEvent("ride_id", "secret", "an integer")
 
     Telemetry(service, "Rides").poison([(payload, error) for payload in found])
@@ -112,3 +112,12 @@ def test_below_its_level_nothing_is_logged(
     metrics, line = told(capsys)
     assert "_aws" in metrics
     assert (line["level"], line["message"]) == ("ERROR", "not published: out of time")
+
+
+def test_of_a_failure_only_the_first_line_is_logged(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Telemetry(service, "Rides").failure("The signature is wrong.\nx-amz-security-token:secret")
+
+    (line,) = told(capsys)
+    assert line["message"] == "The signature is wrong."
