@@ -18,7 +18,7 @@ class Accounts:
         retried: How many times an entry of PutRecords was sent again.
     """
 
-    received: int
+    received: int = 0
     published: int = 0
     skipped: int = 0
     dead_lettered: int = 0

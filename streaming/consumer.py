@@ -1,17 +1,18 @@
 """One batch, start to end: payloads → events → predictions → the output stream.
 
 Every payload is in the end published, skipped, dead-lettered or reported; nothing else can happen
-to it, and the sum is checked.
+to it, and the sum is checked. A batch goes through in slices, so that its memory has a limit
+whatever its aggregates hold.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from streaming.accounts import Accounts
+from streaming.batch import Batch
 from streaming.dead_letters import DeadLetters, dead_letter
 from streaming.errors import (
     DeadLettersUnavailable,
@@ -29,6 +30,9 @@ DEFAULT_BUDGET_SECONDS = 60.0
 
 ANSWER_MARGIN_SECONDS = 8.0
 """Kept free at the end: the last call may run into its time-out, then dead letters are written."""
+
+SLICE_PAYLOADS = 10_000
+"""Payloads in work at a time: the largest batch of plain records, so only aggregates make more."""
 
 EventT = TypeVar("EventT")
 
@@ -93,21 +97,6 @@ class PredictionRecord(msgspec.Struct, frozen=True, gc=False):
     arrived_at: str
 
 
-@dataclass(slots=True)
-class _Batch:
-    """What is found out about a batch on its way.
-
-    Attributes:
-        accounts: The sums.
-        poison: Payloads that can never succeed.
-        undone: Payloads that Lambda must be told of.
-    """
-
-    accounts: Accounts
-    poison: list[tuple[Payload, Poison]] = field(default_factory=list)
-    undone: list[Payload] = field(default_factory=list)
-
-
 class Consumer(Generic[EventT]):
     """Takes the batches that Lambda hands over.
 
@@ -156,57 +145,65 @@ class Consumer(Generic[EventT]):
         """
         started, now = self._clock(), self._now()
         records = kinesis_records(event)
-        received = payloads(records, now)
-        batch = _Batch(Accounts(received=len(received)))
+        batch = Batch(stream_name(records), started + _budget(context), now)
+        for received in _slices(payloads(records, now)):
+            batch.accounts.received += len(received)
+            batch.oldest = min(batch.oldest, *(payload.arrived_at for payload in received))
+            if batch.halted or self._clock() >= batch.deadline:
+                self._telemetry.failure(f"{len(received)} payloads not begun: no time is left")
+                batch.report(received)
+            else:
+                self._process(received, batch)
 
-        events = self._decode(received, batch)
-        answers = self._predict(events, batch) if events else []
-        if self._publisher is None:
-            batch.accounts.published = len(answers)
-        else:
-            self._publish(self._publisher, answers, started + _budget(context), batch)
-        if batch.poison:
-            self._bury(stream_name(records), batch)
-
-        batch.accounts.reported = len(batch.undone)
         batch.accounts.check()
         self._telemetry.batch(
             batch.accounts,
             latency=self._clock() - started,
-            arrival_age=now - min(payload.arrived_at for payload in received) if received else None,
+            arrival_age=now - batch.oldest if records else None,
             request_id=getattr(context, "aws_request_id", None),
         )
-        response: dict[str, Any] = {"batchItemFailures": _checkpoint(batch.undone)}
+        response: dict[str, Any] = {"batchItemFailures": batch.checkpoint()}
         if self._publisher is None:
-            response["predictions"] = [msgspec.json.decode(entry["Data"]) for _, entry in answers]
+            response["predictions"] = batch.answers
         return response
 
-    def _decode(self, received: Sequence[Payload], batch: _Batch) -> list[tuple[Payload, EventT]]:
+    def _process(self, received: Sequence[Payload], batch: Batch) -> None:
+        events = self._decode(received, batch)
+        answers = self._predict(events, batch) if events else []
+        if self._publisher is None:
+            batch.accounts.published += len(answers)
+            batch.answers += [msgspec.json.decode(entry["Data"]) for _, entry in answers]
+        else:
+            self._publish(self._publisher, answers, batch)
+        if batch.poison:
+            self._bury(batch)
+
+    def _decode(self, received: Sequence[Payload], batch: Batch) -> list[tuple[Payload, EventT]]:
         decode = self._model.decode
         events: list[tuple[Payload, EventT]] = []
         for payload in received:
             try:
                 event = decode(payload.content(), payload.arrived_at)
             except Poison as error:
-                batch.poison.append((payload, error))
-                continue
-            if event is None:
-                batch.accounts.skipped += 1
+                batch.poison.append((payload, error.bare()))
+            except Exception as error:  # noqa: BLE001  a model may raise anything
+                batch.poison.append((payload, _failure("decode", error)))
             else:
-                events.append((payload, event))
+                if event is None:
+                    batch.accounts.skipped += 1
+                else:
+                    events.append((payload, event))
         return events
 
     def _predict(
-        self, asked: Sequence[tuple[Payload, EventT]], batch: _Batch
+        self, asked: Sequence[tuple[Payload, EventT]], batch: Batch
     ) -> list[tuple[Payload, Entry]]:
         """Predict all at once; if that fails, halve until whoever causes it stands alone."""
         try:
             return self._answer(asked)
         except Exception as error:  # noqa: BLE001  a model may raise anything
             if len(asked) == 1:
-                cause = type(error).__name__
-                poison = PredictionFailed(f"{cause}: {error}", reason=f"predict raised {cause}")
-                batch.poison.append((asked[0][0], poison))
+                batch.poison.append((asked[0][0], _failure("predict", error)))
                 return []
         middle = len(asked) // 2
         return [*self._predict(asked[:middle], batch), *self._predict(asked[middle:], batch)]
@@ -230,44 +227,59 @@ class Consumer(Generic[EventT]):
                             iso_utc(payload.arrived_at),
                         )
                     ),
-                    PartitionKey=prediction.partition_key,
+                    PartitionKey=_writable(prediction.partition_key),
                 ),
             )
             for (payload, _), prediction in zip(asked, predictions, strict=True)
         ]
 
     def _publish(
-        self,
-        publisher: Publisher,
-        answers: Sequence[tuple[Payload, Entry]],
-        deadline: float,
-        batch: _Batch,
+        self, publisher: Publisher, answers: Sequence[tuple[Payload, Entry]], batch: Batch
     ) -> None:
-        published = publisher.publish([entry for _, entry in answers], deadline)
-        batch.accounts.published = published.accepted
-        batch.accounts.retried = published.retried
+        published = publisher.publish([entry for _, entry in answers], batch.deadline)
+        batch.accounts.published += published.accepted
+        batch.accounts.retried += published.retried
         for position in published.unacceptable:
             payload, entry = answers[position]
             size, key = entry_bytes(entry), len(entry["PartitionKey"])
-            poison = PredictionTooLarge(f"{size} bytes under a partition key of {key} characters")
-            batch.poison.append((payload, poison))
-        batch.undone += [answers[position][0] for position in published.refused]
+            error = PredictionTooLarge(f"{size} bytes under a partition key of {key} characters")
+            batch.poison.append((payload, error))
+        batch.report(answers[position][0] for position in published.refused)
         if published.refused:
+            batch.halted = True
             self._telemetry.failure(f"not published: {published.failure or 'out of time'}")
 
-    def _bury(self, stream: str | None, batch: _Batch) -> None:
+    def _bury(self, batch: Batch) -> None:
         """Write poison to the dead letters; what cannot go there is not done."""
-        self._telemetry.poison(batch.poison)
+        poison, batch.poison = batch.poison, []
+        self._telemetry.poison(poison)
         if self._dead_letters is not None:
-            letters = [dead_letter(payload, stream, error) for payload, error in batch.poison]
+            letters = [dead_letter(payload, batch.stream, error) for payload, error in poison]
             try:
                 self._dead_letters.write(letters)
             except DeadLettersUnavailable as error:
                 self._telemetry.failure(str(error))
             else:
-                batch.accounts.dead_lettered = len(letters)
+                batch.accounts.dead_lettered += len(letters)
                 return
-        batch.undone += [payload for payload, _ in batch.poison]
+        batch.report(payload for payload, _ in poison)
+
+
+def _slices(received: Iterator[Payload]) -> Iterator[list[Payload]]:
+    while some := list(islice(received, SLICE_PAYLOADS)):
+        yield some
+
+
+def _writable(partition_key: str) -> str:
+    """Refuse a key that has no UTF-8, before it fails the call that its whole batch is put with."""
+    if not partition_key.isascii():
+        partition_key.encode()
+    return partition_key
+
+
+def _failure(step: str, error: Exception) -> PredictionFailed:
+    cause = type(error).__name__
+    return PredictionFailed(f"{cause}: {error}", reason=f"{step} raised {cause}")
 
 
 def _budget(context: Any) -> float:
@@ -276,13 +288,3 @@ def _budget(context: Any) -> float:
         return DEFAULT_BUDGET_SECONDS
     remaining = float(context.get_remaining_time_in_millis()) / 1000
     return remaining - min(ANSWER_MARGIN_SECONDS, remaining / 2)
-
-
-def _checkpoint(undone: Sequence[Payload]) -> list[dict[str, str | None]]:
-    """Give what Lambda starts again from: the lowest sequence number, compared as an integer."""
-    if not undone:
-        return []
-    numbers = [payload.sequence_number for payload in undone]
-    known = [number for number in numbers if number is not None]
-    lowest = min(known, key=int) if len(known) == len(numbers) else None
-    return [{"itemIdentifier": lowest}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,13 @@ from streaming.dead_letters import DeadLetter, FolderDeadLetters
 from streaming.errors import AccountingError, DeadLettersUnavailable, InvalidEvent, UnexpectedEvent
 from streaming.publisher import Entry, Published, Publisher
 from streaming.telemetry import Telemetry
+from tests.aggregates import aggregate, entry, field
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
 from tests.lambda_events import ARRIVED, SHARD, event, record
-from tests.streaming.test_records import aggregate, entry, field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from streaming.accounts import Accounts
 
@@ -245,6 +245,33 @@ def test_an_answer_that_cannot_be_written_as_json_is_poison(stage: Stage) -> Non
     assert stage.sums() == (3, 2, 0, 1, 0)
 
 
+def test_a_key_that_cannot_be_written_down_is_poison(stage: Stage) -> None:
+    class Half(Shout):
+        def predict(self, events: Sequence[str]) -> list[Prediction]:
+            return [Prediction("\ud800" if word == "odd" else "é", word) for word in events]
+
+    stage.model = Half()
+
+    assert stage.handle(event(b"hello", b"odd", b"bye")) == {"batchItemFailures": []}
+    assert stage.sums() == (3, 2, 0, 1, 0)
+
+
+def test_an_event_that_a_model_cannot_even_decode_is_poison(stage: Stage) -> None:
+    class Fragile(Shout):
+        def decode(self, content: bytes, arrived_at: float) -> str | None:
+            if content == b"{}":
+                raise KeyError("word")
+            return super().decode(content, arrived_at)
+
+    stage.model = Fragile()
+
+    assert stage.handle(event(b"hello", b"{}", b"bye")) == {"batchItemFailures": []}
+    (line,) = stage.letters()
+    assert line["error_type"] == "PredictionFailed"
+    assert line["error_message"] == "KeyError: 'word'"
+    assert stage.sums() == (3, 2, 0, 1, 0)
+
+
 def test_a_prediction_that_kinesis_never_takes_is_poison(stage: Stage) -> None:
     assert stage.handle(event(b"huge")) == {"batchItemFailures": []}
 
@@ -315,6 +342,53 @@ def test_two_events_of_one_key_are_published_in_their_order(stage: Stage) -> Non
     stage.handle(event(b"ant", b"bee", b"ape"))
 
     assert stage.words() == ["BEE", "ANT", "APE"]
+
+
+def crowd(*words: bytes) -> dict[str, Any]:
+    """Build two records of 15,000 entries each: words at their head, then poison."""
+    head = b"".join(entry(word) for word in words)
+    message = field(1, b"a") + head + entry(b"0") * (15_000 - len(words))
+    return event(aggregate(message), aggregate(message), first=42)
+
+
+def test_what_many_aggregates_hold_goes_through_in_slices(stage: Stage) -> None:
+    assert stage.handle(crowd(b"hello", b"foreign")) == {"batchItemFailures": []}
+
+    assert [r["event_id"] for r in stage.published()] == [f"{SHARD}:42:0", f"{SHARD}:43:0"]
+    ids = [line["event_id"] for line in stage.letters()]
+    assert len(ids) == len(set(ids)) == 29_996
+    assert sorted(
+        path.read_text().count("\n") for path in (stage.folder or Path()).rglob("*.*")
+    ) == [
+        9998,
+        9998,
+        10_000,
+    ]
+    assert stage.sums() == (30_000, 2, 2, 29_996, 0)
+
+
+def test_what_comes_behind_a_refused_prediction_does_not_overtake_it(stage: Stage) -> None:
+    stage.kinesis.fail("put_records", "AccessDenied")
+
+    response = stage.handle(crowd(b"hello"))
+
+    assert response["batchItemFailures"] == failed(42)
+    assert stage.published() == []
+    assert stage.sums() == (30_000, 0, 0, 9999, 20_001)
+
+
+def test_what_is_not_begun_in_time_is_reported(stage: Stage) -> None:
+    class Slow(BrokenDeadLetters):
+        def write(self, letters: Sequence[DeadLetter]) -> None:
+            assert letters
+            stage.clock.advance(9)
+
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000, aws_request_id="r")
+
+    response = stage.handle(crowd(b"hello"), context, dead_letters=Slow())
+
+    assert response["batchItemFailures"] == failed(43)
+    assert stage.sums() == (30_000, 2, 0, 19_998, 10_000)
 
 
 def test_accounts_that_do_not_balance_fail_the_batch(stage: Stage) -> None:
