@@ -200,7 +200,7 @@ class _Soak:
         publisher = Publisher(self._stage.faulty, RIDES)
         records_per_second = self._setup.rate / workload.events_per_record
         drawn = parcels(workload, read_statistics())
-        groups = self._until_time_is_up(drawn, math.ceil(records_per_second * LOOK_SECONDS))
+        groups = self._until_time_is_up(drawn, math.ceil(records_per_second))
         for batch in paced(groups, records_per_second, sleep=self._over.wait):
             entries = [Entry(Data=each.data, PartitionKey=each.key) for each in batch]
             outcome = publisher.publish(entries, time.monotonic() + PUT_SECONDS)

@@ -48,6 +48,21 @@ class Sabotage(Enum):
 SHARES = {Sabotage.KILL: 0.4, Sabotage.STARVE: 0.2, Sabotage.HANG: 0.15, Sabotage.STEP: 0.25}
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one invocation is disturbed.
+
+    Attributes:
+        what: What happens to it.
+        delay: Seconds after its start.
+        step: By how many seconds the clock is off, if it is stepped.
+    """
+
+    what: Sabotage
+    delay: float
+    step: float
+
+
 class SteppingClock:
     """The wall clock, some seconds off; several threads may use it."""
 
@@ -87,7 +102,7 @@ class Saboteur:
         self._ended = threading.Event()
 
     def invoked(self, pid: Callable[[], int | None]) -> None:
-        """Note that an invocation starts, and disturb it soon if it is one of those.
+        """Note that an invocation starts, and disturb it soon if its turn has come.
 
         Args:
             pid: Gives the process that serves it.
@@ -95,41 +110,47 @@ class Saboteur:
         with self._lock:
             number = self._invocations
             self._invocations += 1
+        if plan := self.plan(number):
+            threading.Thread(target=self._disturb, args=(plan, pid), daemon=True).start()
+
+    def plan(self, number: int) -> Plan | None:
+        """Tell what happens to an invocation.
+
+        Args:
+            number: How many came before it.
+        """
         chance = Random(f"{self._seed} invocation {number}")  # noqa: S311  faults, not secrets
         if number < SPARED_INVOCATIONS or chance.random() > 1 / self._between:
-            return
+            return None
         (what,) = chance.choices(list(SHARES), weights=list(SHARES.values()))
-        delay = chance.uniform(0, DELAY_SECONDS)
-        offset = chance.uniform(-LONGEST_STEP_SECONDS, LONGEST_STEP_SECONDS)
-        thread = threading.Thread(
-            target=self._disturb, args=(what, delay, offset, pid), daemon=True
+        return Plan(
+            what,
+            delay=chance.uniform(0, DELAY_SECONDS),
+            step=chance.uniform(-LONGEST_STEP_SECONDS, LONGEST_STEP_SECONDS),
         )
-        thread.start()
 
     def end(self) -> None:
         """Disturb nothing any more."""
         self._ended.set()
 
-    def _disturb(
-        self, what: Sabotage, delay: float, offset: float, pid: Callable[[], int | None]
-    ) -> None:
-        if self._ended.wait(delay):
+    def _disturb(self, plan: Plan, pid: Callable[[], int | None]) -> None:
+        if self._ended.wait(plan.delay):
             return
-        if what is Sabotage.STEP:
-            self._clock.step(offset)
-            self.done[what.value] += 1
+        if plan.what is Sabotage.STEP:
+            self._clock.step(plan.step)
+            self.done[plan.what.value] += 1
             self._ended.wait(STEP_SECONDS)
             self._clock.step(0.0)
             return
         process = pid()
         if process is None:
             return  # it has just ended for another reason
-        self.done[what.value] += 1
+        self.done[plan.what.value] += 1
         with contextlib.suppress(ProcessLookupError):
-            if what is Sabotage.HANG:
+            if plan.what is Sabotage.HANG:
                 os.kill(process, signal.SIGSTOP)
                 return
-            if what is Sabotage.STARVE:
+            if plan.what is Sabotage.STARVE:
                 starve(process)
                 self._ended.wait(STARVED_SECONDS)
             if pid() == process:

@@ -41,7 +41,7 @@ class Upstream(BaseHTTPRequestHandler):
 
 @contextmanager
 def served(server: HTTPServer) -> Iterator[str]:
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01])
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"

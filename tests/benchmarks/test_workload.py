@@ -1,0 +1,78 @@
+import base64
+from itertools import islice, pairwise
+
+import pytest
+
+from benchmarks.soak.aggregates import AGGREGATE_SPOILERS, ENTRY_SPOILERS
+from benchmarks.soak.workload import Foreign, Good, Parcel, Poisoned, Workload, parcels
+from local.poison import SPOILERS
+from local.rides import read_statistics
+from model import RideModel
+from streaming.errors import Poison
+from streaming.records import payloads
+
+STATISTICS = read_statistics()
+MODEL = RideModel({}, version="1")
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[Parcel]:
+    return list(parcels(Workload(rides=8000, seed=1, poison_share=0.1), STATISTICS))
+
+
+def test_each_payload_is_what_its_outcome_says(drawn: list[Parcel]) -> None:
+    for parcel in drawn:
+        record = {"kinesis": {"data": base64.b64encode(parcel.data).decode()}}
+        found = list(payloads([record], now=0.0))
+        assert len(found) == len(parcel.outcomes)
+        for payload, outcome in zip(found, parcel.outcomes, strict=True):
+            if isinstance(outcome, Poisoned):
+                assert payload.data == outcome.data
+                with pytest.raises(Poison):
+                    MODEL.decode(payload.content(), arrived_at=0.0)
+            else:
+                ride = MODEL.decode(payload.content(), arrived_at=0.0)
+                assert outcome == (Foreign() if ride is None else Good(int(ride.ride_id)))
+
+
+def test_every_kind_of_poison_is_put(drawn: list[Parcel]) -> None:
+    put = {each.kind for p in drawn for each in p.outcomes if isinstance(each, Poisoned)}
+    assert put == {*SPOILERS, *ENTRY_SPOILERS, *AGGREGATE_SPOILERS}
+
+
+def test_all_events_of_a_ride_have_one_partition_key(drawn: list[Parcel]) -> None:
+    keys: dict[int, set[str]] = {}
+    for parcel in drawn:
+        for outcome in parcel.outcomes:
+            if isinstance(outcome, Good):
+                keys.setdefault(outcome.ride_id, set()).add(parcel.key)
+    assert all(len(found) == 1 for found in keys.values())
+
+
+def test_rides_are_updated_and_records_put_twice(drawn: list[Parcel]) -> None:
+    good = [each for p in drawn for each in p.outcomes if isinstance(each, Good)]
+    assert len(good) > len(set(good))
+    assert any(first is second for first, second in pairwise(drawn))
+
+
+def test_the_same_seed_puts_the_same_records() -> None:
+    first, again, other = (
+        [parcel.data for parcel in islice(parcels(Workload(rides=None, seed=seed), STATISTICS), 50)]
+        for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_plain_records_hold_one_event_each_without_gzip() -> None:
+    workload = Workload(rides=200, seed=1, poison_share=0, plain_only=True)
+    for parcel in parcels(workload, STATISTICS):
+        assert parcel.data.startswith(b"{")
+        assert len(parcel.outcomes) == 1
+
+
+@pytest.mark.parametrize("rides_per_record", [2, 20])
+def test_the_mean_of_events_in_a_record_is_known(rides_per_record: int) -> None:
+    workload = Workload(rides=10_000, seed=1, rides_per_record=rides_per_record)
+    found = list(parcels(workload, STATISTICS))
+    events = sum(len(parcel.outcomes) for parcel in found)
+    assert events / len(found) == pytest.approx(workload.events_per_record, rel=0.15)
