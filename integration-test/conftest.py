@@ -8,7 +8,7 @@ import pytest
 
 from containers import Stack, compose_stack, logs
 
-ERROR_PROBABILITY = "0.3"
+ERROR_PROBABILITY = "0.5"
 STACKS = pytest.StashKey[list[Stack]]()
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
+from docker.errors import NotFound
 from docker.models.containers import Container
 
 from local.emulator import RuntimeEmulator
@@ -85,20 +87,24 @@ def function_container(environment: Mapping[str, str], **options: Any) -> Iterat
         environment: Its environment variables.
         options: As for the Docker SDK's `containers.run`.
     """
-    container = docker.from_env().containers.run(
-        FUNCTION_IMAGE,
-        detach=True,
-        environment=dict(environment),
-        ports={f"{EMULATOR_PORT}/tcp": ("127.0.0.1", None)},
-        read_only=True,
-        tmpfs={"/tmp": ""},  # noqa: S108  the container's own
-        **options,
-    )
+    containers = docker.from_env().containers
+    name = f"rides-{uuid.uuid4()}"  # by which it is found if Ctrl-C comes while it starts
     try:
+        container = containers.run(
+            FUNCTION_IMAGE,
+            name=name,
+            detach=True,
+            environment=dict(environment),
+            ports={f"{EMULATOR_PORT}/tcp": ("127.0.0.1", None)},
+            read_only=True,
+            tmpfs={"/tmp": ""},  # noqa: S108  the container's own
+            **options,
+        )
         container.reload()  # now it has its port
         yield container
     finally:
-        container.remove(force=True, v=True)
+        with suppress(NotFound):
+            containers.get(name).remove(force=True, v=True)
 
 
 def invoke(container: Container, event: Mapping[str, Any]) -> dict[str, Any]:

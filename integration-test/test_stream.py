@@ -70,7 +70,7 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         kinesis,
         "ride_events",
         RuntimeEmulator(url(stack.function, EMULATOR_PORT)),
-        MappingSettings(batch_size=40, function_response_types=(PARTIAL_RESPONSES,)),
+        MappingSettings(batch_size=10, function_response_types=(PARTIAL_RESPONSES,)),
     )
     records = len(put.entries) + 1
     with mapping:
