@@ -6,7 +6,7 @@ The format: amazon-kinesis-producer, aggregation-format.md.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
-from streaming.records import AGGREGATE_MAGIC
+from streaming.aggregates import AGGREGATE_MAGIC
 
 PARTITION_KEY_FIELD, KEY_INDEX_FIELD, DATA_FIELD = 1, 1, 3
 RECORDS_FIELD = 3

@@ -25,7 +25,8 @@ def read_stream(client: Any, stream_name: str) -> Iterator[Arrived]:
 
     It shares no code with the reader that is under test.
     """
-    shards = client.list_shards(StreamName=stream_name)["Shards"]
+    pages = client.get_paginator("list_shards").paginate(StreamName=stream_name)
+    shards = [shard for page in pages for shard in page["Shards"]]
     for shard in sorted(shards, key=lambda each: str(each["ShardId"])):
         iterator = client.get_shard_iterator(
             StreamName=stream_name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
