@@ -50,13 +50,12 @@ def main(
             show("docker", "pull", *target, base)
         builder = _builder(run)
         show(*builder, *target, *_arguments(base, run), "--tag", name, ".")
-        size, base_size = _bytes(name, run), _bytes(base, run)
+        added, base_size = added_bytes(name, base, run), _bytes(base, run)
     except subprocess.CalledProcessError as error:
         print(f"image: {' '.join(error.cmd[:3])} failed", file=sys.stderr)
         return 1
     print(
-        f"{name} adds {(size - base_size) / MEGABYTE:.1f} MB to "
-        f"{base} ({base_size / MEGABYTE:.1f} MB)"
+        f"{name} adds {added / MEGABYTE:.1f} MB to {base} ({base_size / MEGABYTE:.1f} MB), unpacked"
     )
     return 0
 
@@ -71,6 +70,11 @@ def docker_problem(run: Command = run, which: Callable[[str], str | None] = shut
         reason = (error.stderr or "").strip().splitlines()
         return f"Docker does not answer: {reason[-1] if reason else error}"
     return ""
+
+
+def added_bytes(name: str, base: str, run: Command = run) -> int:
+    """Count what an image adds to its base, unpacked."""
+    return _bytes(name, run) - _bytes(base, run)
 
 
 def _has_base(base: str, platform: str | None, run: Command) -> bool:
@@ -113,7 +117,7 @@ def _revision(run: Command) -> str:
 
 
 def _bytes(name: str, run: Command) -> int:
-    """Sum an image's layers, unpacked."""
+    """Sum an image's layers."""
     sizes = run("docker", "history", "--human=false", "--format", "{{.Size}}", name)
     return sum(map(int, sizes.split()))
 

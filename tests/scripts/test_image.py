@@ -53,7 +53,9 @@ def test_the_size_that_the_image_adds_to_its_base_is_printed(
 ) -> None:
     assert build(FakeDocker()) == 0
 
-    assert capsys.readouterr().out == "ride-predictions adds 103.0 MB to base:1 (185.0 MB)\n"
+    assert (
+        capsys.readouterr().out == "ride-predictions adds 103.0 MB to base:1 (185.0 MB), unpacked\n"
+    )
 
 
 def test_the_image_is_labelled_with_version_revision_and_model() -> None:
