@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import NoRegionError
 
 from streaming.errors import SettingsError
+from streaming.put_records import hasten_put_records
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -31,7 +32,9 @@ def kinesis_client(endpoint_url: str | None = None, **config: Any) -> "KinesisCl
         SettingsError: As for `aws_client`.
     """
     endpoint_url = endpoint_url or os.environ.get("KINESIS_ENDPOINT_URL")
-    return cast("KinesisClient", aws_client("kinesis", endpoint_url, **config))
+    client = aws_client("kinesis", endpoint_url, **config)
+    hasten_put_records(client)
+    return cast("KinesisClient", client)
 
 
 def aws_client(service: str, endpoint_url: str | None = None, **config: Any) -> Any:

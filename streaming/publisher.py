@@ -135,9 +135,9 @@ class Publisher:
             # After a time-out it is unknown what was written: sent again, it may stand there twice,
             # and its readers know it by its event id.
             return everything, str(error)
-        if answer["FailedRecordCount"] == 0:
+        if answer.get("FailedRecordCount") == 0:
             return frozenset(), None
-        results = answer["Records"]
+        results = answer.get("Records", ())
         if len(results) != len(call):
             return everything, f"{len(results)} results for {len(call)} entries"
         refused = {
