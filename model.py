@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -82,7 +82,7 @@ ALLOWED = {
 }
 
 
-class RideFeatures(NamedTuple):
+class RideFeatures(msgspec.Struct, frozen=True, gc=False):
     """A ride as the models take it.
 
     Attributes:
@@ -190,10 +190,11 @@ class RideModel:
         columns = np.array([event.values for event in events], dtype=np.float32).T
         inputs = dict(zip(FEATURES, np.ascontiguousarray(columns), strict=True))
         answers = [_checked(run(inputs)) for run in self._runs]
+        ids = [event.ride_id for event in events]
         fields = self._fields
         return [
-            Prediction(str(event.ride_id), dict(zip(fields, (event.ride_id, *values), strict=True)))
-            for event, *values in zip(events, *answers, strict=True)
+            Prediction(str(values[0]), dict(zip(fields, values, strict=True)))
+            for values in zip(ids, *answers, strict=True)
         ]
 
 

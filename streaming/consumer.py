@@ -31,8 +31,9 @@ DEFAULT_BUDGET_SECONDS = 60.0
 ANSWER_MARGIN_SECONDS = 8.0
 """Kept free at the end: the last call may run into its time-out, then dead letters are written."""
 
-SLICE_PAYLOADS = 10_000
-"""Payloads in work at a time: the largest batch of plain records, so only aggregates make more."""
+SLICE_PAYLOADS = 2_000
+"""Payloads in work at a time: four full calls of PutRecords. Larger slices are no faster, and at
+10,000 a full batch takes 12 MB more."""
 
 EventT = TypeVar("EventT")
 
@@ -216,8 +217,8 @@ class Consumer(Generic[EventT]):
         return [
             (
                 payload,
-                Entry(
-                    Data=encode(
+                {
+                    "Data": encode(
                         PredictionRecord(
                             model.event_type,
                             payload.event_id,
@@ -227,8 +228,8 @@ class Consumer(Generic[EventT]):
                             iso_utc(payload.arrived_at),
                         )
                     ),
-                    PartitionKey=_writable(prediction.partition_key),
-                ),
+                    "PartitionKey": _writable(prediction.partition_key),
+                },
             )
             for (payload, _), prediction in zip(asked, predictions, strict=True)
         ]
