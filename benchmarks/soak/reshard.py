@@ -1,4 +1,4 @@
-"""Resharding under load: 2 shards of each stream become 4 and 2 again while rides flow. `make reshard`.
+"""Resharding under load: both streams split and merge while rides flow. `make reshard`.
 
 The same pipeline and the same faults as in the soak, on kinesis-local.
 """

@@ -1,8 +1,8 @@
 """What the soak puts on the stream, and what must become of each payload.
 
-Taxis produce. A ride's event may be followed by updates of the same ride, which must be answered in
-order. All of a taxi's records have its own partition key; some taxis put plain events, some gzip
-them, most aggregate them as the Kinesis Producer Library does.
+A ride's event may be followed by updates of the same ride, which must be answered in order. A few
+rides are put one by one, plain or gzipped, each under a partition key of its own. Most are put by
+their taxi, which aggregates them as the Kinesis Producer Library does, under the taxi's key.
 """
 
 import gzip
@@ -73,18 +73,22 @@ class Parcel:
 
 
 class Packing(Enum):
-    """How a taxi puts its events on the stream."""
+    """How a ride's events are put on the stream."""
 
     PLAIN = "plain"
     GZIP = "gzip"
     AGGREGATE = "aggregate"
 
 
-def packing(taxi: int, *, plain_only: bool) -> Packing:
-    """Give a taxi's packing: one in twenty plain, one in twenty gzip, the others aggregate."""
+ONE_PLAIN_OF = 40
+"""One ride in so many is put as a plain record, and another one gzipped."""
+
+
+def packing(ride_id: int, *, plain_only: bool) -> Packing:
+    """Tell how a ride's events are put."""
     if plain_only:
         return Packing.PLAIN
-    return {0: Packing.PLAIN, 1: Packing.GZIP}.get(taxi % 20, Packing.AGGREGATE)
+    return {0: Packing.PLAIN, 1: Packing.GZIP}.get(ride_id % ONE_PLAIN_OF, Packing.AGGREGATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +114,7 @@ class Workload:
         """How many events a Kinesis record holds on average."""
         if self.plain_only:
             return 1.0
-        packings = [packing(taxi, plain_only=False) for taxi in range(TAXIS)]
-        alone = sum(each is not Packing.AGGREGATE for each in packings) / TAXIS
+        alone = 2 / ONE_PLAIN_OF
         return 1 / (alone + (1 - alone) / self.rides_per_record)
 
 
@@ -161,65 +164,64 @@ class _Packer:
 
     workload: Workload
     random: Random
-    open: defaultdict[int, list[tuple[bytes, Outcome]]] = field(
+    open: defaultdict[str, list[tuple[bytes, Outcome]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    sizes: dict[int, int] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def take(self, event: RideEvent) -> Iterator[Parcel]:
         """Take an event; give the records that are complete."""
         ride_id: int = event["ride_id"]
-        taxi = ride_id % TAXIS
         data = msgspec.json.encode(event)
-        how = packing(taxi, plain_only=self.workload.plain_only)
+        how = packing(ride_id, plain_only=self.workload.plain_only)
+        key = f"taxi-{ride_id % TAXIS}" if how is Packing.AGGREGATE else f"ride-{ride_id}"
         if self.random.random() < self.workload.poison_share:
-            yield from self._poison(taxi, data, how)
+            yield from self._poison(key, data, how)
             return
         outcome: Outcome = Good(ride_id)
         if self.random.random() < FOREIGN_SHARE:
             data, outcome = msgspec.json.encode({**event, "event_type": "ride_ended"}), Foreign()
-        yield from self._pack(taxi, data, outcome, how)
+        yield from self._pack(key, data, outcome, how)
 
     def rest(self) -> Iterator[Parcel]:
         """Give the aggregates that are not full."""
-        for taxi in list(self.open):
-            yield self._close(taxi)
+        for key in list(self.open):
+            yield self._close(key)
 
-    def _poison(self, taxi: int, event: bytes, how: Packing) -> Iterator[Parcel]:
+    def _poison(self, key: str, event: bytes, how: Packing) -> Iterator[Parcel]:
         spoilers: Mapping[str, object] = SPOILERS
         if how is Packing.AGGREGATE:
             spoilers = {**SPOILERS, **ENTRY_SPOILERS, **AGGREGATE_SPOILERS}
         kind = self.random.choice(list(spoilers))
         if kind in AGGREGATE_SPOILERS:
             data = AGGREGATE_SPOILERS[kind](event)
-            yield Parcel(f"taxi-{taxi}", data, (Poisoned(kind, data),))
+            yield Parcel(key, data, (Poisoned(kind, data),))
         elif kind in ENTRY_SPOILERS:
             data = ENTRY_SPOILERS[kind](event)
-            yield from self._enclose(taxi, data, Poisoned(kind, data))
+            yield from self._enclose(key, data, Poisoned(kind, data))
         else:
             data = SPOILERS[kind](event)
             # Gzip over poison would be another kind of it.
             how = Packing.PLAIN if how is Packing.GZIP else how
-            yield from self._pack(taxi, data, Poisoned(kind, data), how)
+            yield from self._pack(key, data, Poisoned(kind, data), how)
 
-    def _pack(self, taxi: int, data: bytes, outcome: Outcome, how: Packing) -> Iterator[Parcel]:
+    def _pack(self, key: str, data: bytes, outcome: Outcome, how: Packing) -> Iterator[Parcel]:
         if how is Packing.AGGREGATE:
-            yield from self._enclose(taxi, entry(data), outcome)
+            yield from self._enclose(key, entry(data), outcome)
             return
         if how is Packing.GZIP:
             data = gzip.compress(data)
-        yield Parcel(f"taxi-{taxi}", data, (outcome,))
+        yield Parcel(key, data, (outcome,))
 
-    def _enclose(self, taxi: int, written: bytes, outcome: Outcome) -> Iterator[Parcel]:
-        if taxi not in self.sizes:
-            self.sizes[taxi] = self.random.randint(1, 2 * self.workload.rides_per_record - 1)
-        self.open[taxi].append((written, outcome))
-        if len(self.open[taxi]) >= self.sizes[taxi]:
-            yield self._close(taxi)
+    def _enclose(self, key: str, written: bytes, outcome: Outcome) -> Iterator[Parcel]:
+        if key not in self.sizes:
+            self.sizes[key] = self.random.randint(1, 2 * self.workload.rides_per_record - 1)
+        self.open[key].append((written, outcome))
+        if len(self.open[key]) >= self.sizes[key]:
+            yield self._close(key)
 
-    def _close(self, taxi: int) -> Parcel:
-        entries = self.open.pop(taxi)
-        self.sizes.pop(taxi)
-        key = f"taxi-{taxi}"
+    def _close(self, key: str) -> Parcel:
+        entries = self.open.pop(key)
+        self.sizes.pop(key)
         data = aggregate(key, [written for written, _ in entries])
         return Parcel(key, data, tuple(outcome for _, outcome in entries), indexed=True)
