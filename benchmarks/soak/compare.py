@@ -8,6 +8,7 @@ import argparse
 import logging
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.soak.__main__ import FOLDER
+from benchmarks.soak.ledger import Answer, Expected
 from benchmarks.soak.report import markdown, show
 from benchmarks.soak.run import Result, run
 from benchmarks.soak.stage import HANDLER, MAPPING, Setup
@@ -68,10 +70,10 @@ class Count:
     surplus: int
 
 
-def count(result: Result) -> Count:
+def count(expected: Expected, answers: Iterable[Answer]) -> Count:
     """Count predictions by ride id."""
-    due = {ride_id: len(events) for ride_id, events in result.expected.order.items()}
-    got = Counter(answer.ride_id for answer in result.answers)
+    due = {ride_id: len(events) for ride_id, events in expected.order.items()}
+    got = Counter(answer.ride_id for answer in answers)
     return Count(
         events=sum(due.values()),
         unanswered=sum(max(0, n - got[ride_id]) for ride_id, n in due.items()),
@@ -81,7 +83,7 @@ def count(result: Result) -> Count:
 
 def column(result: Result) -> dict[str, str]:
     """Give one contender's cells by their rows."""
-    found = count(result)
+    found = count(result.expected, result.answers)
     mapping = result.mapping
     return {
         "ride events that had to be predicted": f"{found.events:,}",

@@ -24,9 +24,13 @@ POLL_SECONDS = 0.1
 PORT = re.compile(r"plain HTTP on port (\d+)")
 
 
-def missing_tools() -> list[str]:
-    """Name what is not installed of what kinesis-local needs."""
-    return [tool for tool in ("node", "npm") if shutil.which(tool) is None]
+def missing_tools(path: str | None = None) -> list[str]:
+    """Name what is not installed of what kinesis-local needs.
+
+    Args:
+        path: Where to look for programs; None: the environment's PATH.
+    """
+    return [tool for tool in ("node", "npm") if shutil.which(tool, path=path) is None]
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """A soak's table, for the terminal and as Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -67,11 +67,6 @@ def markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """Write a table as Markdown."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *body]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def sums(counts: Mapping[str, int]) -> str:
-    """Give the sum of some counts."""
-    return _number(sum(counts.values()))
 
 
 def _number(value: int) -> str:

@@ -184,7 +184,7 @@ class _Soak:
             duplicates=self._reader.duplicates,
             dead_letter_doubles=self._stage.bucket.doubles,
             mapping=self._stage.mapping.snapshot(),
-            resent=_resent(self._setup.function_log),
+            resent=resent(self._setup.function_log),
             longest_stall=self._stalls.longest,
             stuck_shards=stuck,
             calls=proxy["calls"],
@@ -294,7 +294,7 @@ class _Soak:
             self._failure = error
 
 
-def _resent(log: Path) -> int:
+def resent(log: Path) -> int:
     """Sum what the function's log says of entries sent again; a killed batch logs nothing."""
     total = 0
     with log.open(encoding="utf-8", errors="replace") as lines:
