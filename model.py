@@ -46,7 +46,7 @@ class Ride(msgspec.Struct, frozen=True, gc=False):
     PULocationID: Zone
     DOLocationID: Zone
     trip_distance: Annotated[float, Meta(ge=0, le=1000)]
-    pickup_datetime: str | None = None
+    pickup_datetime: Annotated[str, Meta(max_length=64)] | None = None
     passenger_count: Annotated[int, Meta(ge=0, le=9)] | None = None
     payment_type: Annotated[int, Meta(ge=0, le=6)] | None = None
 

@@ -19,8 +19,8 @@ DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 WHOLE_EVENT = "event"
 """The name of the event as a whole, among the names of fields."""
 
-LOOKUP_BYTES = 64 * 1024
-"""Of a larger event no value is shown: looking it up may take a hundred times its memory."""
+LOOKUP_BYTES = 8 * 1024
+"""Of a larger event no value is shown: looking it up takes long, and a hundred times its memory."""
 
 # The ends of msgspec's messages: "Expected `int`, got `str` - at `$.ride.PULocationID`" and "Object
 # missing required field `ride_id`".

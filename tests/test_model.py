@@ -120,6 +120,7 @@ WRONG_NUMBERS = ["NaN", "Infinity", "-Infinity", "true", '"5"', "null", "[]", "1
         ("ride.passenger_count", ["NaN", "true", '"1"', "-1", "10", "1.5", "9" * 5000]),
         ("ride.payment_type", ["NaN", "true", '"1"', "-1", "7", "1.5", "9" * 5000]),
         ("ride.pickup_datetime", ["5", '""', '"today"', '"2025-03-01"', '"2025-02-30T08:15:00"']),
+        ("ride.pickup_datetime", ['"2025-03-01T08:15:00.' + "1" * 99 + '"']),
         ("ride.pickup_datetime", ['"0001-01-01T00:00:00+14:00"', '"9999-12-31T23:59:59-14:00"']),
         ("ride_id", ["NaN", "true", '""', '"' + "x" * 129 + '"', "null", "1.5", str(2**63), "[]"]),
         ("ride", ["[]", "5", "null", "NaN", '"ride"']),

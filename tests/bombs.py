@@ -1,0 +1,134 @@
+"""Small inputs that want to become large ones, and a program that measures what they take.
+
+`python -m tests.bombs FOLDER` hands each event of a folder, one after another, to a consumer, and
+prints what each took.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model import ModelSettings, load_model
+from streaming.consumer import Consumer
+from streaming.dead_letters import S3DeadLetters
+from streaming.publisher import Publisher
+from streaming.telemetry import Telemetry
+from tests.aggregates import aggregate, entry, field
+from tests.lambda_events import event, ride
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streaming.accounts import Accounts
+
+MIB = 1024 * 1024
+ADDRESS_SPACE = 4096 * MIB
+"""What a measuring process may take at all, so that a bomb that works does not harm the machine."""
+
+
+def gzip_of(head: bytes, repeated: bytes, size: int, tail: bytes = b"") -> bytes:
+    """Pack a text that repeats itself up to a size."""
+    packer = zlib.compressobj(wbits=31)
+    chunk = repeated * (MIB // len(repeated))
+    parts = [packer.compress(head)]
+    parts += [packer.compress(chunk) for _ in range(size // len(chunk))]
+    return b"".join([*parts, packer.compress(tail), packer.flush()])
+
+
+def gzip_without_end(size: int) -> bytes:
+    """Pack zeros up to a size, fast: a packed block of them, over and over."""
+    packer = zlib.compressobj(9, wbits=31)
+    head = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return head + block * (size // MIB)
+
+
+BAD_RIDE = b'{"ride_id": 1, "ride": 5, "more": '
+DIGITS = b"9" * MIB
+
+BOMBS = {
+    "gzip that unpacks to a GiB": [gzip_without_end(1024 * MIB)],
+    "gzips of 9 MiB of numbers": [gzip_of(BAD_RIDE + b"[", b"1,", 9 * MIB, b"1]}")] * 24,
+    "gzips of 9 MiB of lists": [gzip_of(BAD_RIDE + b"[", b"[],", 9 * MIB, b"1]}")] * 4,
+    "gzips of 9 MiB of keys": [gzip_of(BAD_RIDE + b"{", b'"a":1,', 9 * MIB, b'"a":1}}')] * 4,
+    "gzips of 9 MiB of text": [
+        gzip_of(BAD_RIDE + '"\N{ONCOMING TAXI}'.encode(), b"x", 9 * MIB, b'"}')
+    ]
+    * 4,
+    "a million lists, one in another": [b"[" * MIB] * 4,
+    "an aggregate of half a million entries": [aggregate(field(3, b"") * (MIB // 2))],
+    "aggregates of 49,000 entries": [aggregate(field(1, b"k") + entry(b"x") * 49_000)] * 3,
+    "an aggregate of 49,000 entries under one huge key": [
+        aggregate(field(1, b"k" * (MIB // 2)) + entry(b"x") * 49_000)
+    ],
+    "aggregates of an entry of absurd length": [aggregate(b"\x1a" + b"\xff" * 9 + b"\x01")] * 1000,
+    "a zone with a million digits": [ride(PULocationID="here").replace(b'"here"', DIGITS)] * 4,
+    "a ride id with a million digits": [ride("here").replace(b'"here"', DIGITS)] * 4,
+}
+
+
+class Nowhere:
+    """Stands in for Kinesis and S3: takes everything, and keeps nothing."""
+
+    def put_records(self, **_call: Any) -> Mapping[str, Any]:
+        return {"FailedRecordCount": 0, "Records": []}
+
+    def put_object(self, **_call: Any) -> None:
+        return
+
+
+class LastBatch(Telemetry):
+    """Telemetry that keeps the last batch's accounts."""
+
+    accounts: Accounts
+
+    def batch(self, accounts: Accounts, **rest: Any) -> None:
+        self.accounts = accounts
+        super().batch(accounts, **rest)
+
+
+def write_bombs(folder: Path) -> None:
+    """Write an event for each bomb."""
+    for name, payloads in BOMBS.items():
+        (folder / f"{name}.json").write_text(json.dumps(event(*payloads)))
+
+
+def memory(line: str) -> int:
+    """Read a line of this process's status, in bytes (proc(5): VmRSS is now, VmHWM the peak)."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    (kibibytes,) = (words.split()[1] for words in status if words.startswith(f"{line}:"))
+    return int(kibibytes) * 1024
+
+
+def main(folder: Path) -> None:
+    """Print a JSON line for each event: how many payloads, how many dead, how much memory."""
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    telemetry = LastBatch("bombs", "Bombs", "CRITICAL")
+    consumer = Consumer(
+        load_model(ModelSettings.from_environment({}), dict),
+        publisher=Publisher(Nowhere(), "ride_predictions"),
+        dead_letters=S3DeadLetters(Nowhere, "dead", ""),
+        telemetry=telemetry,
+    )
+    consumer.handle(event(ride(), b"poison"))
+    idle = memory("VmRSS")
+    for path in sorted(folder.iterdir()):
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        response = consumer.handle(json.loads(path.read_bytes()))
+        answer = {
+            "bomb": path.stem,
+            "payloads": telemetry.accounts.received,
+            "dead": telemetry.accounts.dead_lettered,
+            "bytes": memory("VmHWM") - idle,
+            "response": response,
+        }
+        sys.stderr.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
