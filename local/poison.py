@@ -49,20 +49,20 @@ def _wrong_byte(event: bytes) -> bytes:
 
 
 def _wrong_checksum(event: bytes) -> bytes:
-    packed = bytearray(gzip.compress(event))
+    packed = bytearray(gzip.compress(event, mtime=0))
     packed[-5] ^= 0xFF
     return bytes(packed)
 
 
 @cache
 def _bomb() -> bytes:
-    return gzip.compress(b" " * (UNPACKED_LIMIT + 1))
+    return gzip.compress(b" " * (UNPACKED_LIMIT + 1), mtime=0)
 
 
 SPOILERS: Mapping[str, Spoiler] = {
     "not JSON": lambda _: b"not JSON at all",
     "JSON cut short": lambda event: event[: len(event) // 2],
-    "gzip cut short": lambda event: gzip.compress(event)[:-12],
+    "gzip cut short": lambda event: gzip.compress(event, mtime=0)[:-12],
     "gzip with a wrong checksum": _wrong_checksum,
     "gzip that unpacks to more than 10 MiB": lambda _: _bomb(),
     "UTF-16": lambda event: event.decode().encode("utf-16"),

@@ -210,7 +210,7 @@ class _Packer:
             yield from self._enclose(key, entry(data), outcome)
             return
         if how is Packing.GZIP:
-            data = gzip.compress(data)
+            data = gzip.compress(data, mtime=0)
         yield Parcel(key, data, (outcome,))
 
     def _enclose(self, key: str, written: bytes, outcome: Outcome) -> Iterator[Parcel]:
