@@ -80,7 +80,8 @@ class Model(Protocol[EventT]):
     def predict(self, events: Sequence[EventT]) -> Sequence[Prediction]:
         """Predict a batch in one go: as many predictions as events, in their order.
 
-        Whatever this raises, the batch is halved until the event that causes it stands alone.
+        Whatever this raises, the batch is halved until the event that causes it stands alone. That
+        one is poison, unless memory was short: then the invocation fails and Lambda tries again.
 
         Args:
             events: At least one.
@@ -143,6 +144,7 @@ class Consumer(Generic[EventT]):
         Raises:
             UnexpectedEvent: The invocation is not a batch from a Kinesis stream.
             AccountingError: A bug; Lambda will retry the batch.
+            MemoryError: Memory is short; the same.
         """
         started, now = self._clock(), self._now()
         records = kinesis_records(event)
@@ -187,6 +189,8 @@ class Consumer(Generic[EventT]):
                 event = decode(payload.content(), payload.arrived_at)
             except Poison as error:
                 batch.poison.append((payload, error.bare()))
+            except MemoryError:
+                raise  # says nothing of the payload: Lambda tries the batch again
             except Exception as error:  # noqa: BLE001  a model may raise anything
                 batch.poison.append((payload, _failure("decode", error)))
             else:
@@ -202,8 +206,10 @@ class Consumer(Generic[EventT]):
         """Predict all at once; if that fails, halve until whoever causes it stands alone."""
         try:
             return self._answer(asked)
-        except Exception as error:  # noqa: BLE001  a model may raise anything
+        except Exception as error:
             if len(asked) == 1:
+                if isinstance(error, MemoryError):
+                    raise
                 batch.poison.append((asked[0][0], _failure("predict", error)))
                 return []
         middle = len(asked) // 2

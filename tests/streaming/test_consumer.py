@@ -39,9 +39,12 @@ class Shout:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+        self.room = 1_000_000
 
     def decode(self, content: bytes, arrived_at: float) -> str | None:
         assert arrived_at > 0
+        if content == b"exhausting":
+            raise MemoryError
         word = content.decode("utf-8", "replace")
         if not word.isalpha():
             raise InvalidEvent("word", word, "letters")
@@ -53,6 +56,8 @@ class Shout:
             raise ValueError("such language")
         if any("mute" in word for word in events):
             return []
+        if len(events) > self.room:
+            raise MemoryError
         huge = 1024 * 1024 if "huge" in events[0] else 0
         return [Prediction(word[0], {"loud": word.upper() + "!" * huge}) for word in events]
 
@@ -389,6 +394,24 @@ def test_what_is_not_begun_in_time_is_reported(stage: Stage) -> None:
 
     assert response["batchItemFailures"] == failed(43)
     assert stage.sums() == (6_000, 2, 0, 3_998, 2_000)
+
+
+def test_a_batch_that_memory_is_too_short_for_is_predicted_in_parts(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.model.room = 1
+    stage.handle(event(b"one", b"two", b"three"))
+    assert stage.words() == ["ONE", "TWO", "THREE"]
+
+
+@pytest.mark.parametrize("word", [b"word", b"exhausting"])
+def test_a_lack_of_memory_fails_the_invocation_and_makes_no_dead_letter(
+    tmp_path: Path, word: bytes
+) -> None:
+    stage = Stage(tmp_path)
+    stage.model.room = 0
+    with pytest.raises(MemoryError):
+        stage.handle(event(word))
+    assert stage.letters() == []
 
 
 def test_accounts_that_do_not_balance_fail_the_batch(stage: Stage) -> None:
