@@ -22,7 +22,7 @@ RUN chmod -R a+rX . && python3 -m compileall -q --invalidation-mode unchecked-ha
 FROM ${BASE_IMAGE}
 COPY --from=packages /packages ${LAMBDA_TASK_ROOT}
 COPY --from=function /function ${LAMBDA_TASK_ROOT}
-# Under the emulator only; Lambda sets its own. An error is then one line of JSON, as all logs are.
+# What stops a start is then one line of JSON, as all of the function's logs are.
 ENV AWS_LAMBDA_LOG_FORMAT=JSON
 # onnxruntime would report its use to its maker.
 ENV ORT_DISABLE_TELEMETRY=1
