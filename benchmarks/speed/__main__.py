@@ -1,0 +1,185 @@
+"""The benchmark: one run, ours beside the others. `make bench`."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
+from pathlib import Path
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.speed import growth, startup
+from benchmarks.speed.batches import batch
+from benchmarks.speed.end_to_end import latency, sustained
+from benchmarks.speed.machine import describe
+from benchmarks.speed.null_kinesis import null_kinesis
+from benchmarks.speed.results import Growth, Results, Start
+from benchmarks.speed.tables import TableOf, all_markdown, tables
+from benchmarks.speed.throughput import HANDLERS, OURS, REFERENCE, cells, throughput
+from benchmarks.speed.workers import Worker, open_worker
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUILD = Path("build")
+LARGEST = {OURS: 10_000, "powertools": 1_000, REFERENCE: 100}
+"""Records of the batches after which memory is read: ours full, the others' what time allows."""
+
+STAGE_BATCHES = (1, 10, 100, 1_000, 10_000)
+STAGE_RECORDS = 20_000
+"""About so many records go through for each batch size."""
+
+Say = Callable[[str], None]
+NewWorker = Callable[[], AbstractContextManager[Worker]]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure everything, print the tables, write them to `build/`."""
+    quick = _parser().parse_args(argv).quick
+    console = Console()
+    folder = BUILD / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "bench.log"
+    log.unlink(missing_ok=True)
+    results = measure(quick=quick, model=reference_model(folder, log), log=log, say=console.print)
+    (BUILD / "bench.json").write_bytes(msgspec.json.format(msgspec.json.encode(results)))
+    (folder / "tables.md").write_text(all_markdown(results))
+    for table in tables(results):
+        console.print(_drawn(table))
+    console.print(f"Written to {BUILD / 'bench.json'}; what the programs printed is in {log}")
+    return 0
+
+
+def measure(*, quick: bool, model: Path, log: Path, say: Say) -> Results:
+    """Make one run.
+
+    Args:
+        quick: Fewer repetitions: within two minutes.
+        model: The reference's.
+        log: The file that gets what the programs print.
+        say: Tells the user what happens.
+    """
+    load = os.getloadavg()[0]
+    with null_kinesis(log) as endpoint_url:
+        environment = _environment(endpoint_url, model)
+        worker = partial(open_worker, log, environment)
+        say("Throughput: ours, Powertools and the reference in turns ...")
+        with ExitStack() as stack:
+            workers = {name: stack.enter_context(worker()) for name in HANDLERS}
+            through = throughput(workers, cells(quick=quick))
+        say("Stages ...")
+        with worker() as process:
+            split = [
+                process.call(
+                    "benchmarks.speed.stages.measure", size, max(5, min(200, STAGE_RECORDS // size))
+                )
+                for size in STAGE_BATCHES
+            ]
+        say("Memory ...")
+        resident = {name: _resident(worker, name, log.parent) for name in HANDLERS}
+        say("Starts ...")
+        starts = _starts(environment, 3 if quick else 11)
+        say("Growth ...")
+        grown = _growth(worker, 3 if quick else 11)
+    say("End to end ...")
+    latencies = [latency(rate, 5 if quick else 30) for rate in (100, 1_000)]
+    most = [sustained(shards, 6_000 if quick else 40_000) for shards in (1, 2, 4)]
+    return Results(
+        machine=describe(load),
+        throughput=through,
+        stages=split,
+        starts=starts,
+        resident_mb=resident,
+        growth=grown,
+        latency=latencies,
+        sustained=most,
+    )
+
+
+def reference_model(folder: Path, log: Path) -> Path:
+    """Give the reference's model; it is made once, in a process of its own."""
+    model = folder / "reference-model"
+    if not model.exists():
+        unfinished = folder / "reference-model.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        with log.open("ab") as output:
+            subprocess.run(  # noqa: S603  our own interpreter, our own module
+                [sys.executable, "-m", "benchmarks.reference_model", str(unfinished)],
+                check=True,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        unfinished.rename(model)
+    return model.resolve()
+
+
+def _environment(endpoint_url: str, model: Path) -> dict[str, str]:
+    return {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "KINESIS_ENDPOINT_URL": endpoint_url,
+        "LAMBDA_TASK_ROOT": str(ROOT),
+        "PREDICTIONS_STREAM_NAME": "ride_predictions",
+        "REFERENCE_MODEL": str(model),
+        "TEST_RUN": "False",
+    }
+
+
+def _resident(worker: NewWorker, name: str, folder: Path) -> float:
+    event = folder.resolve() / f"event-{LARGEST[name]}.json"
+    event.write_text(json.dumps(batch(LARGEST[name])))
+    with worker() as process:
+        megabytes: float = process.call(
+            "benchmarks.speed.handling.resident_after", HANDLERS[name], event, 5
+        )
+    return megabytes
+
+
+def _starts(environment: dict[str, str], times: int) -> list[Start]:
+    found: dict[str, list[startup.FirstPrediction]] = {OURS: [], REFERENCE: []}
+    for name in found:
+        startup.first_prediction(HANDLERS[name], environment)  # compiles the bytecode
+    for _ in range(times):
+        for name, starts in found.items():
+            starts.append(startup.first_prediction(HANDLERS[name], environment))
+    return [
+        startup.summary(
+            name,
+            starts,
+            startup.import_times(HANDLERS[name].rpartition(".")[0], environment),
+        )
+        for name, starts in found.items()
+    ]
+
+
+def _growth(worker: NewWorker, times: int) -> list[Growth]:
+    return [
+        growth.growth("batch", "run", growth.BATCHES, times, worker),
+        growth.growth("aggregate", "run_aggregated", growth.AGGREGATES, times, worker),
+    ]
+
+
+def _drawn(table: TableOf) -> Table:
+    drawn = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD)
+    for index, name in enumerate(table.header):
+        drawn.add_column(name, justify="right" if index else "left")
+    for row in table.rows:
+        drawn.add_row(*row)
+    return drawn
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions: two minutes")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
