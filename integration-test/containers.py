@@ -21,7 +21,7 @@ from local.errors import FunctionUnavailable
 HERE = Path(__file__).resolve().parent
 FUNCTION_IMAGE = os.environ.get("FUNCTION_IMAGE", "ride-predictions")
 EMULATOR_PORT, LOCALSTACK_PORT = 8080, 4566
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 POLL_SECONDS = 0.1
 LOG_LINES = 1_000
 
