@@ -73,7 +73,6 @@ SPOILERS: Mapping[str, Spoiler] = {
     "no ride": _without_ride,
     "no ride id": _with_field("ride_id", None),
     "an empty ride id": _with_field("ride_id", ""),
-    "an event type that is no text": _with_field("event_type", 7),
     "a zone that does not exist": _with_ride_field("PULocationID", 266),
     "a zone that is null": _with_ride_field("DOLocationID", None),
     "a zone that is true": _with_ride_field("PULocationID", value=True),

@@ -19,6 +19,9 @@ from streaming.errors import StreamingError
 FOLDER = Path("build/soak")
 DEFAULT_MINUTES = 1.0
 DEFAULT_RATE = 400.0
+INTERRUPTED = 130
+"""A shell's exit status for Ctrl-C."""
+
 HEADER, FAULTS = ("", "count"), ("fault", "count")
 
 
@@ -33,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     except (LocalError, StreamingError) as error:
         console.print(f"error: {error}", style="red")
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     tell(console, result, setup.folder)
     return 0 if result.passed else 1
 
@@ -41,8 +46,8 @@ def tell(console: Console, result: Result, folder: Path) -> None:
     """Print the tables, and keep them as Markdown."""
     show(console, "What went wrong on purpose", FAULTS, fault_rows(result))
     show(console, "What became of the rides", HEADER, rows(result))
-    text = markdown(HEADER, rows(result)) + "\n" + markdown(FAULTS, fault_rows(result))
-    (folder / "table.md").write_text(text)
+    tables = [markdown(HEADER, rows(result)), markdown(FAULTS, fault_rows(result))]
+    (folder / "table.md").write_text("\n".join([f"{' '.join(sys.argv)}\n", *tables]))
     console.print(f"Logs and these tables are in {folder}")
     if result.passed:
         console.print("PASSED: nothing lost, nothing out of order, dead letters exactly the poison")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.soak.__main__ import FOLDER
+from benchmarks.soak.__main__ import FOLDER, INTERRUPTED
 from benchmarks.soak.ledger import Answer, Expected
 from benchmarks.soak.report import markdown, show
 from benchmarks.soak.run import Result, run
@@ -124,6 +124,8 @@ def main(argv: list[str] | None = None) -> int:
         except (LocalError, StreamingError) as error:
             console.print(f"error: {error}", style="red")
             return 1
+        except KeyboardInterrupt:
+            return INTERRUPTED
     header = ["", *(contender.name for contender in CONTENDERS)]
     columns = [column(result) for result in results]
     body = [[row, *(cells[row] for cells in columns)] for row in columns[0]]

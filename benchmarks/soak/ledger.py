@@ -66,6 +66,7 @@ class Expected:
         rides: Event id to ride id: these must be predicted.
         poison: Event id to payload: these must be dead letters.
         foreign: How many events are somebody else's.
+        repeated: Records with a ride's event that stand on the stream before.
         order: Ride id to its event ids in the order of the stream.
         missing: Records that Kinesis accepted and that are not on the stream.
         strangers: Records on the stream that nobody put.
@@ -75,6 +76,7 @@ class Expected:
     rides: dict[str, int] = field(default_factory=dict)
     poison: dict[str, Poisoned] = field(default_factory=dict)
     foreign: int = 0
+    repeated: int = 0
     order: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     missing: int = 0
     strangers: int = 0
@@ -103,6 +105,8 @@ def expect(stream: Iterable[Arrived], put: Parcels) -> Expected:
         if parcel is None:
             expected.strangers += 1
             continue
+        if digest in seen and any(isinstance(each, Good) for each in parcel.outcomes):
+            expected.repeated += 1
         seen.add(digest)
         event_id = f"{record.shard_id}:{record.sequence_number}"
         for index, outcome in enumerate(parcel.outcomes):

@@ -17,6 +17,7 @@ def rows(result: Result) -> list[Row]:
         ("rides", _number(len(expected.order))),
         ("events on the stream (rides, updates, poison, foreign)", _number(expected.events)),
         ("in Kinesis records", _number(result.put)),
+        ("records that their producer put twice", _number(expected.repeated)),
         ("ride events that had to be predicted", _number(len(expected.rides))),
         ("predicted", _number(verdict.predicted)),
         ("poison put", _number(len(expected.poison))),

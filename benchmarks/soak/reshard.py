@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.soak.__main__ import FOLDER, tell
+from benchmarks.soak.__main__ import FOLDER, INTERRUPTED, tell
 from benchmarks.soak.kinesis_local import kinesis_local, missing_tools
 from benchmarks.soak.ledger import Expected
 from benchmarks.soak.run import run
@@ -125,6 +125,8 @@ def main(argv: list[str] | None = None) -> int:
     except (LocalError, StreamingError) as error:
         console.print(f"error: {error}", style="red")
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     tell(console, result, folder)
     moved = rides_on_several_shards(result.expected)
     console.print(

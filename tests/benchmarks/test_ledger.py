@@ -44,12 +44,13 @@ def test_the_stream_says_what_must_become_of_each_event() -> None:
     assert found.rides == {FIRST: 1, UPDATE: 1, OTHER: 2}
     assert found.poison == {POISON: BROKEN}
     assert found.order == {1: [FIRST, UPDATE], 2: [OTHER]}
-    assert (found.foreign, found.events) == (1, 5)
+    assert (found.foreign, found.repeated, found.events) == (1, 0, 5)
 
 
 def test_a_record_that_its_producer_put_twice_makes_two_events() -> None:
     found = expected(*STREAM, Arrived(SHARD, "9", b"one"))
     assert found.order[1] == [FIRST, UPDATE, f"{SHARD}:9"]
+    assert found.repeated == 1
 
 
 def test_every_event_answered_once_and_in_order_passes() -> None:
