@@ -1,0 +1,151 @@
+"""What speed rests on, in figures that depend on no machine's speed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model import ModelSettings, load_model
+from streaming.consumer import Consumer
+from streaming.publisher import Publisher
+from streaming.telemetry import Telemetry
+from tests.lambda_events import event, ride
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+ROOT = Path(__file__).parent.parent
+
+PACKAGES_AT_START = {
+    "aws_lambda_powertools",
+    "botocore",
+    "dateutil",
+    "jmespath",
+    "lambda_function",
+    "model",
+    "msgspec",
+    "numpy",
+    "onnxruntime",
+    "six",
+    "streaming",
+    "typing_extensions",
+    "urllib3",
+}
+NOT_IN_THE_IMAGE = {"certifi"}
+"""botocore takes it where it is installed."""
+
+CALLS_PER_RECORD = 60
+BUNDLE_BYTES = 5_000_000
+
+
+class CountingClient:
+    """Takes everything, and counts calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def put_records(self, **_: Any) -> dict[str, Any]:
+        self.calls += 1
+        return {"FailedRecordCount": 0}
+
+
+MODEL = load_model(ModelSettings.from_environment({}), dict)
+
+
+def consumer(client: CountingClient) -> Consumer[Any]:
+    return Consumer(
+        MODEL,
+        publisher=Publisher(client, "ride_predictions"),
+        dead_letters=None,
+        telemetry=Telemetry("budgets", "Budgets", "ERROR"),
+    )
+
+
+def batch(records: int) -> dict[str, Any]:
+    return event(*(ride(number) for number in range(records)))
+
+
+def test_a_start_imports_just_these_packages() -> None:
+    program = (
+        "import sys, json; before = set(sys.modules); import lambda_function; "
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    environment = {"PATH": os.environ["PATH"], "TEST_RUN": "True"}
+
+    started = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    packages = {name.partition(".")[0] for name in json.loads(started.stdout)}
+    of_python = {name for name in packages if name.startswith("_sysconfigdata")}
+    found = packages - sys.stdlib_module_names - of_python - NOT_IN_THE_IMAGE
+    assert found == PACKAGES_AT_START
+
+
+def test_a_thousand_records_take_two_calls_of_put_records() -> None:
+    client = CountingClient()
+
+    consumer(client).handle(batch(1_000))
+    assert client.calls == 2
+
+    consumer(client).handle(batch(10_000))
+    assert client.calls == 2 + 20
+
+
+def test_a_record_takes_few_function_calls() -> None:
+    handle = consumer(CountingClient()).handle
+    small, large = batch(100), batch(1_100)
+    handle(small)  # fills caches
+
+    each = (function_calls(handle, large) - function_calls(handle, small)) / 1_000
+
+    assert each <= CALLS_PER_RECORD
+
+
+def test_memory_grows_with_a_slice_and_not_with_the_batch() -> None:
+    handle = consumer(CountingClient()).handle
+    one_slice, five_slices = batch(2_000), batch(10_000)
+    handle(one_slice)
+
+    assert peak_bytes(handle, five_slices) < 1.1 * peak_bytes(handle, one_slice)
+
+
+def test_the_models_that_ship_are_small() -> None:
+    assert sum(path.stat().st_size for path in (ROOT / "models").rglob("*.onnx")) < BUNDLE_BYTES
+
+
+def function_calls(handle: Any, given: dict[str, Any]) -> int:
+    """Count the calls of functions, Python's and C's."""
+    count = 0
+
+    def profile(_frame: FrameType, what: str, _argument: object) -> None:
+        nonlocal count
+        count += what in ("call", "c_call")
+
+    sys.setprofile(profile)
+    try:
+        handle(given)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def peak_bytes(handle: Any, given: dict[str, Any]) -> int:
+    """Give the most memory that handling an event takes at a time."""
+    tracemalloc.start()
+    try:
+        handle(given)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
