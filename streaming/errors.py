@@ -6,6 +6,8 @@ StreamingError
 ├── UnexpectedEvent          the invocation is not a batch from a Kinesis stream
 ├── AccountingError          the sum over a batch is wrong: a bug, so the batch must be retried
 ├── DeadLettersUnavailable   dead letters could not be written: their records must be retried
+├── DeadLettersUnreadable    dead letters cannot be listed, read or removed, or are none
+├── JournalMismatch          a replay's journal is of another replay, or none
 ├── StreamError              a stream cannot be read or written as asked
 │   └── StreamUnavailable    throttled or unreachable: the same call may succeed later
 └── Poison                   a record that can never succeed
@@ -58,6 +60,14 @@ class AccountingError(StreamingError):
 
 class DeadLettersUnavailable(StreamingError):
     """The dead letters could not be written."""
+
+
+class DeadLettersUnreadable(StreamingError):
+    """Dead letters cannot be listed, read or removed, or what lies there is none."""
+
+
+class JournalMismatch(StreamingError):
+    """The journal of a replay belongs to another one, or is none."""
 
 
 class StreamError(StreamingError):
