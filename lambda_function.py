@@ -17,11 +17,12 @@ from streaming.telemetry import Telemetry
 OUTPUT_STREAM = "ride_predictions"
 METRICS_NAMESPACE = "RidePredictions"
 
-# A call is given up in time for the answer (streaming.consumer.ANSWER_MARGIN_SECONDS), and tried
-# again by the publisher alone, which knows the deadline.
+CONNECT_SECONDS, READ_SECONDS = 2, 5
+
+# The publisher alone tries a call again: it knows the deadline.
 CALL_LIMITS: dict[str, Any] = {
-    "connect_timeout": 2,
-    "read_timeout": 5,
+    "connect_timeout": CONNECT_SECONDS,
+    "read_timeout": READ_SECONDS,
     "retries": {"total_max_attempts": 1, "mode": "standard"},
 }
 
@@ -45,7 +46,13 @@ def build_consumer(environment: Mapping[str, str]) -> Consumer[RideFeatures]:
     publisher = Publisher(client, settings.predictions_stream_name)
     place = settings.dead_letters
     dead_letters = open_dead_letters(place, s3_client) if place else None
-    return Consumer(model, publisher=publisher, dead_letters=dead_letters, telemetry=telemetry)
+    return Consumer(
+        model,
+        publisher=publisher,
+        dead_letters=dead_letters,
+        telemetry=telemetry,
+        call_seconds=CONNECT_SECONDS + READ_SECONDS,
+    )
 
 
 try:

@@ -59,18 +59,17 @@ class RideStarted(msgspec.Struct, frozen=True, gc=False):
         Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
         | Annotated[str, Meta(min_length=1, max_length=128)]
     )
-    event_type: str = EVENT_TYPE
+    event_type: Any = EVENT_TYPE
 
 
 class EventHeader(msgspec.Struct, frozen=True, gc=False):
     """The part by which somebody else's event is known."""
 
-    event_type: str = EVENT_TYPE
+    event_type: Any = EVENT_TYPE
 
 
 ALLOWED = {
     WHOLE_EVENT: "a JSON object in UTF-8",
-    "event_type": "a string",
     "ride_id": "a 64-bit integer or a string of 1 to 128 characters",
     "ride": "an object with PULocationID, DOLocationID and trip_distance",
     "ride.PULocationID": "an integer from 1 to 265 (a TLC taxi zone)",
@@ -105,6 +104,9 @@ FEATURES = (
 )
 """The graphs' inputs: `hour` is 0 ≤ hour < 24 with its fraction, `weekday` 0 = Monday, both in New
 York; a passenger count or payment type that is not known is NaN."""
+
+# The last float32 below 24, to which 23:59:59.999 would be rounded up.
+LAST_HOUR = np.nextafter(np.float32(24), np.float32(0))
 
 Vector = NDArray[np.float32]
 Run = Callable[[Mapping[str, Vector]], Vector]
@@ -189,6 +191,7 @@ class RideModel:
         """
         columns = np.array([event.values for event in events], dtype=np.float32).T
         inputs = dict(zip(FEATURES, np.ascontiguousarray(columns), strict=True))
+        inputs["hour"] = np.minimum(inputs["hour"], LAST_HOUR)
         answers = [_checked(run(inputs)) for run in self._runs]
         ids = [event.ride_id for event in events]
         fields = self._fields
@@ -279,14 +282,15 @@ def _pickup(text: str) -> tuple[float, int]:
 
 
 def _date_and_time(text: str) -> datetime:
-    if len(text) <= len("2025-03-01"):
-        raise ValueError("a date alone, which Python would take for its midnight")
+    # Python would take any separator, and a date alone for its midnight.
+    if "T" not in text and " " not in text:
+        raise ValueError("no time behind the date")
     return datetime.fromisoformat(text)
 
 
 def _is_foreign(content: bytes) -> bool:
     try:
-        return _decode_header(content).event_type != EVENT_TYPE
+        return bool(_decode_header(content).event_type != EVENT_TYPE)
     except DECODE_ERRORS:
         return False
 

@@ -48,6 +48,8 @@ def deaggregate(data: bytes) -> Iterator[tuple[str | None, bytes, str | None]]:
             entries.append(value)
         if max(len(entries), len(partition_keys)) > ENTRIES_LIMIT:
             raise CorruptRecord(f"aggregate with more than {ENTRIES_LIMIT} entries or keys")
+    if not entries:
+        raise CorruptRecord("aggregate without entries")
     return _opened(entries, partition_keys)
 
 

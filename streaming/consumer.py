@@ -28,8 +28,8 @@ from streaming.timestamps import iso_utc
 DEFAULT_BUDGET_SECONDS = 60.0
 """Time for a batch that comes without Lambda's context."""
 
-ANSWER_MARGIN_SECONDS = 8.0
-"""Kept free at the end: the last call may run into its time-out, then dead letters are written."""
+ANSWER_SECONDS = 1.0
+"""Time to finish up in when no call is made any more."""
 
 SLICE_PAYLOADS = 2_000
 """Payloads in work at a time: four full calls of PutRecords. Larger slices are no faster, and at
@@ -107,6 +107,8 @@ class Consumer(Generic[EventT]):
         publisher: Where predictions go; None: a test run, which answers them instead.
         dead_letters: Where poison goes; None: poison is reported as failed.
         telemetry: Where logs and metrics go.
+        call_seconds: How long a call of AWS may take at most. Two fit between the deadline of
+            publishing and that of the answer: the last PutRecords, and writing dead letters.
         now: Seconds since the epoch.
         clock: Seconds, never going back; the publisher's.
     """
@@ -118,6 +120,7 @@ class Consumer(Generic[EventT]):
         publisher: Publisher | None,
         dead_letters: DeadLetters | None,
         telemetry: Telemetry,
+        call_seconds: float = 7.0,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -125,6 +128,7 @@ class Consumer(Generic[EventT]):
         self._publisher = publisher
         self._dead_letters = dead_letters
         self._telemetry = telemetry
+        self._margin = 2 * call_seconds + ANSWER_SECONDS
         self._now = now
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
@@ -148,7 +152,7 @@ class Consumer(Generic[EventT]):
         """
         started, now = self._clock(), self._now()
         records = kinesis_records(event)
-        batch = Batch(stream_name(records), started + _budget(context), now)
+        batch = Batch(stream_name(records), started + self._budget(context), now)
         for received in _slices(payloads(records, now)):
             batch.accounts.received += len(received)
             batch.oldest = min(batch.oldest, *(payload.arrived_at for payload in received))
@@ -169,6 +173,20 @@ class Consumer(Generic[EventT]):
         if self._publisher is None:
             response["predictions"] = batch.answers
         return response
+
+    def _budget(self, context: Any) -> float:
+        """Give the seconds that publishing may take, so that the answer still comes in time."""
+        if context is None:
+            return DEFAULT_BUDGET_SECONDS
+        remaining = float(context.get_remaining_time_in_millis()) / 1000
+        if remaining >= 2 * self._margin:
+            return remaining - self._margin
+        # Then only calls that are quicker than they have to be leave time for the answer.
+        self._telemetry.warning(
+            f"{remaining:.1f} s are left of the function's timeout; {2 * self._margin:.0f} s are "
+            "needed to answer in time whatever happens"
+        )
+        return remaining / 2
 
     def _process(self, received: Sequence[Payload], batch: Batch) -> None:
         events = self._decode(received, batch)
@@ -287,11 +305,3 @@ def _writable(partition_key: str) -> str:
 def _failure(step: str, error: Exception) -> PredictionFailed:
     cause = type(error).__name__
     return PredictionFailed(f"{cause}: {error}", reason=f"{step} raised {cause}")
-
-
-def _budget(context: Any) -> float:
-    """Give the seconds that publishing may take, so that the answer still comes in time."""
-    if context is None:
-        return DEFAULT_BUDGET_SECONDS
-    remaining = float(context.get_remaining_time_in_millis()) / 1000
-    return remaining - min(ANSWER_MARGIN_SECONDS, remaining / 2)

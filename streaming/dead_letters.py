@@ -1,10 +1,11 @@
 """Where poison goes: an object of JSON lines for each invocation, on S3 or in a folder.
 
-An object is named by a hash of the event ids in it, so that a retry of the same batch overwrites it
+An object is named by a hash of what is in it, so that a retry of the same batch overwrites it
 instead of doubling it. (Only a batch of more than `consumer.SLICE_PAYLOADS` makes several.)
 """
 
 import base64
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -14,7 +15,6 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
 from streaming.errors import DeadLettersUnavailable, Poison
 from streaming.records import Payload
@@ -77,9 +77,9 @@ def object_name(letters: Sequence[DeadLetter]) -> str:
     Args:
         letters: At least one, all from one stream.
     """
-    digest = hashlib.sha256()
-    for letter in letters:
-        digest.update((letter.event_id or letter.data).encode("utf-8", "surrogatepass") + b"\n")
+    # The data too: an event that was made by hand may have any id, or none.
+    told = [(e.event_id, e.sequence_number, e.partition_key, e.data) for e in letters]
+    digest = hashlib.sha256(msgspec.json.encode(told))
     day = datetime.fromisoformat(letters[0].arrived_at).astimezone(UTC)
     return f"{letters[0].stream}/{day:%Y/%m/%d}/{digest.hexdigest()[:32]}.jsonl"
 
@@ -118,6 +118,8 @@ class FolderDeadLetters:
             unfinished.write_bytes(_lines(letters))
             unfinished.replace(path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
             raise DeadLettersUnavailable(f"cannot write {path}: {error}") from error
 
 
@@ -150,7 +152,9 @@ class S3DeadLetters:
                 Body=_lines(letters),
                 ContentType="application/x-ndjson",
             )
-        except (BotoCoreError, ClientError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # also what making a client says, and botocore's parser
             place = f"s3://{self._bucket}/{key}"
             raise DeadLettersUnavailable(f"cannot write {place}: {error}") from error
 

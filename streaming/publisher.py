@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from streaming.errors import StreamError
 from streaming.retries import backoff, is_transient
 
@@ -97,12 +95,13 @@ class Publisher:
         while queue.ready and self._clock() < deadline:
             call = queue.next_call()
             try:
-                refused, failure = self._put([entries[position] for position in call])
+                refused, reason = self._put([entries[position] for position in call])
             except StreamError as error:
                 queue.settle(call, frozenset(range(len(call))))
                 failure = str(error)
                 break
             queue.settle(call, refused)
+            failure = reason or failure
             attempt = attempt if len(refused) == len(call) else 0
             if not queue.ready and queue.refused:
                 wait = backoff(attempt, self._jitter)
@@ -126,26 +125,38 @@ class Publisher:
         Raises:
             StreamError: Sending again cannot help (no such stream, permission or credentials).
         """
-        everything = frozenset(range(len(call)))
         try:
             answer = self._client.put_records(StreamName=self._stream_name, Records=call)
-        except (BotoCoreError, ClientError) as error:
+            refused = _refused(answer, len(call))
+        except MemoryError:
+            raise
+        except Exception as error:  # botocore's parser raises anything on what is no answer
             if not is_transient(error):
                 raise StreamError(f"cannot put on {self._stream_name}: {error}") from error
-            # After a time-out it is unknown what was written: sent again, it may stand there twice,
-            # and its readers know it by its event id.
-            return everything, str(error)
-        if answer.get("FailedRecordCount") == 0:
-            return frozenset(), None
-        results = answer.get("Records", ())
-        if len(results) != len(call):
-            return everything, f"{len(results)} results for {len(call)} entries"
-        refused = {
-            index: str(result["ErrorCode"])
-            for index, result in enumerate(results)
-            if result.get("ErrorCode")
-        }
+            # It is unknown what was written: sent again, it may stand there twice, and its readers
+            # know it by its event id.
+            return frozenset(range(len(call))), f"{type(error).__name__}: {error}"
         return frozenset(refused), next(iter(refused.values()), None)
+
+
+def _refused(answer: Mapping[str, Any], entries: int) -> dict[int, str]:
+    """Read an answer of PutRecords: which entries were refused, by index, and why.
+
+    Raises:
+        ValueError: It contradicts itself or the call.
+    """
+    count = answer["FailedRecordCount"]
+    if count == 0:
+        return {}
+    results = answer["Records"]
+    refused = {
+        index: str(result["ErrorCode"])
+        for index, result in enumerate(results)
+        if result.get("ErrorCode")
+    }
+    if len(results) != entries or len(refused) != count:
+        raise ValueError(f"{len(results)} results, {count} of them failed, for {entries} entries")
+    return refused
 
 
 class _Queue:

@@ -4,8 +4,8 @@
         print(record.data)
 
 Kinesis delivers at least once, and whoever writes to a stream may write an event again after a
-failure. A payload that is a JSON object with a text under `event_id` is given once, as long as its
-repetition comes within a window.
+failure. A payload that is a JSON object with a text under `event_id` is given once for each `model`
+that it names (two functions may answer one event), as long as its repetition comes within a window.
 """
 
 import logging
@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 DUPLICATE_WINDOW = 100_000
 LIST_INTERVAL_SECONDS = 1.0
+
+Identity = tuple[str | None, str | None]
+"""An event's id and its model."""
 
 
 class StreamReader:
@@ -159,8 +162,8 @@ class StreamReader:
         return min(readers, key=lambda reader: reader.due, default=None)
 
     def _is_new(self, record: StreamRecord) -> bool:
-        event_id = _event_id(record.data)
-        if event_id is None or self._recent.add(event_id):
+        identity = _identity(record.data)
+        if identity is None or self._recent.add(identity):
             return True
         self.duplicates += 1
         return False
@@ -197,17 +200,17 @@ class StreamReader:
 
 
 class _RecentIds:
-    """The last so many event ids."""
+    """The last so many events."""
 
     def __init__(self, window: int) -> None:
         self._window = window
-        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._ids: OrderedDict[Identity, None] = OrderedDict()
 
-    def add(self, event_id: str) -> bool:
-        """Remember an id; tell whether it is new."""
-        if event_id in self._ids:
+    def add(self, identity: Identity) -> bool:
+        """Remember an event; tell whether it is new."""
+        if identity in self._ids:
             return False
-        self._ids[event_id] = None
+        self._ids[identity] = None
         if len(self._ids) > self._window:
             self._ids.popitem(last=False)
         return True
@@ -215,13 +218,15 @@ class _RecentIds:
 
 class _Identified(msgspec.Struct):
     event_id: str | None = None
+    model: str | None = None
 
 
 _decode = msgspec.json.Decoder(_Identified).decode
 
 
-def _event_id(data: bytes) -> str | None:
+def _identity(data: bytes) -> Identity | None:
     try:
-        return _decode(data).event_id
+        found = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None  # a stream may carry anything; what names no event is given as it is
+    return None if found.event_id is None else (found.event_id, found.model)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's name
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's name
 
 # Full jitter: a wait is drawn evenly from 0 to the base doubled at each attempt, up to the cap
 # (AWS Architecture Blog, Exponential Backoff And Jitter).
@@ -38,11 +38,17 @@ def backoff(attempt: int, jitter: Callable[[], float]) -> float:
 
 
 def is_transient(error: Exception) -> bool:
-    """Tell whether the same call may succeed later: throttled, unreachable, or AWS's own fault."""
+    """Tell whether the same call may succeed later: throttled, unreachable, or AWS's own fault.
+
+    What is no error of botocore's own comes from its parser, which raises anything on an answer
+    that is none, such as a proxy's page.
+    """
     if isinstance(error, ClientError):
         if error.response.get("Error", {}).get("Code") in TRANSIENT_CODES:
             return True
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status == TOO_MANY_REQUESTS or status >= SERVER_ERRORS
     # botocore keeps two families: no connection was made, and a connection broke or timed out.
-    return isinstance(error, ConnectionError | HTTPClientError)
+    return isinstance(error, ConnectionError | HTTPClientError) or not isinstance(
+        error, BotoCoreError
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from streaming.errors import SettingsError
 
@@ -61,7 +61,7 @@ class Settings:
 
 
 def _stream_name(environment: Mapping[str, str], name: str, default: str) -> str:
-    value = environment.get(name, default)
+    value = environment.get(name) or default
     if not 1 <= len(value) <= STREAM_NAME_LENGTH or not set(value) <= STREAM_NAME_CHARACTERS:
         raise SettingsError(name, value, "1 to 128 letters, digits, and any of _.-")
     return value
@@ -71,10 +71,10 @@ def _location(environment: Mapping[str, str], name: str) -> str | None:
     value = environment.get(name) or None
     if value is None:
         return None
-    parts = urlsplit(value)
+    parts = _split(value)
     in_bucket = parts.scheme == "s3" and parts.netloc
     in_folder = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
-    if not (in_bucket or in_folder):
+    if not (in_bucket or in_folder) or parts.query or parts.fragment:
         raise SettingsError(name, value, "s3://bucket/prefix or file:///folder")
     return value
 
@@ -90,10 +90,20 @@ def _url(environment: Mapping[str, str], name: str) -> str | None:
     value = environment.get(name) or None
     if value is None:
         return None
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    parts = _split(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or " " in value:
         raise SettingsError(name, value, "an http:// or https:// URL")
     return value
+
+
+def _split(url: str) -> SplitResult:
+    """Split a URL; what is none (half an IPv6 address, a port of letters) comes back empty."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # checked only when it is asked for
+    except ValueError:
+        return urlsplit("")
+    return parts
 
 
 def _log_level(environment: Mapping[str, str], name: str) -> LogLevel:

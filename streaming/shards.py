@@ -8,7 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 # (Kinesis Data Streams API reference, GetRecords).
 READ_INTERVAL_SECONDS = 0.2
 READ_LIMIT = 10_000
+
+CLOCK_SKEW = timedelta(minutes=1)
+"""How far this machine's clock may be ahead of Kinesis's."""
 
 
 class KinesisReads(Protocol):
@@ -157,7 +160,7 @@ class ShardReader:
         """
         try:
             self._take_iterator()
-        except (ClientError, BotoCoreError) as error:
+        except Exception as error:  # noqa: BLE001  the same as in `read`
             self._recover(error)
 
     def read(self, limit: int = READ_LIMIT) -> list[StreamRecord]:
@@ -178,22 +181,15 @@ class ShardReader:
             return []
         try:
             iterator = self._iterator or self._take_iterator()
-            answer = self._client.get_records(ShardIterator=iterator, Limit=limit)
-        except (ClientError, BotoCoreError) as error:
+            return self._accept(
+                self._client.get_records(ShardIterator=iterator, Limit=limit), limit
+            )
+        except Exception as error:  # noqa: BLE001  botocore's parser raises anything on no answer
             self._recover(error)
             return []
-        return self._accept(answer, limit)
 
     def _accept(self, answer: Mapping[str, Any], limit: int) -> list[StreamRecord]:
-        self._failures = 0
-        self.due = self._clock() + READ_INTERVAL_SECONDS
-        self._iterator = answer.get("NextShardIterator")
-        self.finished = not self._iterator
-        self.millis_behind_latest = answer.get("MillisBehindLatest")
-        self.child_shards = tuple(
-            Shard(child["ShardId"], parents=tuple(child["ParentShards"]))
-            for child in answer.get("ChildShards") or ()
-        )
+        # Everything is read before anything is kept: what is no answer must not move the iterator.
         records = [
             StreamRecord(
                 self.shard_id,
@@ -204,6 +200,16 @@ class ShardReader:
             )
             for record in answer["Records"]
         ]
+        children = tuple(
+            Shard(child["ShardId"], parents=tuple(child["ParentShards"]))
+            for child in answer.get("ChildShards") or ()
+        )
+        self._failures = 0
+        self.due = self._clock() + READ_INTERVAL_SECONDS
+        self._iterator = answer.get("NextShardIterator")
+        self.finished = not self._iterator
+        self.millis_behind_latest = answer.get("MillisBehindLatest")
+        self.child_shards = children
         # A full answer may end within the millisecond of the newest record, and yet before it.
         self.at_tip = not self.millis_behind_latest and len(records) < limit
         if records:
@@ -221,18 +227,29 @@ class ShardReader:
         self._iterator = str(answer["ShardIterator"])
         return self._iterator
 
-    def _recover(self, error: ClientError | BotoCoreError) -> None:
+    def _recover(self, error: Exception) -> None:
         """Prepare the next read, or raise what no further read can mend."""
         self.at_tip = False
         if _code(error) == "ExpiredIteratorException":
             self._iterator = None
+            self.due = self._clock() + READ_INTERVAL_SECONDS
             return
         stream_error = _stream_error(self._stream_name, error)
-        if not isinstance(stream_error, StreamUnavailable):
+        if not isinstance(stream_error, StreamUnavailable) and not self._is_early(error):
             raise stream_error from error
         logger.warning("%s: %s; trying again", self.shard_id, stream_error)
         self.due = self._clock() + READ_INTERVAL_SECONDS + backoff(self._failures, self._jitter)
         self._failures += 1
+
+
+    def _is_early(self, error: Exception) -> bool:
+        """Tell whether Kinesis refused a time that has not come yet by its own clock."""
+        time = self.position.timestamp
+        return (
+            _code(error) == "InvalidArgumentException"
+            and time is not None
+            and time > self._now() - CLOCK_SKEW
+        )
 
 
 def _pages(client: KinesisReads, stream_name: str) -> Iterator[Mapping[str, Any]]:
@@ -244,10 +261,10 @@ def _pages(client: KinesisReads, stream_name: str) -> Iterator[Mapping[str, Any]
         yield page
 
 
-def _stream_error(stream_name: str, error: ClientError | BotoCoreError) -> StreamError:
+def _stream_error(stream_name: str, error: Exception) -> StreamError:
     kind = StreamUnavailable if is_transient(error) else StreamError
     return kind(f"cannot read the stream {stream_name!r}: {error}")
 
 
-def _code(error: ClientError | BotoCoreError) -> str | None:
+def _code(error: Exception) -> str | None:
     return error.response["Error"].get("Code") if isinstance(error, ClientError) else None

@@ -44,6 +44,10 @@ class Telemetry:
         if len(found) > POISON_LINES:
             self._logger.warning("more poison", extra={"records": len(found) - POISON_LINES})
 
+    def warning(self, message: str) -> None:
+        """Log what may go wrong."""
+        self._logger.warning(message)
+
     def failure(self, message: str) -> None:
         """Log why records are reported as failed."""
         # AWS says what is wrong in the first line. To a wrong signature it adds the whole request,

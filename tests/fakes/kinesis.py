@@ -152,6 +152,8 @@ class FakeKinesis:
             shard = _shard(stream, ShardId, "get_shard_iterator")
             time = (Timestamp - EPOCH).total_seconds()
             earlier = bisect_left(shard.records, time, key=lambda record: record.arrived)
+            if Timestamp is not None and Timestamp > self._clock.utc():
+                raise client_error("InvalidArgumentException", "get_shard_iterator", "Future.")
             after = {
                 "TRIM_HORIZON": 0,
                 "LATEST": stream.newest,

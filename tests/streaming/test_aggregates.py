@@ -31,8 +31,9 @@ def test_an_entry_comes_with_the_partition_key_it_names() -> None:
     assert list(deaggregate(aggregate(message))) == [("é", b"one", None), ("a", b"two", None)]
 
 
-def test_an_aggregate_may_hold_nothing() -> None:
-    assert list(deaggregate(aggregate(b""))) == []
+def test_an_aggregate_of_nothing_is_corrupt_so_that_its_record_is_accounted_for() -> None:
+    with pytest.raises(CorruptRecord, match="without entries"):
+        deaggregate(aggregate(b""))
 
 
 def test_fields_that_the_format_does_not_know_are_passed_over() -> None:

@@ -287,14 +287,14 @@ def test_a_prediction_that_kinesis_never_takes_is_poison(stage: Stage) -> None:
 
 def test_what_is_refused_until_the_deadline_is_reported(stage: Stage) -> None:
     stage.kinesis.refuse = lambda e: THROTTLED if e["PartitionKey"] in "bc" else None
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000, aws_request_id="r")
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 40_000, aws_request_id="r")
 
     response = stage.handle(event(b"apple", b"bee", b"cow", b"bat", b"dog"), context)
 
     assert response["batchItemFailures"] == failed(2)
     assert stage.words() == ["APPLE", "DOG"]
     assert stage.sums() == (5, 2, 0, 0, 3)
-    assert stage.clock.now() < 20 - 8
+    assert stage.clock.now() < 40 - 15
 
 
 def test_a_short_time_is_halved_between_publishing_and_the_rest(stage: Stage) -> None:

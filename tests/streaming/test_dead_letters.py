@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,7 +19,12 @@ from streaming.dead_letters import (
     object_name,
     open_dead_letters,
 )
-from streaming.errors import DeadLettersUnavailable, InvalidEvent, PredictionFailed
+from streaming.errors import (
+    DeadLettersUnavailable,
+    InvalidEvent,
+    PredictionFailed,
+    SettingsError,
+)
 from streaming.records import payloads
 from tests.lambda_events import ARRIVED, SHARD, record
 
@@ -93,6 +99,13 @@ def test_other_letters_get_another_name() -> None:
     assert object_name([letter(sequence_number=1)]) != object_name([letter(sequence_number=2)])
 
 
+def test_letters_of_one_id_but_other_data_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    for data in (b"bad one", b"bad two"):
+        FolderDeadLetters(tmp_path).write([letter(data)])
+
+    assert len(list(tmp_path.rglob("*.jsonl"))) == 2
+
+
 def test_letters_without_event_ids_are_named_by_their_data() -> None:
     (one,) = payloads([{"kinesis": {"data": "b25l"}}], ARRIVED)
     (two,) = payloads([{"kinesis": {"data": "dHdv"}}], ARRIVED)
@@ -151,9 +164,13 @@ def test_letters_go_to_a_bucket(
             S3DeadLetters(client, "gone", "").write([letter()])
 
 
-def test_s3_without_credentials_is_unavailable() -> None:
+@pytest.mark.parametrize(
+    "failure",
+    [NoCredentialsError(), SettingsError("AWS_REGION", None, "a region"), AttributeError("no XML")],
+)
+def test_whatever_s3_fails_with_it_is_unavailable(failure: Exception) -> None:
     def client() -> Any:
-        raise NoCredentialsError
+        raise failure
 
-    with pytest.raises(DeadLettersUnavailable, match="Unable to locate credentials"):
+    with pytest.raises(DeadLettersUnavailable, match=re.escape(str(failure))):
         S3DeadLetters(client, "dead", "").write([letter()])

@@ -186,17 +186,63 @@ def test_a_failure_that_will_stay_ends_the_attempt(stage: Stage, failure: Any) -
     assert stage.clock.sleeps == []
 
 
-def test_an_answer_of_another_length_counts_as_none(stage: Stage) -> None:
-    answers = iter([{"FailedRecordCount": 1, "Records": [{"ErrorCode": "InternalFailure"}]}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"FailedRecordCount": 1, "Records": [{"ErrorCode": "InternalFailure"}]},
+        {"FailedRecordCount": 1, "Records": [{"SequenceNumber": "1"}] * 3},
+        {"FailedRecordCount": None, "Records": None},
+        {"FailedRecordCount": 1, "Records": [None] * 3},
+        {"Records": []},
+        {},
+        None,
+        [1],
+    ],
+    ids=repr,
+)
+def test_what_is_no_answer_leaves_unknown_what_was_written(stage: Stage, answer: Any) -> None:
+    answers = [answer]
 
     class Odd:
         def put_records(self, **given: Any) -> Any:
-            return next(answers, None) or stage.kinesis.put_records(**given)
+            return answers.pop() if answers else stage.kinesis.put_records(**given)
 
     publisher = Publisher(Odd(), STREAM, clock=stage.clock.now, sleep=stage.clock.sleep)
 
     assert publisher.publish(entries(3), deadline=60).accepted == 3
     assert stage.written() == [b"0", b"1", b"2"]
+
+
+def test_what_the_client_cannot_read_is_sent_again(stage: Stage) -> None:
+    stage.kinesis.fail("put_records", AttributeError("'list' object has no attribute 'get'"))
+
+    assert stage.publisher.publish(entries(3), deadline=60).accepted == 3
+
+
+def test_a_lack_of_memory_is_not_the_networks_fault(stage: Stage) -> None:
+    stage.kinesis.fail("put_records", MemoryError())
+
+    with pytest.raises(MemoryError):
+        stage.publisher.publish(entries(3), deadline=60)
+
+
+def test_the_reason_of_a_refusal_outlives_later_successes(stage: Stage) -> None:
+    stage.kinesis.refuse = lambda e: THROTTLED if e["PartitionKey"] == "key-0" else None
+
+    published = stage.publisher.publish(entries(600), deadline=0.05)
+
+    assert published.refused == [0]
+    assert published.failure == THROTTLED
+
+
+def test_waits_are_short_again_after_progress(stage: Stage) -> None:
+    stage.kinesis.fail("put_records", THROTTLED, THROTTLED, None, THROTTLED)
+    refusals = iter([None, THROTTLED])
+    stage.kinesis.refuse = lambda _entry: next(refusals, None)
+
+    stage.publisher.publish(entries(2), deadline=60)
+
+    assert stage.clock.sleeps == [0.1, 0.2, 0.1, 0.2]
 
 
 def test_no_call_and_no_wait_goes_beyond_the_deadline(stage: Stage) -> None:

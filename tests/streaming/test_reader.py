@@ -56,6 +56,17 @@ def test_all_shards_are_read_to_their_tips(kinesis: FakeKinesis, clock: Clock) -
     assert sorted(numbers_in(reader)) == list(range(50, 60))
 
 
+def test_two_models_answers_to_one_event_are_both_given(kinesis: FakeKinesis, clock: Clock) -> None:
+    answers = [
+        json.dumps({"event_id": "shard:1", "model": model}).encode()
+        for model in ("ride_duration_prediction_model", "ride_tip_prediction_model")
+    ]
+    kinesis.put("rides", "k", *answers, *answers)
+    reader = reader_of(kinesis, clock)
+    assert [record.data for record in reader] == answers
+    assert reader.duplicates == 2
+
+
 def test_a_key_keeps_its_order_over_splits_and_merges(kinesis: FakeKinesis, clock: Clock) -> None:
     for start in range(0, 200, 50):
         put(kinesis, range(start, start + 50))

@@ -48,7 +48,9 @@ def test_a_flag_may_be_unset_in_several_ways(text: str) -> None:
     assert not settings(TEST_RUN=text).test_run
 
 
-@pytest.mark.parametrize("name", ["DEAD_LETTERS", "KINESIS_ENDPOINT_URL", "LOG_LEVEL"])
+@pytest.mark.parametrize(
+    "name", ["PREDICTIONS_STREAM_NAME", "DEAD_LETTERS", "KINESIS_ENDPOINT_URL", "LOG_LEVEL"]
+)
 def test_an_empty_variable_counts_as_none(name: str) -> None:
     assert settings(**{name: ""}) == settings()
 
@@ -56,7 +58,13 @@ def test_an_empty_variable_counts_as_none(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
-        ("PREDICTIONS_STREAM_NAME", "", "1 to 128 letters"),
+        ("DEAD_LETTERS", "s3://[bucket/x", "s3://bucket/prefix or file:///folder"),
+        ("DEAD_LETTERS", "s3://bucket/p#q", "s3://bucket/prefix or file:///folder"),
+        ("DEAD_LETTERS", "file:///a?q", "s3://bucket/prefix or file:///folder"),
+        ("KINESIS_ENDPOINT_URL", "http://[::1", "an http:// or https:// URL"),
+        ("KINESIS_ENDPOINT_URL", "http://a b", "an http:// or https:// URL"),
+        ("KINESIS_ENDPOINT_URL", "http://a:99999", "an http:// or https:// URL"),
+        ("KINESIS_ENDPOINT_URL", "http://a:port", "an http:// or https:// URL"),
         ("PREDICTIONS_STREAM_NAME", "x" * 129, "1 to 128 letters"),
         ("PREDICTIONS_STREAM_NAME", "ride predictions", "1 to 128 letters"),
         ("DEAD_LETTERS", "bucket/prefix", "s3://bucket/prefix or file:///folder"),

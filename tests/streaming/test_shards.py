@@ -172,6 +172,62 @@ def test_latest_means_the_moment_it_was_first_asked_for(kinesis: FakeKinesis, cl
     assert data(reader.read()) == [b"after"]
 
 
+def test_a_clock_ahead_of_kinesiss_only_delays_the_reading(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    ahead = clock.utc() + timedelta(seconds=2)
+    reader = reader_of(kinesis, clock, StartingPosition.at(ahead))
+    assert reader.read() == []
+    clock.advance(2)
+    kinesis.put("rides", "k", b"then")
+    assert data(reader.read()) == [b"then"]
+
+
+def test_a_time_that_should_have_come_is_refused_for_good(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    reader = reader_of(kinesis, clock, StartingPosition.at(EPOCH))
+    clock.advance(61)
+    kinesis.fail("get_shard_iterator", "InvalidArgumentException")
+    with pytest.raises(StreamError, match="InvalidArgumentException"):
+        reader.read()
+
+
+class Garbled:
+    """A client in whose answers nothing is what it should be, at first."""
+
+    def __init__(self, kinesis: FakeKinesis, *answers: Any) -> None:
+        self._kinesis = kinesis
+        self._answers = list(answers)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kinesis, name)
+
+    def get_records(self, **given: Any) -> Any:
+        return self._answers.pop(0) if self._answers else self._kinesis.get_records(**given)
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, None, {"Records": None}, {"NextShardIterator": "x", "Records": [{}]}]
+)
+def test_what_is_no_answer_loses_no_record(kinesis: FakeKinesis, clock: Clock, answer: Any) -> None:
+    kinesis.put("rides", "k", b"0")
+    garbled: Any = Garbled(kinesis, answer)
+    reader = reader_of(garbled, clock)
+    assert reader.read() == []
+    assert data(reader.read()) == [b"0"]
+
+
+def test_iterators_that_expire_at_once_are_asked_for_in_peace(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    kinesis.fail("get_records", *["ExpiredIteratorException"] * 5)
+    kinesis.put("rides", "k", b"0")
+    reader = reader_of(kinesis, clock)
+    assert [data(reader.read()) for _ in range(6)] == [[]] * 5 + [[b"0"]]
+    assert clock.now() == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize(
     "failure",
     [
