@@ -52,7 +52,9 @@ def _run(handle: Handler, event: Any, times: int) -> Times:
     walls, cpus = [], []
     for _ in range(times):
         cpu, wall = time.process_time(), time.perf_counter()
-        handle(event, None)
+        answer = handle(event, None)
         walls.append(time.perf_counter() - wall)
         cpus.append(time.process_time() - cpu)
+        if answer.get("batchItemFailures"):
+            raise RuntimeError(f"a handler that fails is not worth measuring: {answer}")
     return walls, cpus
