@@ -6,7 +6,14 @@ from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import NoRegionError
+from botocore.exceptions import (
+    BotoCoreError,
+    InvalidRegionError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+from botocore.utils import is_valid_endpoint_url
 
 from streaming.errors import SettingsError
 from streaming.put_records import hasten_put_records
@@ -16,28 +23,34 @@ if TYPE_CHECKING:
 
 # Seconds. An answer of GetRecords may hold 10 MiB; nothing else here is large.
 TIMEOUTS: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 20, "tcp_keepalive": True}
+ISOLATED: dict[str, Any] = {"proxies": {}, "use_fips_endpoint": False}
 AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 STAND_IN = "local"
 STAND_IN_REGION = "us-east-1"
 
 
-def kinesis_client(endpoint_url: str | None = None, **config: Any) -> "KinesisClient":
+def kinesis_client(
+    endpoint_url: str | None = None, *, isolated: bool = False, **config: Any
+) -> "KinesisClient":
     """Build a Kinesis client.
 
     Args:
         endpoint_url: Default KINESIS_ENDPOINT_URL of the environment, else as for `aws_client`.
+        isolated: As for `aws_client`.
         config: As for `aws_client`.
 
     Raises:
         SettingsError: As for `aws_client`.
     """
     endpoint_url = endpoint_url or os.environ.get("KINESIS_ENDPOINT_URL")
-    client = aws_client("kinesis", endpoint_url, **config)
+    client = aws_client("kinesis", endpoint_url, isolated=isolated, **config)
     hasten_put_records(client)
     return cast("KinesisClient", client)
 
 
-def aws_client(service: str, endpoint_url: str | None = None, **config: Any) -> Any:
+def aws_client(
+    service: str, endpoint_url: str | None = None, *, isolated: bool = False, **config: Any
+) -> Any:
     """Build a botocore client, which has the methods of boto3's.
 
     An endpoint that is not AWS's own needs neither credentials nor a region: if none are
@@ -47,52 +60,90 @@ def aws_client(service: str, endpoint_url: str | None = None, **config: Any) -> 
         service: Its name, such as `kinesis`.
         endpoint_url: Default AWS_ENDPOINT_URL_<SERVICE> or AWS_ENDPOINT_URL of the environment,
             else AWS.
+        isolated: For an endpoint of this machine: always use stand-ins, and no profile or proxy.
         config: Overrides of `TIMEOUTS`, and other fields of botocore's `Config`.
 
     Raises:
-        SettingsError: The endpoint is not a URL, or AWS is meant and no region or no credentials
-            are configured.
+        SettingsError: The endpoint is not a URL; AWS is meant and no region or no credentials
+            are configured; what is configured is no region, no profile, or half a key pair.
     """
-    session = botocore.session.get_session()
-    region = session.get_config_variable("region") or os.environ.get("AWS_REGION")
-    named = endpoint_url or _configured_endpoint(service)
-    key = None
-    if named and not _is_aws(named):
-        region = region or STAND_IN_REGION
-        key = _stand_in_key(session)
+    session = _isolated_session() if isolated else botocore.session.get_session()
     try:
+        named = endpoint_url or _configured_endpoint(session, service)
+        stands_in = named is not None and not _is_aws(named)
+        region = session.get_config_variable("region") or os.environ.get("AWS_REGION")
+        key = STAND_IN if isolated else _stand_in_key(session) if stands_in else None
         client = session.create_client(
             service,
-            region_name=region,
+            region_name=STAND_IN_REGION if stands_in and not region else region,
             endpoint_url=endpoint_url,
-            config=Config(**{**TIMEOUTS, **config}),
+            config=Config(**{**TIMEOUTS, **(ISOLATED if isolated else {}), **config}),
             aws_access_key_id=key,
             aws_secret_access_key=key,
         )
-    except NoRegionError:
-        raise SettingsError("AWS_REGION", region, "a region, such as us-east-1") from None
-    if key is None and session.get_credentials() is None:
+        unsigned = key is None and session.get_credentials() is None
+    except BotoCoreError as error:
+        raise _settings_error(error) from error
+    if unsigned:
         raise SettingsError("AWS_ACCESS_KEY_ID", None, "a key; a profile or a role gives one too")
     return client
 
 
-def _configured_endpoint(service: str) -> str | None:
+def _isolated_session() -> botocore.session.Session:
+    # For each variable: its name in a file, its name in the environment, its value, a conversion.
+    return botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+            "region": (None, None, STAND_IN_REGION, None),
+        }
+    )
+
+
+def _configured_endpoint(session: botocore.session.Session, service: str) -> str | None:
+    if session.get_config_variable("ignore_configured_endpoint_urls"):
+        return None
     name = service.upper().replace("-", "_")
-    return os.environ.get(f"AWS_ENDPOINT_URL_{name}") or os.environ.get("AWS_ENDPOINT_URL")
+    return os.environ.get(f"AWS_ENDPOINT_URL_{name}") or os.environ.get("AWS_ENDPOINT_URL") or None
 
 
 def _is_aws(endpoint_url: str) -> bool:
-    url = urlsplit(endpoint_url)
-    if url.scheme not in {"http", "https"} or not url.hostname:
+    try:
+        url = urlsplit(endpoint_url)
+        is_url = url.scheme in {"http", "https"} and url.port != 0
+        is_url = is_url and is_valid_endpoint_url(endpoint_url)
+    except ValueError:  # brackets without a partner, a port beyond 65535
+        is_url = False
+    if not is_url:
         raise SettingsError(
             "endpoint URL",
             endpoint_url,
             "http:// or https:// and a host, such as http://127.0.0.1:4566",
         )
-    return url.hostname.endswith(AWS_DOMAINS)
+    return str(url.hostname).endswith(AWS_DOMAINS)
 
 
 def _stand_in_key(session: botocore.session.Session) -> str | None:
     # Outside EC2 its metadata service is not there, and asking it costs seconds.
     session.get_component("credential_provider").remove("iam-role")
     return None if session.get_credentials() else STAND_IN
+
+
+def _settings_error(error: BotoCoreError) -> SettingsError:
+    told = error.kwargs
+    match error:
+        case NoRegionError() | InvalidRegionError():
+            name, value, allowed = (
+                "AWS_REGION",
+                told.get("region_name"),
+                "a region, such as us-east-1",
+            )
+        case ProfileNotFound():
+            name, value, allowed = "AWS_PROFILE", told["profile"], "a profile of ~/.aws/config"
+        case PartialCredentialsError():
+            name, value, allowed = told["cred_var"], None, "the other half of the key pair"
+        case _:
+            profile = os.environ.get("AWS_PROFILE")
+            name, value, allowed = "AWS_PROFILE", profile, f"a profile that can be used ({error})"
+    return SettingsError(name, value, allowed)

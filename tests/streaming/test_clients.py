@@ -20,6 +20,7 @@ def _nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         "AWS_DEFAULT_REGION",
         "AWS_ENDPOINT_URL",
         "AWS_ENDPOINT_URL_KINESIS",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
         "KINESIS_ENDPOINT_URL",
     ):
         monkeypatch.delenv(name, raising=False)
@@ -76,12 +77,73 @@ def test_aws_itself_is_never_asked_with_stand_ins(monkeypatch: pytest.MonkeyPatc
             kinesis_client(endpoint)
 
 
+def test_an_endpoint_that_is_to_be_ignored_lets_nobody_ask_aws_with_stand_ins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", LOCAL)
+    monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+    with pytest.raises(SettingsError, match="AWS_ACCESS_KEY_ID is None; allowed: a key"):
+        kinesis_client()
+
+
+def test_an_isolated_client_takes_nothing_from_this_machines_configuration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {
+        "AWS_PROFILE": "not-there",
+        "AWS_ACCESS_KEY_ID": "mine",
+        "AWS_REGION": "eu-central-1",
+        "AWS_USE_FIPS_ENDPOINT": "true",
+        "HTTP_PROXY": "http://127.0.0.1:1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = kinesis_client(LOCAL, isolated=True)
+    assert access_key(client) == "local"
+    assert client.meta.region_name == "us-east-1"
+    assert client.meta.config.proxies == {}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("AWS_REGION", "us east", "AWS_REGION is 'us east'; allowed: a region, such as us-east-1"),
+        ("AWS_PROFILE", "gone", "AWS_PROFILE is 'gone'; allowed: a profile of ~/.aws/config"),
+        ("AWS_ACCESS_KEY_ID", "mine", "AWS_SECRET_ACCESS_KEY is None; allowed: the other half"),
+    ],
+)
+def test_a_configuration_that_the_sdk_refuses_says_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=message):
+        kinesis_client(LOCAL)
+
+
+def test_a_configuration_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    (tmp_path / "AWS_CONFIG_FILE").write_text("[default")
+    with pytest.raises(SettingsError, match=r"AWS_PROFILE is None; .*Unable to parse config file"):
+        kinesis_client(LOCAL)
+
+
 def test_aws_without_a_region_says_what_to_set() -> None:
     with pytest.raises(SettingsError, match="AWS_REGION is None; allowed: a region"):
         kinesis_client()
 
 
-@pytest.mark.parametrize("endpoint", ["127.0.0.1:4566", "localhost", "ftp://127.0.0.1", "http://"])
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "127.0.0.1:4566",
+        "localhost",
+        "ftp://127.0.0.1",
+        "http://",
+        "http://[::1",
+        "http://localhost:0",
+        "http://localhost:99999",
+    ],
+)
 def test_an_endpoint_that_is_no_url_says_what_is_allowed(endpoint: str) -> None:
     with pytest.raises(SettingsError, match=r"endpoint URL is .*; allowed: http"):
         kinesis_client(endpoint)
