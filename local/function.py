@@ -7,15 +7,15 @@ one invocation at a time, and is thrown away when the handler crashes or takes t
 import contextlib
 import json
 import os
+import socket
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
-from subprocess import TimeoutExpired
 from typing import TYPE_CHECKING, Protocol
 
 from local import runtime
@@ -23,7 +23,6 @@ from local.errors import FunctionError
 from local.processes import start_process, stop_process
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
     from subprocess import Popen
 
 ACCOUNT = "123456789012"
@@ -32,9 +31,6 @@ TASK_ROOT = Path(__file__).resolve().parent.parent
 
 INIT_SECONDS = 60.0
 """How long the import may take. Lambda itself allows 10 s, but on faster disks than a laptop's."""
-
-EXIT_SECONDS = 2.0
-"""How long a child that has closed its end of the pipe may take to end."""
 
 
 class Function(Protocol):
@@ -71,7 +67,8 @@ class FunctionSettings:
         timeout_seconds: How long an invocation may take.
         memory_mb: Memory that the function is told it has; nothing enforces it here.
         region: The AWS region.
-        environment: The function's environment variables, on top of this process's own.
+        inherited: The machine's environment variables; default: this process's own.
+        environment: The function's own environment variables, on top of those.
         task_root: The folder that the handler is imported from.
     """
 
@@ -80,6 +77,7 @@ class FunctionSettings:
     timeout_seconds: float = 60.0
     memory_mb: int = 1769
     region: str = "us-east-1"
+    inherited: Mapping[str, str] = field(default_factory=lambda: os.environ)
     environment: Mapping[str, str] = field(default_factory=dict)
     task_root: Path = TASK_ROOT
 
@@ -94,7 +92,7 @@ class FunctionSettings:
         Lambda's own are as in the developer guide, Defined runtime environment variables.
         """
         return {
-            **os.environ,
+            **self.inherited,
             "AWS_DEFAULT_REGION": self.region,
             **self.environment,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.memory_mb),
@@ -153,12 +151,7 @@ class FunctionProcess:
             "deadline_ms": (self._now() + seconds) * 1000,
             "function_arn": self._settings.arn,
         }
-        try:
-            child.connection.send_bytes(json.dumps(invocation).encode())
-            child.connection.send_bytes(payload)
-        except OSError as error:
-            raise self._exited(child) from error
-        kind, body = self._receive(child, seconds)
+        kind, body = self._exchange(child, seconds, json.dumps(invocation).encode(), payload)
         if kind != runtime.ANSWER:
             raise function_error(body)
         return body
@@ -172,55 +165,96 @@ class FunctionProcess:
     def _started(self) -> "_Child":
         if self._child is None:
             child = self._child = _Child.start(self._settings, self._log)
-            kind, body = self._receive(child, INIT_SECONDS)
+            kind, body = self._exchange(child, INIT_SECONDS)
             if kind != runtime.READY:
                 self.close()
                 raise function_error(body)
         return self._child
 
-    def _receive(self, child: "_Child", seconds: float) -> tuple[bytes, bytes]:
-        try:
-            if child.connection.poll(seconds):
-                return child.connection.recv_bytes(), child.connection.recv_bytes()
-        except (EOFError, OSError) as error:
-            raise self._exited(child) from error
-        child.process.kill()
-        self.close()
-        raise FunctionError("Sandbox.Timedout", f"Task timed out after {seconds:.2f} seconds")
+    def _exchange(self, child: "_Child", seconds: float, *messages: bytes) -> tuple[bytes, bytes]:
+        answer = None
+        with (
+            _killed_after(seconds, child.process) as overdue,
+            contextlib.suppress(EOFError, OSError),
+        ):
+            answer = child.exchange(messages)
+        if overdue.is_set():
+            self.close()
+            raise FunctionError("Sandbox.Timedout", f"Task timed out after {seconds:.2f} seconds")
+        if answer is None:
+            status = child.process.wait()
+            self.close()
+            raise FunctionError("Runtime.ExitError", f"Runtime exited with exit status {status}")
+        return answer
 
-    def _exited(self, child: "_Child") -> FunctionError:
-        status = child.exit_status()
-        self.close()
-        return FunctionError("Runtime.ExitError", f"Runtime exited with exit status {status}")
+
+@contextlib.contextmanager
+def _killed_after(seconds: float, process: "Popen[bytes]") -> Iterator[threading.Event]:
+    """Kill a process unless the context ends in time; the event says whether that was needed."""
+    overdue = threading.Event()
+
+    def kill() -> None:
+        overdue.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, kill)
+    timer.start()
+    try:
+        yield overdue
+    finally:
+        timer.cancel()
+        timer.join()
 
 
-@dataclass(frozen=True, slots=True)
 class _Child:
-    process: "Popen[bytes]"
-    connection: "Connection[bytes, bytes]"
+    """A child process and the connection to it, which breaks as soon as the process has ended.
+
+    The end of a process closes its end of a connection only if it left no process of its own that
+    still holds it. So this process keeps that end open too, and shuts it down.
+    """
+
+    def __init__(
+        self, process: "Popen[bytes]", connection: Connection, its_end: socket.socket
+    ) -> None:
+        self.process = process
+        self._connection = connection
+        self._its_end = its_end
+        self._watch = threading.Thread(target=self._hang_up, name="function-ended", daemon=True)
+        self._watch.start()
 
     @classmethod
     def start(cls, settings: FunctionSettings, log: Path) -> "_Child":
-        ours, theirs = Pipe()
-        with theirs:
-            process = start_process(
-                [sys.executable, "-m", "local.runtime", str(theirs.fileno())],
-                log=log,
-                environment=settings.variables(),
-                directory=TASK_ROOT,
-                keep_open=[theirs.fileno()],
-            )
-        return cls(process, ours)
+        ours, its_end = socket.socketpair()
+        process = start_process(
+            [sys.executable, "-m", "local.runtime", str(its_end.fileno())],
+            log=log,
+            environment=settings.variables(),
+            directory=TASK_ROOT,
+            keep_open=[its_end.fileno()],
+        )
+        return cls(process, Connection(ours.detach()), its_end)
 
-    def exit_status(self) -> int | None:
-        """Return the status of a child that has just closed its end; None if it lives on."""
-        with contextlib.suppress(TimeoutExpired):
-            return self.process.wait(EXIT_SECONDS)
-        return None
+    def exchange(self, messages: Iterable[bytes]) -> tuple[bytes, bytes]:
+        """Send messages and wait for one, its kind and its body.
+
+        Raises:
+            EOFError: The process has ended.
+            OSError: The same.
+        """
+        for message in messages:
+            self._connection.send_bytes(message)
+        return self._connection.recv_bytes(), self._connection.recv_bytes()
 
     def stop(self) -> None:
-        self.connection.close()
+        self._connection.close()
         stop_process(self.process)
+        self._watch.join()
+
+    def _hang_up(self) -> None:
+        self.process.wait()
+        with self._its_end, contextlib.suppress(OSError):  # nobody may be there any more
+            # What the process has sent before can still be received.
+            self._its_end.shutdown(socket.SHUT_RDWR)
 
 
 def function_error(body: bytes) -> FunctionError:

@@ -1,6 +1,7 @@
 """Handlers that a test runs in a function's process."""
 
 import os
+import signal
 import time
 from typing import Any
 
@@ -25,6 +26,12 @@ def misbehave(event: Any, context: Any) -> Any:
             raise LookupError("no such zone")
         case "exit":
             os._exit(3)
+        case "fork and exit":
+            if not os.fork():
+                os.read(0, 1)  # until the test's own process closes it
+            os._exit(4)
+        case "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
         case "sleep":
             time.sleep(60)
         case "answer badly":

@@ -73,13 +73,14 @@ def test_the_childs_process_id_is_known_while_it_runs(log: Path) -> None:
 
 
 def test_the_process_has_lambdas_environment_and_the_functions_own(echo: FunctionProcess) -> None:
-    names = ["_HANDLER", "AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION", "MODELS"]
+    names = ["_HANDLER", "AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION", "MODELS", "TZ"]
 
     assert invoke(echo, {"variables": names})["variables"] == {
         "_HANDLER": "tests.local.handlers.echo",
         "AWS_LAMBDA_FUNCTION_NAME": "ride-predictions",
         "AWS_REGION": "us-east-1",
         "MODELS": "tip",
+        "TZ": ":UTC",
     }
 
 
@@ -138,13 +139,36 @@ def test_a_process_killed_between_invocations_is_a_function_error_and_replaced(
     assert invoke(misbehaving, {"do": "answer"})["pid"] != before["pid"]
 
 
-def test_a_handler_that_takes_too_long_is_killed(log: Path) -> None:
+@pytest.mark.parametrize("do", ["sleep", "stop"])
+def test_a_handler_that_takes_too_long_is_killed(log: Path, do: str) -> None:
     function = FunctionProcess(settings("handlers.misbehave", timeout=0.2), log)
+    function.start()
+    pid = function.pid
+    assert pid is not None
 
     with pytest.raises(FunctionError, match=r"Task timed out after 0\.20 seconds") as caught:
-        invoke(function, {"do": "sleep"})
+        invoke(function, {"do": do})
 
     assert caught.value.error_type == "Sandbox.Timedout"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_process_that_does_not_take_the_event_is_killed_too(log: Path) -> None:
+    function = FunctionProcess(settings("handlers.echo", timeout=0.2), log)
+    function.start()
+    assert function.pid is not None
+    os.kill(function.pid, signal.SIGSTOP)
+
+    with pytest.raises(FunctionError, match="Task timed out"):
+        invoke(function, {"more than a pipe holds": "x" * 5_000_000})
+
+
+def test_a_crash_is_told_at_once_although_the_handler_leaves_a_process_behind(
+    misbehaving: FunctionProcess,
+) -> None:
+    with pytest.raises(FunctionError, match="Runtime exited with exit status 4"):
+        invoke(misbehaving, {"do": "fork and exit"})
 
 
 @pytest.mark.parametrize(
