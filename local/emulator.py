@@ -29,11 +29,7 @@ class RuntimeEmulator:
     """
 
     def __init__(self, url: str, timeout_seconds: float = 120.0) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise SettingsError("FUNCTION_URL", url, "http:// and a host, with its port")
-        self._host = parts.hostname
-        self._port = parts.port or http.client.HTTP_PORT
+        self._host, self._port = _address(url)
         self._timeout_seconds = timeout_seconds
         self._turn = threading.Lock()
 
@@ -72,6 +68,17 @@ class RuntimeEmulator:
 
     def _unavailable(self, error: Exception) -> FunctionUnavailable:
         return FunctionUnavailable(f"no emulator at {self._host}:{self._port}: {error!r}")
+
+
+def _address(url: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname if parts.scheme == "http" else None, parts.port
+    except ValueError:  # brackets without a partner, a port beyond 65535
+        host = port = None
+    if not host:
+        raise SettingsError("FUNCTION_URL", url, "http:// and a host, with its port")
+    return host, port or http.client.HTTP_PORT
 
 
 def error_object(body: bytes) -> FunctionError | None:

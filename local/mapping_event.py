@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streaming.shards import StreamRecord
+from streaming.validation import DECODE_ERRORS
 
 PAYLOAD_BYTES = 6 * 1024 * 1024
 """What an invocation's event may hold (Lambda quotas, invocation payload)."""
@@ -67,7 +68,8 @@ class EventEncoder:
     def encode(self, record: StreamRecord) -> EncodedRecord:
         """Encode one record."""
         kinesis = _Kinesis(
-            partition_key=record.partition_key,
+            # Half a surrogate pair, which JSON can carry, cannot be written as UTF-8.
+            partition_key=record.partition_key.encode(errors="replace").decode(),
             sequence_number=record.sequence_number,
             data=record.data,
             approximate_arrival_timestamp=record.arrived_at.timestamp(),
@@ -90,21 +92,21 @@ def count_done(response: bytes, records: Sequence[EncodedRecord]) -> int:
     """Tell from a partial batch response how many records are done, counted from the first.
 
     The rules are those of the Lambda developer guide, Configuring partial batch response with
-    Kinesis Data Streams: nothing, or no failures, is complete success; of several failures the
-    lowest sequence number counts; an identifier that is empty, null, or under another key is
-    complete failure. So is one that is not of this batch and a response of another shape, on
-    which the guide is silent: what cannot be understood is retried rather than lost.
+    Kinesis Data Streams: an empty or null response, or no failures, is complete success; of
+    several failures the lowest sequence number counts; an identifier that is empty, null, or under
+    another key is complete failure. So is one that is not of this batch and a response of another
+    shape, on which the guide is silent: what cannot be understood is retried rather than lost.
 
     Args:
-        response: What the function answered, JSON.
+        response: What the function answered: JSON, or nothing at all.
         records: The batch.
 
     Returns:
         From 0, complete failure, to all of them, complete success.
     """
     try:
-        answer = msgspec.json.decode(response)
-    except msgspec.DecodeError:
+        answer = msgspec.json.decode(response or b"null")
+    except DECODE_ERRORS:
         return 0
     if not answer:
         return len(records)

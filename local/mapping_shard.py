@@ -109,7 +109,7 @@ class ShardWorker:
     def _add(self, records: Sequence[StreamRecord]) -> None:
         spread: list[list[EncodedRecord]] = [[] for _ in self._lanes]
         for record in records:
-            place = zlib.crc32(record.partition_key.encode()) % len(spread)
+            place = zlib.crc32(record.partition_key.encode(errors="replace")) % len(spread)
             spread[place].append(self._encoder.encode(record))
         with self._changed:
             self._progress.begin([record.sequence_number for record in records])

@@ -125,7 +125,9 @@ def test_a_response_of_any_shape_comes_back(emulator: Emulator, body: bytes) -> 
     assert RuntimeEmulator(emulator.url).invoke(b"{}") == body
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8080", "https://host", "http://"])
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8080", "https://host", "http://", "http://h:99999", "http://[::1"]
+)
 def test_another_url_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match=r"FUNCTION_URL is '.*'; allowed: http:// and a host"):
         RuntimeEmulator(url)

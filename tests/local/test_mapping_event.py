@@ -1,10 +1,12 @@
 import json
 from datetime import timedelta
 
-from local.mapping_event import EventEncoder, event_payload
+import pytest
+
+from local.mapping_event import EventEncoder, count_done, event_payload
 from streaming.shards import StreamRecord
 from tests.fakes.clock import EPOCH
-from tests.local.records import STREAM_ARN, batch
+from tests.local.records import STREAM_ARN, batch, encoded, stream_record
 
 
 def test_a_record_has_lambdas_shape() -> None:
@@ -45,3 +47,21 @@ def test_a_records_size_is_what_it_adds_to_the_event() -> None:
     one, two = batch(1, 2)
 
     assert len(event_payload([one, two])) - len(event_payload([one])) == two.size
+
+
+@pytest.mark.parametrize("response", [b"", b"null", b"{}", b'""'])
+def test_a_response_that_says_nothing_is_complete_success(response: bytes) -> None:
+    assert count_done(response, batch(1, 2)) == 2
+
+
+@pytest.mark.parametrize("response", [b'"\xff"', b"[" * 3000, b"{", b"\x00", b"NaN"])
+def test_a_response_that_cannot_be_read_fails_the_whole_batch(response: bytes) -> None:
+    assert count_done(response, batch(1, 2)) == 0
+
+
+def test_a_partition_key_that_is_no_unicode_text_can_be_sent_all_the_same() -> None:
+    record = stream_record(1, key="half a pair: \ud800")
+
+    (sent,) = json.loads(event_payload([encoded(record)]))["Records"]
+
+    assert sent["kinesis"]["partitionKey"] == "half a pair: ?"
