@@ -1,0 +1,201 @@
+"""What must hold for every input, whatever its bytes.
+
+A target takes bytes and raises if a promise is broken; `TARGETS` names them.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from benchmarks.fuzz.draw import ARRIVED, aggregate, draw_event, record
+from model import ModelSettings, RideFeatures, load_model
+from streaming.accounts import Accounts
+from streaming.aggregates import AGGREGATE_MAGIC
+from streaming.consumer import Consumer
+from streaming.dead_letters import S3DeadLetters
+from streaming.errors import (
+    CorruptRecord,
+    DeadLettersUnreadable,
+    InvalidEvent,
+    UnexpectedEvent,
+)
+from streaming.letters import entry_of, read_letters
+from streaming.publisher import PARTITION_KEY_CHARACTERS, Publisher
+from streaming.records import GZIP_MAGIC, UNPACKED_LIMIT, payloads
+from streaming.replay import Selection, Survey
+from streaming.telemetry import Telemetry
+
+FRAMES: tuple[Callable[[bytes], bytes], ...] = (
+    bytes,
+    aggregate,
+    lambda data: GZIP_MAGIC + data,
+    lambda data: AGGREGATE_MAGIC + data,
+)
+
+MESSAGE_LIMIT = 300
+"""Characters of an error's message, whatever the size of the event."""
+
+
+class BrokenPromise(Exception):
+    """What must hold for every input does not hold for this one."""
+
+
+class Sink:
+    """Stands in for Kinesis and S3: takes everything, and keeps it."""
+
+    def __init__(self) -> None:
+        self.entries: list[Mapping[str, Any]] = []
+        self.letters: list[dict[str, Any]] = []
+
+    def put_records(self, **call: Any) -> Mapping[str, Any]:
+        """Take every entry."""
+        self.entries.extend(call["Records"])
+        return {"FailedRecordCount": 0, "Records": []}
+
+    def put_object(self, **call: Any) -> None:
+        """Take every letter."""
+        call["Key"].encode()
+        self.letters.extend(msgspec.json.decode(line) for line in call["Body"].splitlines())
+
+
+class LastBatch(Telemetry):
+    """Keeps the last batch's accounts, and says nothing: a log line costs more than a batch."""
+
+    accounts: Accounts
+
+    def poison(self, found: Any) -> None:
+        """Write down what would be logged, as the logger does."""
+        for payload, error in found:
+            json.dumps([payload.event_id, error.reason], ensure_ascii=False).encode()
+
+    def failure(self, message: str) -> None:
+        """Nothing can fail here."""
+        raise BrokenPromise(message)
+
+    def batch(self, accounts: Accounts, **_rest: Any) -> None:
+        """Keep the accounts."""
+        self.accounts = accounts
+
+
+MODEL = load_model({}, lambda: None)
+TELEMETRY = LastBatch("fuzz", "Fuzz")
+
+
+def fuzz_record(data: bytes) -> None:
+    """A record of any bytes is read, or corrupt; the first byte chooses what is put around it."""
+    frame = FRAMES[data[0] % len(FRAMES)] if data else bytes
+    found = list(payloads([record(frame(data[1:]))], ARRIVED))
+    ids = [payload.event_id for payload in found]
+    _hold(len(set(ids)) == len(ids), "two payloads under one event id")
+    for payload in found:
+        try:
+            content = payload.content()
+        except CorruptRecord as error:
+            _hold(error.reason, "poison without a reason")
+        else:
+            _hold(len(content) <= UNPACKED_LIMIT, "unpacked beyond the limit")
+
+
+def fuzz_event(data: bytes) -> None:
+    """A payload of any bytes is a ride that can be predicted, somebody else's, or invalid."""
+    try:
+        ride = MODEL.decode(data, ARRIVED)
+    except InvalidEvent as error:
+        _hold(len(str(error).encode()) < MESSAGE_LIMIT, "a message as long as the event")
+        return
+    if ride is not None:
+        _check_features(ride)
+        (prediction,) = MODEL.predict([ride])
+        _check_prediction(prediction.value, prediction.partition_key)
+
+
+def fuzz_handler(data: bytes) -> None:
+    """A damaged event is answered, and every payload in it accounted for."""
+    check_batch(draw_event(data))
+
+
+def fuzz_letters(data: bytes) -> None:
+    """An object of any bytes holds dead letters that can be chosen, told and put; or none."""
+    try:
+        letters = read_letters(data)
+    except DeadLettersUnreadable:
+        return
+    found = Survey()
+    for letter in letters:
+        found.count(letter)
+        _hold(letter in Selection(), "a letter that nobody can choose")
+        entry = entry_of(letter)
+        _hold(entry["PartitionKey"] or not letter.stream, "no partition key")
+        entry["PartitionKey"].encode()
+
+
+def check_batch(event: Any) -> None:
+    """Hand an event to a consumer and check everything that comes out of it."""
+    sink = Sink()
+    consumer = Consumer(
+        MODEL,
+        publisher=Publisher(sink, "ride_predictions"),
+        dead_letters=S3DeadLetters(lambda: sink, "dead", ""),
+        telemetry=TELEMETRY,
+        now=lambda: ARRIVED,
+    )
+    try:
+        response = consumer.handle(event)
+    except UnexpectedEvent:
+        _hold(not _is_kinesis_batch(event), "a Kinesis batch was refused")
+        return
+    _hold(response == {"batchItemFailures": []}, "something was left over")
+    accounts = TELEMETRY.accounts
+    _hold(len(sink.entries) == accounts.published, "published is miscounted")
+    _hold(len(sink.letters) == accounts.dead_lettered, "dead letters are miscounted")
+    for entry in sink.entries:
+        answer = json.loads(entry["Data"], parse_constant=_refuse)
+        _check_prediction(answer["prediction"], entry["PartitionKey"])
+
+
+def _hold(promise: object, broken: str) -> None:
+    if not promise:
+        raise BrokenPromise(broken)
+
+
+def _is_kinesis_batch(event: Any) -> bool:
+    if not isinstance(event, dict) or not isinstance(event.get("Records"), list):
+        return False
+    sources = [
+        record.get("eventSource", record.get("EventSource", "aws:kinesis"))
+        for record in event["Records"][:1]
+        if isinstance(record, dict)
+    ]
+    return all(source == "aws:kinesis" for source in sources)
+
+
+def _check_features(ride: RideFeatures) -> None:
+    pickup, dropoff, miles, hour, weekday, *_codes = ride.values
+    _hold(1 <= pickup <= 265, "a zone out of range")  # noqa: PLR2004  TLC's zones
+    _hold(1 <= dropoff <= 265, "a zone out of range")  # noqa: PLR2004  the same
+    _hold(0 <= miles <= 1000, "a distance out of range")  # noqa: PLR2004  the contract's
+    _hold(0 <= hour < 24, "an hour out of range")  # noqa: PLR2004  hours of a day
+    _hold(weekday in range(7), "a weekday out of range")
+
+
+def _check_prediction(values: Mapping[str, Any], partition_key: str) -> None:
+    _hold(str(values["ride_id"]) == partition_key, "another ride's partition key")
+    _hold(1 <= len(partition_key) <= PARTITION_KEY_CHARACTERS, "no partition key")
+    for name in ("ride_duration", "ride_tip"):
+        _hold(math.isfinite(values[name]), f"{name} is not finite")
+        _hold(values[name] >= 0, f"{name} is negative")
+
+
+def _refuse(constant: str) -> None:
+    raise BrokenPromise(f"{constant} in an answer")
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "record": fuzz_record,
+    "event": fuzz_event,
+    "handler": fuzz_handler,
+    "letters": fuzz_letters,
+}
