@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
@@ -47,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "bench.log"
     log.unlink(missing_ok=True)
-    results = measure(quick=quick, model=reference_model(folder, log), log=log, say=console.print)
+    results = measure(quick=quick, log=log, say=console.print)
     (BUILD / "bench.json").write_bytes(msgspec.json.format(msgspec.json.encode(results)))
     (folder / "tables.md").write_text(all_markdown(results))
     for table in tables(results):
@@ -56,19 +55,20 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def measure(*, quick: bool, model: Path, log: Path, say: Say) -> Results:
+def measure(*, quick: bool, log: Path, say: Say) -> Results:
     """Make one run.
 
     Args:
         quick: Fewer repetitions: within two minutes.
-        model: The reference's.
-        log: The file that gets what the programs print.
+        log: The file that gets what the programs print; the reference's model is made beside it.
         say: Tells the user what happens.
     """
     load = os.getloadavg()[0]
     with null_kinesis(log) as endpoint_url:
+        model = log.parent.resolve() / "reference-model"
         environment = _environment(endpoint_url, model)
         worker = partial(open_worker, log, environment)
+        _make_reference_model(model, worker)
         say("Throughput: ours, Powertools and the reference in turns ...")
         with ExitStack() as stack:
             workers = {name: stack.enter_context(worker()) for name in HANDLERS}
@@ -102,21 +102,15 @@ def measure(*, quick: bool, model: Path, log: Path, say: Say) -> Results:
     )
 
 
-def reference_model(folder: Path, log: Path) -> Path:
-    """Give the reference's model; it is made once, in a process of its own."""
-    model = folder / "reference-model"
-    if not model.exists():
-        unfinished = folder / "reference-model.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        with log.open("ab") as output:
-            subprocess.run(  # noqa: S603  our own interpreter, our own module
-                [sys.executable, "-m", "benchmarks.reference_model", str(unfinished)],
-                check=True,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        unfinished.rename(model)
-    return model.resolve()
+def _make_reference_model(model: Path, worker: NewWorker) -> None:
+    """Make the reference's model, once: half a minute's work on a slow machine."""
+    if model.exists():
+        return
+    unfinished = model.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    with worker() as process:
+        process.call("benchmarks.reference_model.save", unfinished)
+    unfinished.rename(model)
 
 
 def _environment(endpoint_url: str, model: Path) -> dict[str, str]:
@@ -126,6 +120,8 @@ def _environment(endpoint_url: str, model: Path) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "KINESIS_ENDPOINT_URL": endpoint_url,
         "LAMBDA_TASK_ROOT": str(ROOT),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONDONTWRITEBYTECODE": "",  # the image has its bytecode compiled, too
         "PREDICTIONS_STREAM_NAME": "ride_predictions",
         "REFERENCE_MODEL": str(model),
         "TEST_RUN": "False",
