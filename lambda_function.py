@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from model import ModelSettings, RideFeatures, load_model
+from model import load_model
 from streaming.clients import aws_client, kinesis_client
 from streaming.consumer import Consumer
 from streaming.dead_letters import open_dead_letters
@@ -27,7 +27,7 @@ CALL_LIMITS: dict[str, Any] = {
 }
 
 
-def build_consumer(environment: Mapping[str, str]) -> Consumer[RideFeatures]:
+def build_consumer(environment: Mapping[str, str]) -> Consumer[Any]:
     """Build the consumer that an environment describes.
 
     A test run makes no AWS client, so it needs neither a region nor credentials.
@@ -38,7 +38,7 @@ def build_consumer(environment: Mapping[str, str]) -> Consumer[RideFeatures]:
     """
     settings = Settings.from_environment(environment, output_stream=OUTPUT_STREAM)
     s3_client = partial(aws_client, "s3", **CALL_LIMITS)
-    model = load_model(ModelSettings.from_environment(environment), s3_client)
+    model = load_model(environment, s3_client)
     telemetry = Telemetry(model.name, METRICS_NAMESPACE, settings.log_level)
     if settings.test_run:
         return Consumer(model, publisher=None, dead_letters=None, telemetry=telemetry)

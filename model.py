@@ -327,16 +327,18 @@ class ModelSettings:
         )
 
 
-def load_model(settings: ModelSettings, s3_client: Callable[[], Any]) -> RideModel:
-    """Load the models of a bundle.
+def load_model(environment: Mapping[str, str], s3_client: Callable[[], Any]) -> RideModel:
+    """Load the models that an environment asks for; what `lambda_function` calls at its start.
 
     Args:
-        settings: Which, and from where.
+        environment: Such as `os.environ`; see `ModelSettings`.
         s3_client: Makes a boto3 S3 client; called only for a bundle on S3.
 
     Raises:
+        SettingsError: A variable holds what is not allowed.
         ModelBundleError: The bundle is missing, damaged or of another make.
     """
+    settings = ModelSettings.from_environment(environment)
     bundle = read_bundle(settings.location, settings.targets, s3_client)
     runs = {target: load_graph(target, graph) for target, graph in bundle.models.items()}
     return RideModel(runs, settings.run_id or bundle.manifest.version)

@@ -15,12 +15,12 @@ from typing import Any
 
 import boto3
 
-from model import ModelSettings, RideFeatures, load_model
+from model import RideFeatures, load_model
 
 OUTPUT_STREAM = os.environ["PREDICTIONS_STREAM_NAME"]
 
 kinesis = boto3.client("kinesis", endpoint_url=os.environ.get("KINESIS_ENDPOINT_URL"))
-model = load_model(ModelSettings.from_environment(os.environ), partial(boto3.client, "s3"))
+model = load_model(os.environ, partial(boto3.client, "s3"))
 
 
 def features(event: dict[str, Any]) -> RideFeatures:

@@ -16,12 +16,12 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
 
-from model import ModelSettings, load_model
+from model import load_model
 
 OUTPUT_STREAM = os.environ["PREDICTIONS_STREAM_NAME"]
 
 kinesis = boto3.client("kinesis", endpoint_url=os.environ.get("KINESIS_ENDPOINT_URL"))
-model = load_model(ModelSettings.from_environment(os.environ), partial(boto3.client, "s3"))
+model = load_model(os.environ, partial(boto3.client, "s3"))
 processor = BatchProcessor(event_type=EventType.KinesisDataStreams)
 
 

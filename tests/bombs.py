@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model import ModelSettings, load_model
+from model import load_model
 from streaming.consumer import Consumer
 from streaming.dead_letters import S3DeadLetters
 from streaming.publisher import Publisher
@@ -110,7 +110,7 @@ def main(folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     telemetry = LastBatch("bombs", "Bombs", "CRITICAL")
     consumer = Consumer(
-        load_model(ModelSettings.from_environment({}), dict),
+        load_model({}, dict),
         publisher=Publisher(Nowhere(), "ride_predictions"),
         dead_letters=S3DeadLetters(Nowhere, "dead", ""),
         telemetry=telemetry,

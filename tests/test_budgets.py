@@ -10,7 +10,7 @@ import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model import ModelSettings, load_model
+from model import load_model
 from streaming.consumer import Consumer
 from streaming.publisher import Publisher
 from streaming.telemetry import Telemetry
@@ -54,7 +54,7 @@ class CountingClient:
         return {"FailedRecordCount": 0}
 
 
-MODEL = load_model(ModelSettings.from_environment({}), dict)
+MODEL = load_model({}, dict)
 
 
 def consumer(client: CountingClient) -> Consumer[Any]:

@@ -362,7 +362,7 @@ def test_the_environment_chooses_models_version_and_bundle(tmp_path: Any) -> Non
     write_bundle(tmp_path, {"duration": graph(), "tip": graph()}, version="run-7")
     environment = {"MODEL_LOCATION": str(tmp_path), "MODELS": "tip", "RUN_ID": "mine"}
 
-    model = load_model(ModelSettings.from_environment(environment), no_s3)
+    model = load_model(environment, no_s3)
 
     assert (model.name, model.version) == ("ride_tip_prediction_model", "mine")
 
@@ -371,7 +371,7 @@ def test_without_a_run_id_the_bundles_version_is_reported(tmp_path: Any) -> None
     write_bundle(tmp_path, {"duration": graph(), "tip": graph()}, version="run-7")
     environment = {"MODEL_LOCATION": str(tmp_path), "RUN_ID": ""}
 
-    assert load_model(ModelSettings.from_environment(environment), no_s3).version == "run-7"
+    assert load_model(environment, no_s3).version == "run-7"
 
 
 @pytest.mark.parametrize("models", ["fare", "duration,fare", ",", "duration tip"])
@@ -386,7 +386,7 @@ def test_models_are_taken_in_one_order(models: str) -> None:
 
 
 def test_the_shipped_models_answer_every_valid_ride_with_finite_numbers() -> None:
-    model = load_model(ModelSettings.from_environment({}), no_s3)
+    model = load_model({}, no_s3)
     draw = np.random.default_rng(7)
     zones = draw.integers(1, 266, (2, 2000))
     rides = [

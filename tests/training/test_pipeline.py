@@ -122,10 +122,7 @@ def test_the_bundle_names_nothing_of_the_machine_it_was_made_on(trained: Trained
 
 
 def test_the_function_loads_the_bundle_and_predicts(trained: Trained) -> None:
-    settings = serving.ModelSettings(
-        location=str(trained.bundle), targets=("duration", "tip"), run_id=None
-    )
-    loaded = serving.load_model(settings, pytest.fail)
+    loaded = serving.load_model({"MODEL_LOCATION": str(trained.bundle)}, pytest.fail)
     ride = {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66}
     event = loaded.decode(json.dumps({"ride": ride, "ride_id": 256}).encode(), 1_740_834_900.0)
     assert event is not None

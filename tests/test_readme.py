@@ -1,0 +1,72 @@
+"""What the README shows must be what a person sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from lambda_function import build_consumer
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def answer_to_the_example() -> dict[str, Any]:
+    event = json.loads((ROOT / "tests" / "events" / "kinesis.json").read_text())
+    (answer,) = build_consumer({"TEST_RUN": "True"}).handle(event)["predictions"]
+    found: dict[str, Any] = answer
+    return found
+
+
+def test_the_answer_that_is_shown_is_the_shipped_models() -> None:
+    (shown,) = blocks("json")
+
+    assert json.loads(shown) == answer_to_the_example()
+
+
+def test_the_picture_shows_the_same_prediction() -> None:
+    picture = (ROOT / "docs" / "data-flow.svg").read_text()
+
+    for field, value in answer_to_the_example()["prediction"].items():
+        assert f'"{field}": {value}' in picture.replace("&quot;", '"')
+
+
+def test_another_model_is_another_model_py_and_nothing_else(tmp_path: Path) -> None:
+    (model,) = (block for block in blocks("python") if "def load_model" in block)
+    (tmp_path / "model.py").write_text(model)
+    shutil.copy(ROOT / "lambda_function.py", tmp_path)
+    shutil.copytree(ROOT / "streaming", tmp_path / "streaming")
+    batch = {"Records": [{"kinesis": {"data": "eyJtYWNoaW5lIjogIm0xIiwgImNlbHNpdXMiOiA5NX0="}}]}
+
+    started = subprocess.run(
+        [sys.executable, "-c", f"import lambda_function as f; print(f.lambda_handler({batch}))"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "TEST_RUN": "True"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert "'prediction': {'alarm': True}" in started.stdout, started.stderr
+    assert "'event_type': 'alarm_predicted'" in started.stdout
+
+
+def test_every_file_and_command_that_is_named_is_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(re.findall(r"\bmake ([a-z-]+)", README)) <= targets
+    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r"\bscripts/\w+\.py", README):
+        assert (ROOT / path).exists(), path
