@@ -1,0 +1,64 @@
+"""Look every locked requirement up in the OSV database of known vulnerabilities.
+
+Where the database is out of reach nothing is audited; the program says so and succeeds, so that it
+can stand in a pipeline without a way to the internet. --strict makes that a failure.
+"""
+
+import argparse
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
+DATABASE = "https://api.osv.dev/v1/query"
+REACH_SECONDS = 10
+
+Run = Callable[[Sequence[str]], int]
+
+
+def reach() -> None:
+    """Ask the database for something.
+
+    Raises:
+        OSError: It is out of reach.
+    """
+    question = b'{"package": {"name": "pip-audit", "ecosystem": "PyPI"}}'
+    request = urllib.request.Request(DATABASE, data=question)
+    with urllib.request.urlopen(request, timeout=REACH_SECONDS):  # noqa: S310  the same
+        return
+
+
+def run(command: Sequence[str]) -> int:
+    """Run a program; give its exit status."""
+    return subprocess.run(command, check=False).returncode  # noqa: S603  this program's own
+
+
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    reach: Callable[[], None] = reach,
+    run: Run = run,
+    folder: Path = REQUIREMENTS,
+) -> int:
+    """Run the program; its exit status is 0 if nothing is known against any requirement."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--strict", action="store_true", help="fail if nothing could be audited")
+    options = parser.parse_args(argv)
+    try:
+        reach()
+    except OSError as error:
+        print(f"Not audited: the database at {DATABASE} is out of reach: {error}")
+        return int(options.strict)
+    status = 0
+    for path in sorted(folder.glob("*.txt")):
+        print(f"{path.name}:", flush=True)
+        command = (sys.executable, "-m", "pip_audit", "--requirement", str(path))
+        quiet = ("--progress-spinner", "off", "--vulnerability-service", "osv")
+        status = max(status, run([*command, "--require-hashes", "--disable-pip", *quiet]))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
