@@ -12,6 +12,8 @@ TEST_ENV := .venv-test
 
 # MLflow tells its makers of its use unless it is told not to.
 export MLFLOW_DISABLE_TELEMETRY := true
+# So does onnxruntime.
+export ORT_DISABLE_TELEMETRY := 1
 
 .PHONY: help
 help: ## List these commands
@@ -46,6 +48,33 @@ run: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## The whol
 test: lint typecheck ## Lint, types and every test
 	@$(TEST_ENV)/bin/python -m pytest --cov --cov-report=term
 
+.PHONY: image
+image: ## The function's container image: BASE_IMAGE= PLATFORM=linux/arm64
+	@$(PYTHON) scripts/image.py $(if $(BASE_IMAGE),--base "$(BASE_IMAGE)") \
+	    $(if $(PLATFORM),--platform "$(PLATFORM)")
+
+.PHONY: integration-test
+integration-test: image $(TEST_ENV)/installed ## A stream through the image, with LocalStack: BASE_IMAGE= LOCALSTACK_IMAGE=
+	@$(TEST_ENV)/bin/python -m pytest integration-test
+
+.PHONY: soak
+soak: $(RUN_ENV)/installed ## The whole pipeline under faults, 60 s: MINUTES= RIDES= RATE= SEED= SHARDS= OUTPUT_SHARDS= RIDES_PER_RECORD=
+	@$(RUN_ENV)/bin/python -m benchmarks.soak \
+	    $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(RIDES),--rides "$(RIDES)") \
+	    $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)") \
+	    $(if $(SHARDS),--shards "$(SHARDS)") $(if $(OUTPUT_SHARDS),--output-shards "$(OUTPUT_SHARDS)") \
+	    $(if $(RIDES_PER_RECORD),--rides-per-record "$(RIDES_PER_RECORD)")
+
+.PHONY: reshard
+reshard: $(RUN_ENV)/installed ## Split and merge both streams' shards while rides flow (needs node): RIDES= RATE= SEED=
+	@$(RUN_ENV)/bin/python -m benchmarks.soak.reshard \
+	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)")
+
+.PHONY: soak-compare
+soak-compare: $(RUN_ENV)/installed ## The same soak with a tutorial's handler beside this project's: MINUTES= RATE= SEED=
+	@$(RUN_ENV)/bin/python -m benchmarks.soak.compare \
+	    $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)")
+
 .PHONY: lint
 lint: $(TEST_ENV)/installed ## Only ruff's rules and format
 	@$(TEST_ENV)/bin/ruff check .
@@ -76,6 +105,7 @@ evaluate: $(TRAIN_ENV)/installed ## Judge a bundle beside two baselines: DATA="<
 .PHONY: lock
 lock: ## Lock requirements/*.in again (needs uv)
 	@requirements/lock
+	@integration-test/lock
 
 .PHONY: clean
 clean: ## Remove what was built and installed
