@@ -31,7 +31,11 @@ def hasten_put_records(client: Any) -> None:
 
 def _write_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> dict[str, Any] | None:
     records = params.get("Records")
-    if not records or not all(isinstance(record.get("Data"), bytes) for record in records):
+    if not records or not isinstance(records, list):
+        return None
+    if not all(
+        isinstance(entry, dict) and isinstance(entry.get("Data"), bytes) for entry in records
+    ):
         return None
     context[BODY] = msgspec.json.encode(params)  # writes bytes as base64, as the API wants them
     return {**params, "Records": records[:1]}  # the first entry stands for all where botocore looks

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from streaming.clients import kinesis_client
 
@@ -112,6 +112,12 @@ def test_text_as_data_is_written_as_botocore_writes_it() -> None:
 
     ((_, body),) = served.requests
     assert base64.b64decode(body["Records"][0]["Data"]) == b"text"
+
+
+@pytest.mark.parametrize("records", [[], ["text"], [{"PartitionKey": "a"}], None])
+def test_what_are_no_entries_is_refused_as_botocore_refuses_it(records: Any) -> None:
+    with endpoint() as served, pytest.raises(ParamValidationError):
+        our_client(served.url).put_records(StreamName="s", Records=records)
 
 
 def test_an_answer_that_is_no_json_is_left_to_botocore() -> None:
