@@ -108,6 +108,9 @@ York; a passenger count or payment type that is not known is NaN."""
 # The last float32 below 24, to which 23:59:59.999 would be rounded up.
 LAST_HOUR = np.nextafter(np.float32(24), np.float32(0))
 
+TRIAL_RIDES = 2
+"""How many rides a graph is tried on at the start: not one, which any graph may answer."""
+
 Vector = NDArray[np.float32]
 Run = Callable[[Mapping[str, Vector]], Vector]
 
@@ -208,18 +211,18 @@ def _checked(answer: Vector) -> list[float]:
     return rounded
 
 
-def load_graph(target: str, graph: bytes) -> Run:
-    """Load an ONNX model.
+def load_graph(name: str, graph: bytes) -> Run:
+    """Load an ONNX model and try it.
 
     Args:
-        target: What it predicts, for the error.
+        name: What it is and where it lies, for the error.
         graph: The model's bytes.
 
     Returns:
         What takes a float32 vector for each of `FEATURES` and gives the predictions' vector.
 
     Raises:
-        ModelBundleError: The graph cannot be loaded, or it does not take `FEATURES`.
+        ModelBundleError: The graph cannot be loaded, does not take `FEATURES`, or fails on rides.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -227,13 +230,13 @@ def load_graph(target: str, graph: bytes) -> Run:
     try:
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no root of their own
-        raise ModelBundleError(f"the {target} model cannot be loaded: {error}") from error
+        raise ModelBundleError(f"the {name} cannot be loaded: {error}") from error
     takes = [(node.name, node.type, len(node.shape)) for node in session.get_inputs()]
     gives = [(node.type, len(node.shape)) for node in session.get_outputs()]
     vector = ("tensor(float)", 1)
     if sorted(takes) != sorted((name, *vector) for name in FEATURES) or gives != [vector]:
         raise ModelBundleError(
-            f"the {target} model takes {takes} and gives {gives}; expected the float vectors "
+            f"the {name} takes {takes} and gives {gives}; expected the float vectors "
             f"{', '.join(FEATURES)} and one float vector"
         )
 
@@ -241,6 +244,15 @@ def load_graph(target: str, graph: bytes) -> Run:
         prediction: Vector = session.run(None, inputs)[0]
         return prediction
 
+    try:
+        answered = run({feature: np.ones(TRIAL_RIDES, np.float32) for feature in FEATURES}).shape
+    except Exception as error:
+        raise ModelBundleError(f"the {name} fails on rides: {error}") from error
+    if answered != (TRIAL_RIDES,):
+        raise ModelBundleError(
+            f"the {name} answers {TRIAL_RIDES} rides with the shape {answered}; "
+            f"expected ({TRIAL_RIDES},)"
+        )
     return run
 
 
@@ -340,5 +352,9 @@ def load_model(environment: Mapping[str, str], s3_client: Callable[[], Any]) -> 
     """
     settings = ModelSettings.from_environment(environment)
     bundle = read_bundle(settings.location, settings.targets, s3_client)
-    runs = {target: load_graph(target, graph) for target, graph in bundle.models.items()}
+    files = {target: bundle.manifest.targets[target].file for target in bundle.models}
+    runs = {
+        target: load_graph(f"{target} model {settings.location}/{files[target]}", graph)
+        for target, graph in bundle.models.items()
+    }
     return RideModel(runs, settings.run_id or bundle.manifest.version)

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,6 +18,9 @@ from streaming.errors import ModelBundleError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+
+VERSION_CHARACTERS = 128
+"""It stands in every prediction, whose record has a limit."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -48,8 +51,14 @@ class Manifest(msgspec.Struct, frozen=True):
     """
 
     format: int
-    version: str
+    version: Annotated[str, msgspec.Meta(min_length=1, max_length=VERSION_CHARACTERS)]
     targets: dict[str, Target]
+
+
+class _Header(msgspec.Struct):
+    """What every format has: of a newer one nothing else may be expected."""
+
+    format: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +87,7 @@ def read_bundle(location: str, targets: Iterable[str], s3_client: Callable[[], A
             be read, or it lacks a target.
     """
     read = _reader(location, s3_client)
-    try:
-        manifest = msgspec.json.decode(read(MANIFEST), type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ModelBundleError(f"{location}: {MANIFEST} cannot be read: {error}") from error
-    if manifest.format != FORMAT:
-        raise ModelBundleError(
-            f"{location}: {MANIFEST} has format {manifest.format}; this program reads {FORMAT}"
-        )
+    manifest = _manifest(location, read(MANIFEST))
     models = {}
     for name in targets:
         target = manifest.targets.get(name)
@@ -104,6 +106,18 @@ def read_bundle(location: str, targets: Iterable[str], s3_client: Callable[[], A
     return Bundle(manifest, models)
 
 
+def _manifest(location: str, content: bytes) -> Manifest:
+    try:
+        found = msgspec.json.decode(content, type=_Header).format
+        if found != FORMAT:
+            raise ModelBundleError(
+                f"{location}: {MANIFEST} has format {found}; this program reads {FORMAT}"
+            )
+        return msgspec.json.decode(content, type=Manifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelBundleError(f"{location}: {MANIFEST} cannot be read: {error}") from error
+
+
 def _reader(location: str, s3_client: Callable[[], Any]) -> Callable[[str], bytes]:
     parts = urlsplit(location)
     if parts.scheme != "s3":
@@ -116,8 +130,8 @@ def _reader(location: str, s3_client: Callable[[], Any]) -> Callable[[str], byte
 def _read_file(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:  # a name with a zero byte in it is a ValueError
+        reason = getattr(error, "strerror", None) or str(error)
         raise ModelBundleError(f"cannot read {name} of the bundle {folder}: {reason}") from error
 
 

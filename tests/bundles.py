@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from onnx import NodeProto
+
 
 def graph(
     field: str = "trip_distance",
@@ -21,15 +23,20 @@ def graph(
     *,
     inputs: Sequence[str] = FEATURES,
     rank: int = 1,
+    node: NodeProto | None = None,
 ) -> bytes:
-    """Build a model whose prediction is one field of the ride times a number."""
+    """Build a model whose prediction is one field of the ride times a number, or of another node.
+
+    Such a node may take `far` too, an index that no list of rides has.
+    """
     shape = ["rides"] * rank
     return bytes(
         helper.make_model(
             helper.make_graph(
                 [
                     helper.make_node("Constant", [], ["times"], value_float=float(times)),
-                    helper.make_node("Mul", [field, "times"], ["prediction"]),
+                    helper.make_node("Constant", [], ["far"], value_ints=[1_000_000]),
+                    node or helper.make_node("Mul", [field, "times"], ["prediction"]),
                 ],
                 "ride",
                 [helper.make_tensor_value_info(i, TensorProto.FLOAT, shape) for i in inputs],

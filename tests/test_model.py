@@ -7,9 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
 from model import (
     ALLOWED,
@@ -355,7 +357,32 @@ def test_a_model_is_named_by_what_it_predicts(
 )
 def test_a_graph_of_another_make_is_refused(content: bytes, complaint: str) -> None:
     with pytest.raises(ModelBundleError, match=f"the tip model .*{complaint}"):
-        load_graph("tip", content)
+        load_graph("tip model", content)
+
+
+@pytest.mark.parametrize(
+    ("node", "complaint"),
+    [
+        (
+            helper.make_node("ReduceSum", ["trip_distance"], ["prediction"], keepdims=1),
+            r"the tip model answers 2 rides with the shape \(1,\); expected \(2,\)",
+        ),
+        (
+            helper.make_node("Gather", ["trip_distance", "far"], ["prediction"]),
+            "the tip model fails on rides: ",
+        ),
+    ],
+)
+def test_a_graph_that_fails_on_rides_is_refused(node: onnx.NodeProto, complaint: str) -> None:
+    with pytest.raises(ModelBundleError, match=complaint):
+        load_graph("tip model", graph(node=node))
+
+
+def test_a_graph_that_cannot_be_loaded_is_named_with_its_file(tmp_path: Any) -> None:
+    write_bundle(tmp_path, {"duration": graph(), "tip": b"no graph"})
+
+    with pytest.raises(ModelBundleError, match=f"the tip model {tmp_path}/tip/model.onnx cannot"):
+        load_model({"MODEL_LOCATION": str(tmp_path)}, no_s3)
 
 
 def test_the_environment_chooses_models_version_and_bundle(tmp_path: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.fuzz.draw import ARRIVED, aggregate, draw_event, record
-from model import ModelSettings, RideFeatures, load_model
+from model import RideFeatures, load_model
 from streaming.accounts import Accounts
 from streaming.aggregates import AGGREGATE_MAGIC
 from streaming.consumer import Consumer

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -80,21 +81,50 @@ def test_a_file_that_is_missing_is_named(folder: Path) -> None:
     assert f"cannot read tip/model.onnx of the bundle {folder}: No such file" in refusal(folder)
 
 
+@pytest.mark.parametrize("file", ["", "tip", "tip/model.onnx\0", "x" * 5000])
+def test_a_file_that_is_none_is_named(folder: Path, file: str) -> None:
+    change_target(folder, file=file)
+
+    assert f"cannot read {file} of the bundle {folder}: " in refusal(folder)
+
+
 def test_a_missing_bundle_is_named(tmp_path: Path) -> None:
     assert f"cannot read manifest.json of the bundle {tmp_path}" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"format": 1}', b"\xff", b'{"format": "1"}'])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[]", b'{"format": 1}', b"\xff", b'{"format": "1"}', b"[" * 9999]
+)
 def test_a_manifest_that_cannot_be_read_is_refused(folder: Path, text: bytes) -> None:
     (folder / "manifest.json").write_bytes(text)
 
     assert "manifest.json cannot be read: " in refusal(folder)
 
 
-def test_a_bundle_of_a_newer_format_is_refused(folder: Path) -> None:
-    change(folder, format=2)
+@pytest.mark.parametrize("rest", [{}, {"targets": [], "version": 2}], ids=["same", "other"])
+def test_a_bundle_of_a_newer_format_is_refused_whatever_else_is_in_it(
+    folder: Path, rest: dict[str, Any]
+) -> None:
+    change(folder, format=2, **rest)
 
     assert "manifest.json has format 2; this program reads 1" in refusal(folder)
+
+
+@pytest.mark.parametrize("version", ["", "v" * 129, 7, None])
+def test_a_version_that_does_not_fit_into_predictions_is_refused(
+    folder: Path, version: Any
+) -> None:
+    change(folder, version=version)
+
+    assert "manifest.json cannot be read: " in refusal(folder)
+    assert "$.version" in refusal(folder)
+
+
+def test_a_hash_that_was_tampered_with_is_refused(folder: Path) -> None:
+    change_target(folder, sha256="0" * 64)
+
+    assert f"tip/model.onnx has SHA-256 {hashlib.sha256(b'two').hexdigest()}" in refusal(folder)
+    assert f"the manifest says {'0' * 64}" in refusal(folder)
 
 
 def test_a_target_that_is_missing_is_named_with_those_that_are_there(folder: Path) -> None:
