@@ -54,6 +54,7 @@ def _run(arguments: argparse.Namespace, stop: threading.Event) -> int:
         endpoint_url=os.environ.get("KINESIS_ENDPOINT_URL") or None,
         function_url=arguments.function_url,
         shards=arguments.shards,
+        on_failure=arguments.on_failure,
     )
     default_rate = GENTLE_RATE if arguments.rides is None else BRISK_RATE
     with open_pipeline(settings, print) as pipeline:
@@ -125,6 +126,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--function-url", metavar="URL", help="invoke a runtime interface emulator at a URL"
+    )
+    parser.add_argument(
+        "--on-failure",
+        metavar="URL",
+        help="file:///folder or s3://bucket/prefix, also gets the records that are given up",
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
     return parser

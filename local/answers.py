@@ -10,6 +10,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.ledger import Ledger, Prediction, Route
+from streaming.files import UNFINISHED
 from streaming.shards import StreamRecord
 
 LOOK_UP_SECONDS = 1.0
@@ -150,7 +151,11 @@ class DeadLetterFolders:
     def read(self, ledger: Ledger) -> None:
         """Tell the ledger of what is new since the last time."""
         self._read_new(self._dead_letters.rglob("*.jsonl"), _letter_keys, ledger)
-        files = (path for path in self._discarded.rglob("*") if path.is_file())
+        files = (
+            path
+            for path in self._discarded.rglob("*")
+            if path.is_file() and path.suffix != UNFINISHED
+        )
         self._read_new(files, _discarded_keys, ledger)
 
     def _read_new(
@@ -162,12 +167,8 @@ class DeadLetterFolders:
         for path in paths:
             if path in self._read:
                 continue
-            try:
-                keys = list(keys_of(path.read_bytes()))
-            except msgspec.DecodeError:
-                continue  # still being written: it is read the next time
             self._read.add(path)
-            for key in keys:
+            for key in keys_of(path.read_bytes()):
                 ledger.dead(key)
 
 

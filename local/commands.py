@@ -55,7 +55,7 @@ def paste_commands(client: Any, rides: str, predictions: str) -> str:
     return f"""\
 Put a ride of your own, in a second terminal:
 
-{credentials}  export AWS_DEFAULT_REGION={region}
+{credentials}  export AWS_REGION={region} AWS_DEFAULT_REGION={region}
 
 With version 1 of the aws command (aws --version says which):
 

@@ -6,7 +6,7 @@ a folder.
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.errors import DestinationUnavailable
 from local.mapping_event import EncodedRecord, event_payload
 from streaming.errors import SettingsError
+from streaming.files import write_whole
 from streaming.timestamps import iso_utc
 
 Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
@@ -76,8 +77,7 @@ class FolderDestination:
         """Write one file; see `Destination.put`."""
         path = self._folder / key
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(body)
+            write_whole(path, body)
         except OSError as error:
             raise DestinationUnavailable(f"cannot write {path}: {error}") from error
 
@@ -106,12 +106,28 @@ class S3Destination:
             raise DestinationUnavailable(f"cannot write {place}: {error}") from error
 
 
-def open_destination(location: str, s3_client: Any = None) -> Destination:
+class Copies:
+    """Objects that are kept in several places, in each of them.
+
+    Args:
+        places: One after another; a place that fails is tried again together with all of them.
+    """
+
+    def __init__(self, *places: Destination) -> None:
+        self._places = places
+
+    def put(self, key: str, body: bytes) -> None:
+        """Put one object in each place; see `Destination.put`."""
+        for place in self._places:
+            place.put(key, body)
+
+
+def open_destination(location: str, s3_client: Callable[[], Any]) -> Destination:
     """Open a destination.
 
     Args:
         location: `file:///folder` or `s3://bucket/prefix`.
-        s3_client: A boto3 S3 client, for `s3://`.
+        s3_client: Makes a boto3 S3 client; called only for `s3://`.
 
     Raises:
         SettingsError: It is neither.
@@ -120,7 +136,7 @@ def open_destination(location: str, s3_client: Any = None) -> Destination:
     if parts.scheme == "file" and not parts.netloc and parts.path:
         return FolderDestination(Path(unquote(parts.path)))
     if parts.scheme == "s3" and parts.netloc:
-        return S3Destination(s3_client, parts.netloc, parts.path.strip("/"))
+        return S3Destination(s3_client(), parts.netloc, parts.path.strip("/"))
     raise SettingsError("OnFailure", location, "file:///folder or s3://bucket/prefix")
 
 

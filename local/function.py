@@ -7,27 +7,20 @@ one invocation at a time, and is thrown away when the handler crashes or takes t
 import contextlib
 import json
 import os
-import socket
-import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from local import runtime
+from local.child import PROJECT, Child, killed_after
 from local.errors import FunctionError
-from local.processes import start_process, stop_process
-
-if TYPE_CHECKING:
-    from subprocess import Popen
 
 ACCOUNT = "123456789012"
 VERSION = "$LATEST"
-TASK_ROOT = Path(__file__).resolve().parent.parent
 
 INIT_SECONDS = 60.0
 """How long the import may take. Lambda itself allows 10 s, but on faster disks than a laptop's."""
@@ -79,7 +72,7 @@ class FunctionSettings:
     region: str = "us-east-1"
     inherited: Mapping[str, str] = field(default_factory=lambda: os.environ)
     environment: Mapping[str, str] = field(default_factory=dict)
-    task_root: Path = TASK_ROOT
+    task_root: Path = PROJECT
 
     @property
     def arn(self) -> str:
@@ -126,7 +119,7 @@ class FunctionProcess:
         self._settings = settings
         self._log = log
         self._now = now
-        self._child: _Child | None = None
+        self._child: Child | None = None
 
     @property
     def pid(self) -> int | None:
@@ -162,19 +155,19 @@ class FunctionProcess:
             self._child.stop()
             self._child = None
 
-    def _started(self) -> "_Child":
+    def _started(self) -> Child:
         if self._child is None:
-            child = self._child = _Child.start(self._settings, self._log)
+            child = self._child = Child.start(self._settings.variables(), self._log)
             kind, body = self._exchange(child, INIT_SECONDS)
             if kind != runtime.READY:
                 self.close()
                 raise function_error(body)
         return self._child
 
-    def _exchange(self, child: "_Child", seconds: float, *messages: bytes) -> tuple[bytes, bytes]:
+    def _exchange(self, child: Child, seconds: float, *messages: bytes) -> tuple[bytes, bytes]:
         answer = None
         with (
-            _killed_after(seconds, child.process) as overdue,
+            killed_after(seconds, child.process) as overdue,
             contextlib.suppress(EOFError, OSError),
         ):
             answer = child.exchange(messages)
@@ -186,75 +179,6 @@ class FunctionProcess:
             self.close()
             raise FunctionError("Runtime.ExitError", f"Runtime exited with exit status {status}")
         return answer
-
-
-@contextlib.contextmanager
-def _killed_after(seconds: float, process: "Popen[bytes]") -> Iterator[threading.Event]:
-    """Kill a process unless the context ends in time; the event says whether that was needed."""
-    overdue = threading.Event()
-
-    def kill() -> None:
-        overdue.set()
-        process.kill()
-
-    timer = threading.Timer(seconds, kill)
-    timer.start()
-    try:
-        yield overdue
-    finally:
-        timer.cancel()
-        timer.join()
-
-
-class _Child:
-    """A child process and the connection to it, which breaks as soon as the process has ended.
-
-    The end of a process closes its end of a connection only if it left no process of its own that
-    still holds it. So this process keeps that end open too, and shuts it down.
-    """
-
-    def __init__(
-        self, process: "Popen[bytes]", connection: Connection, its_end: socket.socket
-    ) -> None:
-        self.process = process
-        self._connection = connection
-        self._its_end = its_end
-        self._watch = threading.Thread(target=self._hang_up, name="function-ended", daemon=True)
-        self._watch.start()
-
-    @classmethod
-    def start(cls, settings: FunctionSettings, log: Path) -> "_Child":
-        ours, its_end = socket.socketpair()
-        process = start_process(
-            [sys.executable, "-m", "local.runtime", str(its_end.fileno())],
-            log=log,
-            environment=settings.variables(),
-            directory=TASK_ROOT,
-            keep_open=[its_end.fileno()],
-        )
-        return cls(process, Connection(ours.detach()), its_end)
-
-    def exchange(self, messages: Iterable[bytes]) -> tuple[bytes, bytes]:
-        """Send messages and wait for one, its kind and its body.
-
-        Raises:
-            EOFError: The process has ended.
-            OSError: The same.
-        """
-        for message in messages:
-            self._connection.send_bytes(message)
-        return self._connection.recv_bytes(), self._connection.recv_bytes()
-
-    def stop(self) -> None:
-        self._connection.close()
-        stop_process(self.process)
-        self._watch.join()
-
-    def _hang_up(self) -> None:
-        self.process.wait()
-        with self._its_end, contextlib.suppress(OSError):  # nobody may be there any more
-            # What the process has sent before can still be received.
-            self._its_end.shutdown(socket.SHUT_RDWR)
 
 
 def function_error(body: bytes) -> FunctionError:

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from local.errors import StartError
 from local.processes import last_line, start_process, stop_process
+from streaming.clients import STAND_IN
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -87,7 +88,7 @@ class EmbeddedKinesis:
             self._process = start_process(
                 [sys.executable, "-u", "-m", "local.kinesis_server", str(listener.fileno())],
                 log=self._log,
-                environment=os.environ,
+                environment=without_aws(os.environ),
                 directory=PROJECT,
                 keep_open=[listener.fileno()],
             )
@@ -137,6 +138,24 @@ def answers(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
+    """Take this machine's AWS configuration out of an environment: a profile may have expired.
+
+    Args:
+        environment: Environment variables.
+
+    Returns:
+        The others, with stand-ins for credentials and no files of profiles.
+    """
+    return {
+        **{name: value for name, value in environment.items() if not name.startswith("AWS_")},
+        "AWS_ACCESS_KEY_ID": STAND_IN,
+        "AWS_SECRET_ACCESS_KEY": STAND_IN,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
 
 
 class StreamAdmin(Protocol):

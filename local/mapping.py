@@ -91,7 +91,7 @@ class EventSourceMapping:
         self._timing = timing or Timing()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._workers: list[ShardWorker] = []
+        self._workers: dict[str, ShardWorker] = {}
         self._metrics = MappingMetrics()
         self._checkpoints = Checkpoints(self._settings.starting_position, now=self._timing.now)
 
@@ -138,7 +138,7 @@ class EventSourceMapping:
         """
         self._stopping.set()
         with self._lock:
-            workers = list(self._workers)
+            workers = list(self._workers.values())
         for worker in workers:
             worker.join()
 
@@ -160,13 +160,15 @@ class EventSourceMapping:
         self._metrics.forget_shard(reader.shard_id)
         # ListShards may not know the children yet; the parent's last GetRecords named them.
         self._begin([*reader.child_shards, *self._list_shards()])
+        with self._lock:
+            del self._workers[reader.shard_id]
 
     def fail(self, error: Exception) -> None:
         """See `ShardOwner`: stop everything, and keep the reason."""
         self.failure = error
         self._stopping.set()
         with self._lock:
-            workers = list(self._workers)
+            workers = list(self._workers.values())
         for worker in workers:
             worker.wake()
 
@@ -176,7 +178,7 @@ class EventSourceMapping:
                 return
             for shard_id, start in self._checkpoints.update(shards).items():
                 worker = self._worker(shard_id, start)
-                self._workers.append(worker)
+                self._workers[shard_id] = worker
                 worker.start()
 
     def _worker(self, shard_id: str, start: StartingPosition) -> ShardWorker:

@@ -1,22 +1,24 @@
 """The whole pipeline on one machine: streams, event source mapping, function."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.destination import FolderDestination
+from local.destination import Copies, Destination, FolderDestination, open_destination
 from local.emulator import RuntimeEmulator
 from local.errors import StartError
 from local.function import Function, FunctionPool, FunctionProcess, FunctionSettings
-from local.kinesis import EmbeddedKinesis, ensure_stream
+from local.kinesis import HOST, EmbeddedKinesis, ensure_stream, without_aws
 from local.mapping import EventSourceMapping
 from local.mapping_settings import PARTIAL_RESPONSES, MappingSettings
-from streaming.clients import kinesis_client
+from streaming.clients import aws_client, kinesis_client
 from streaming.positions import StartingPosition
 
 RIDES = "ride_events"
@@ -39,12 +41,15 @@ class PipelineSettings:
         endpoint_url: A Kinesis that runs already; None: one of our own.
         function_url: A runtime interface emulator; None: child processes.
         shards: Shards of a stream that has to be created.
+        on_failure: Where else records go that the mapping gives up: `file:///folder` or
+            `s3://bucket/prefix`.
     """
 
     folder: Path
     endpoint_url: str | None = None
     function_url: str | None = None
     shards: int = 1
+    on_failure: str | None = None
 
     @property
     def dead_letters(self) -> Path:
@@ -87,6 +92,7 @@ def open_pipeline(settings: PipelineSettings, say: Callable[[str], None]) -> Ite
         StreamingError: An endpoint or a stream cannot be used.
     """
     start = StartingPosition.at(datetime.now(UTC) - CLOCK_SKEW)
+    destination = _destination(settings)
     with ExitStack() as stack:
         endpoint_url = settings.endpoint_url
         if endpoint_url is None:
@@ -97,6 +103,7 @@ def open_pipeline(settings: PipelineSettings, say: Callable[[str], None]) -> Ite
         # The publisher and the readers retry by themselves; each shard has a thread that reads.
         client: Any = kinesis_client(
             endpoint_url,
+            isolated=settings.endpoint_url is None,
             retries={"total_max_attempts": 1, "mode": "standard"},
             max_pool_connections=settings.shards + 10,
         )
@@ -104,7 +111,7 @@ def open_pipeline(settings: PipelineSettings, say: Callable[[str], None]) -> Ite
             if _ensured(client, stream, settings.shards):
                 say(f"Created the stream {stream}, shards: {settings.shards}")
         say("Starting the function ...")
-        function = _start_function(settings, endpoint_url)
+        function = _start_function(settings, client)
         stack.callback(function.close)
         mapping = EventSourceMapping(
             client,
@@ -117,7 +124,7 @@ def open_pipeline(settings: PipelineSettings, say: Callable[[str], None]) -> Ite
                 starting_position=start,
                 function_response_types=(PARTIAL_RESPONSES,),
             ),
-            destination=FolderDestination(settings.discarded),
+            destination=destination,
         )
         yield Pipeline(endpoint_url, client, stack.enter_context(mapping), start)
 
@@ -129,18 +136,41 @@ def _ensured(client: Any, stream: str, shards: int) -> bool:
         raise StartError(f"cannot use the stream {stream}: {error}") from error
 
 
-def _start_function(settings: PipelineSettings, endpoint_url: str) -> Function:
+def _destination(settings: PipelineSettings) -> Destination:
+    folder = FolderDestination(settings.discarded)
+    if settings.on_failure is None:
+        return folder
+    # The folder keeps a copy, since that is where the demo looks for what became of a ride.
+    return Copies(open_destination(settings.on_failure, partial(aws_client, "s3")), folder)
+
+
+def _start_function(settings: PipelineSettings, client: Any) -> Function:
     if settings.function_url is not None:
         return RuntimeEmulator(settings.function_url)
+    embedded = settings.endpoint_url is None
     function_settings = FunctionSettings(
+        region=client.meta.region_name,
+        inherited=function_environment(os.environ) if embedded else os.environ,
         environment={
             "DEAD_LETTERS": settings.dead_letters.resolve().as_uri(),
-            "KINESIS_ENDPOINT_URL": endpoint_url,
+            "KINESIS_ENDPOINT_URL": client.meta.endpoint_url,
             "PREDICTIONS_STREAM_NAME": PREDICTIONS,
             "TEST_RUN": "False",
-        }
+        },
     )
     log = settings.folder / "function.log"
     pool = FunctionPool(lambda: FunctionProcess(function_settings, log))
     pool.start()
     return pool
+
+
+def function_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Choose what of this machine's environment a function gets beside an embedded Kinesis.
+
+    No proxy stands between them, and nothing of AWS is needed, except for a model on S3.
+    """
+    no_proxy = environment.get("no_proxy") or environment.get("NO_PROXY")
+    direct = f"{no_proxy},{HOST}" if no_proxy else HOST
+    on_s3 = environment.get("MODEL_LOCATION", "").startswith("s3://")
+    chosen = environment if on_s3 else without_aws(environment)
+    return {**chosen, "no_proxy": direct, "NO_PROXY": direct}

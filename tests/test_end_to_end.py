@@ -1,6 +1,7 @@
 """The real thing: `python -m local` with an embedded Kinesis, the function and the models."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -17,6 +18,9 @@ from streaming.clients import kinesis_client
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEADLINE_SECONDS = 60.0
+UNUSABLE = {"AWS_PROFILE": "not-there", "HTTP_PROXY": "http://127.0.0.1:1"}
+"""What a machine may have set up: an embedded Kinesis must not care."""
+
 SMALLEST_EVENT = {
     "ride": {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66},
     "ride_id": 256,
@@ -30,6 +34,7 @@ class Run:
         command = [sys.executable, "-u", "-m", "local", "--folder", str(folder), *arguments]
         self.process = subprocess.Popen(
             command,
+            env={**os.environ, **UNUSABLE},
             cwd=PROJECT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

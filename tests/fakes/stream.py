@@ -65,7 +65,7 @@ class Stream:
         self, partition_key: str, data: bytes, explicit_hash_key: str | None
     ) -> tuple[str, int]:
         """Take a record; give its shard and its sequence number."""
-        md5 = hashlib.md5(partition_key.encode(), usedforsecurity=False).hexdigest()
+        md5 = hashlib.md5(partition_key.encode(errors="replace"), usedforsecurity=False).hexdigest()
         hash_key = int(explicit_hash_key) if explicit_hash_key else int(md5, 16)
         shard = next(s for s in self.open_shards() if s.hashes.start <= hash_key < s.hashes.stop)
         self.newest += 1

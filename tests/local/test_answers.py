@@ -178,10 +178,12 @@ class TestDeadLetterFolders:
         self, tmp_path: Path
     ) -> None:
         ledger = ledger_of("1")
-        folders = DeadLetterFolders(tmp_path, tmp_path / "discarded")
-        path = tmp_path / "letters.jsonl"
-        path.write_bytes(b'{"partition_k')
+        folders = DeadLetterFolders(tmp_path / "dead", tmp_path)
+        unfinished = tmp_path / "object.7.tmp"
+        unfinished.write_bytes(b'{"payl')
         folders.read(ledger)
-        path.write_bytes(b'{"partition_key": "1"}\n')
+        event = {"Records": [{"kinesis": {"partitionKey": "1"}}]}
+        unfinished.write_text(json.dumps({"payload": json.dumps(event)}))
+        unfinished.rename(tmp_path / "object")
         folders.read(ledger)
         assert ledger.sums() == Sums(put=1, dead=1)

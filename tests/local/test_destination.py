@@ -8,6 +8,7 @@ import pytest
 from botocore.stub import Stubber
 
 from local.destination import (
+    Copies,
     Discarded,
     FolderDestination,
     MappingIdentity,
@@ -30,6 +31,10 @@ def s3() -> Iterator[Any]:
     client = aws_client("s3", "http://127.0.0.1:1")
     yield client
     client.close()
+
+
+def no_client() -> Any:
+    pytest.fail("nobody needs S3 here")
 
 
 def test_the_record_of_a_discarded_batch_has_awss_shape_for_s3() -> None:
@@ -81,7 +86,7 @@ def test_objects_are_named_by_mapping_shard_and_time() -> None:
 
 
 def test_a_folder_keeps_objects_as_files(tmp_path: Path) -> None:
-    open_destination(f"file://{tmp_path}/given%20up").put("aws/lambda/1", b"{}")
+    open_destination(f"file://{tmp_path}/given%20up", no_client).put("aws/lambda/1", b"{}")
 
     assert (tmp_path / "given up/aws/lambda/1").read_bytes() == b"{}"
 
@@ -100,7 +105,7 @@ def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 def test_a_bucket_keeps_objects_under_a_prefix(s3: Any, location: str, key: str) -> None:
     with Stubber(s3) as stub:
         stub.add_response("put_object", {}, {"Bucket": "bucket", "Key": key, "Body": b"{}"})
-        open_destination(location, s3).put("aws/lambda/1", b"{}")
+        open_destination(location, lambda: s3).put("aws/lambda/1", b"{}")
         stub.assert_no_pending_responses()
 
 
@@ -114,4 +119,13 @@ def test_a_bucket_that_cannot_be_written_says_so(s3: Any) -> None:
 @pytest.mark.parametrize("location", ["folder", "file://host/folder", "s3://", "sqs://queue"])
 def test_another_location_is_refused(location: str) -> None:
     with pytest.raises(SettingsError, match=f"OnFailure is '{location}'; allowed: file:///folder"):
-        open_destination(location)
+        open_destination(location, no_client)
+
+
+def test_copies_of_an_object_go_to_each_place(tmp_path: Path) -> None:
+    places = [FolderDestination(tmp_path / name) for name in ("one", "two")]
+
+    Copies(*places).put("aws/lambda/1", b"{}")
+
+    assert (tmp_path / "one/aws/lambda/1").read_bytes() == b"{}"
+    assert (tmp_path / "two/aws/lambda/1").read_bytes() == b"{}"

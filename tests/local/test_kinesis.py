@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.errors import StartError
-from local.kinesis import HOST, EmbeddedKinesis, answers, ensure_stream
+from local.kinesis import HOST, EmbeddedKinesis, answers, ensure_stream, without_aws
 from streaming.clients import kinesis_client
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
@@ -76,6 +76,18 @@ def test_a_server_that_cannot_start_says_why(
 
     with pytest.raises(StartError, match=r"The embedded Kinesis ended: .+"):
         EmbeddedKinesis(tmp_path / "kinesis.log", port=0).start()
+
+
+def test_an_environment_without_aws_has_stand_ins_and_no_profile() -> None:
+    environment = {"PATH": "/bin", "AWS_PROFILE": "expired", "AWS_SESSION_TOKEN": "mine"}
+
+    assert without_aws(environment) == {
+        "PATH": "/bin",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    }
 
 
 class Creating(FakeKinesis):

@@ -210,6 +210,32 @@ def test_children_are_found_although_listing_them_is_throttled(world: World) -> 
     done(world.map(ScriptedFunction()), 2)
 
 
+def test_children_are_found_although_listing_them_lags_behind(world: World) -> None:
+    world.put("key", b"ride")
+    world.kinesis.split(STREAM, SHARD)
+    world.put("key", b"ride")
+    world.kinesis.unlisted = {shard.shard_id for shard in world.kinesis.open_shards(STREAM)}
+
+    done(world.map(ScriptedFunction()), 2)
+
+
+def test_nothing_is_kept_of_a_shard_that_was_read_to_its_end(world: World) -> None:
+    world.put("key", b"ride")
+    world.kinesis.split(STREAM, SHARD)
+    children = {shard.shard_id for shard in world.kinesis.open_shards(STREAM)}
+
+    mapping = world.map(ScriptedFunction())
+
+    eventually(lambda: mapping._workers.keys() == children)
+
+
+def test_a_partition_key_that_is_no_unicode_text_stops_nothing(world: World) -> None:
+    world.put("half a pair: \ud800", b"ride")
+    world.put("key", b"ride")
+
+    done(world.map(ScriptedFunction(), parallelization_factor=2), 2)
+
+
 class Blocking(ScriptedFunction):
     """A function that waits in each invocation until it is released."""
 

@@ -284,6 +284,18 @@ def test_without_a_maximum_age_records_are_retried_as_long_as_the_stream_keeps_t
     assert run.clock.now() == pytest.approx(3600, abs=10)
 
 
+def test_a_maximum_age_beyond_the_streams_own_keeps_no_record_longer_than_the_stream() -> None:
+    run = Run(
+        ScriptedFunction(otherwise=lambda _: RAISES),
+        MappingSettings(maximum_record_age_in_seconds=604_800),
+        retention=timedelta(hours=1),
+    )
+
+    run.process(batch(*ALL))
+
+    assert run.clock.now() == pytest.approx(3600, abs=10)
+
+
 def test_discarded_records_are_kept_with_the_reason() -> None:
     run = Run(ScriptedFunction(RAISES, RAISES), MappingSettings(maximum_retry_attempts=1))
 
@@ -314,6 +326,14 @@ def test_waits_between_retries_grow() -> None:
     run.process(batch(*ALL))
 
     assert run.clock.sleeps == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+
+
+def test_once_the_function_was_invoked_the_waits_for_it_to_be_reachable_start_anew() -> None:
+    run = Run(ScriptedFunction(UNREACHABLE, UNREACHABLE, RAISES, UNREACHABLE), MappingSettings())
+
+    run.process(batch(*ALL))
+
+    assert run.clock.sleeps == [0.1, 0.2, 0.1, 0.1]
 
 
 def test_a_stop_leaves_a_batch_that_waits_to_be_tried_again() -> None:

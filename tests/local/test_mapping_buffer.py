@@ -53,6 +53,17 @@ def test_a_full_batch_does_not_wait_for_the_window() -> None:
     assert waiting.due_in() == 10
 
 
+def test_what_a_batch_leaves_behind_waits_for_a_window_of_its_own() -> None:
+    clock = Clock()
+    waiting = buffer(clock, maximum_batching_window_in_seconds=10, batch_size=2)
+    waiting.add(batch(1))
+    clock.advance(6)
+    waiting.add(batch(2, 3))
+
+    assert numbers(waiting.take()) == [1, 2]
+    assert waiting.due_in() == 10
+
+
 def test_a_batch_of_six_megabytes_does_not_wait_for_the_window() -> None:
     waiting = buffer(Clock(), maximum_batching_window_in_seconds=10)
     large = [encoded(stream_record(number, data=bytes(MEBIBYTE))) for number in range(5)]
