@@ -5,9 +5,7 @@ instead of doubling it. (Only a batch of more than `consumer.SLICE_PAYLOADS` mak
 """
 
 import base64
-import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from streaming.errors import DeadLettersUnavailable, Poison
+from streaming.files import write_whole
 from streaming.records import Payload
 from streaming.timestamps import iso_utc
 
@@ -111,15 +110,9 @@ class FolderDeadLetters:
     def write(self, letters: Sequence[DeadLetter]) -> None:
         """Write one file; see `DeadLetters.write`."""
         path = self._folder / object_name(letters)
-        # A reader must never see half a file, so it gets its name when it is whole.
-        unfinished = path.with_suffix(f".{os.getpid()}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_bytes(_lines(letters))
-            unfinished.replace(path)
+            write_whole(path, _lines(letters))
         except OSError as error:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
             raise DeadLettersUnavailable(f"cannot write {path}: {error}") from error
 
 
