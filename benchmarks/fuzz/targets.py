@@ -80,7 +80,7 @@ class LastBatch(Telemetry):
         self.accounts = accounts
 
 
-MODEL = load_model({}, lambda: None)
+MODEL = load_model({}, dict)
 TELEMETRY = LastBatch("fuzz", "Fuzz")
 
 
