@@ -1,8 +1,10 @@
 """Dead letters back on a stream: look through them, choose, deliver each once.
 
-A letter is known by its event id; one without is known by its object's name and its line.
+A letter is known by its event id and its data (whoever writes events by hand may use an id twice);
+one without an id is known by its object's name and its line.
 """
 
+import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +21,8 @@ from streaming.publisher import CALL_ENTRIES, Publisher
 
 PATIENCE_SECONDS = 60.0
 """How long letters are sent again that Kinesis refuses."""
+
+DIGEST_DIGITS = 16
 
 VALUES = re.compile(r" (?:is|with) .*|: .*|\d+", re.DOTALL)
 """What differs in the messages of errors of one kind."""
@@ -226,4 +230,8 @@ def deliver(
 
 def _known(name: str, letters: Sequence[DeadLetter]) -> Iterator[tuple[str, DeadLetter]]:
     for number, letter in enumerate(letters, 1):
-        yield letter.event_id or f"{name}#{number}", letter
+        if letter.event_id:
+            digest = hashlib.sha256(letter.data.encode()).hexdigest()[:DIGEST_DIGITS]
+            yield f"{letter.event_id} {digest}", letter
+        else:
+            yield f"{name} {number}", letter

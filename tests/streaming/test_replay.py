@@ -99,6 +99,12 @@ def test_doubles_are_known_by_their_event_id_and_put_once(place: Place) -> None:
     assert sorted(place.on_stream()) == [b"one", b"two"]
 
 
+def test_an_event_id_that_was_used_twice_makes_no_double_of_other_data(place: Place) -> None:
+    keep(place.folder, letter(b"one", 1), letter(b"another one", 1))
+
+    assert place.deliver().delivered == 2
+
+
 def test_letters_without_an_event_id_are_no_doubles_of_each_other(place: Place) -> None:
     path = place.folder / "a.jsonl"
     keep(place.folder, letter(b"one", 1))
