@@ -18,7 +18,7 @@ from containers import EMULATOR_PORT, Stack, json_lines, url, wait_until
 from local.emulator import RuntimeEmulator
 from local.kinesis import ensure_stream
 from local.mapping import EventSourceMapping
-from local.mapping_settings import PARTIAL_RESPONSES, MappingSettings
+from local.mapping.settings import PARTIAL_RESPONSES, MappingSettings
 from streaming.publisher import Publisher
 from streaming.reader import StreamReader
 from traffic import BY_HAND, Traffic, traffic

@@ -11,13 +11,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.destination import Copies, Destination, FolderDestination, open_destination
 from local.emulator import RuntimeEmulator
 from local.errors import StartError
 from local.function import Function, FunctionPool, FunctionProcess, FunctionSettings
 from local.kinesis import HOST, EmbeddedKinesis, ensure_stream, without_aws
 from local.mapping import EventSourceMapping
-from local.mapping_settings import PARTIAL_RESPONSES, MappingSettings
+from local.mapping.destination import Copies, Destination, FolderDestination, open_destination
+from local.mapping.settings import PARTIAL_RESPONSES, MappingSettings
 from streaming.clients import aws_client, kinesis_client
 from streaming.positions import StartingPosition
 

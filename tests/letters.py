@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from local.destination import Discarded, MappingIdentity, invocation_record, object_key
-from local.mapping_event import EventEncoder
+from local.mapping.destination import Discarded, MappingIdentity, invocation_record, object_key
+from local.mapping.event import EventEncoder
 from streaming.dead_letters import DeadLetter, FolderDeadLetters, dead_letter
 from streaming.errors import CorruptRecord, InvalidEvent, Poison
 from streaming.records import payloads

@@ -23,7 +23,7 @@ from benchmarks.soak.stage import HANDLER, MAPPING, Setup
 from benchmarks.soak.workload import Workload
 from local.arguments import rate
 from local.errors import LocalError
-from local.mapping_settings import MappingSettings
+from local.mapping.settings import MappingSettings
 from streaming.errors import StreamingError
 
 TUTORIAL = "benchmarks.course_handler.lambda_handler"

@@ -26,7 +26,7 @@ from benchmarks.soak.ledger import (
 from benchmarks.soak.stage import PREDICTIONS, RIDES, Setup, Stage, open_stage
 from benchmarks.soak.stand_ins import read_stream
 from benchmarks.soak.workload import Parcel, parcels
-from local.mapping_metrics import MappingSnapshot
+from local.mapping.metrics import MappingSnapshot
 from local.producing import paced
 from local.rides import read_statistics
 from streaming.errors import StreamError

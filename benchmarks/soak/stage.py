@@ -11,11 +11,11 @@ from benchmarks.soak.proxy import FaultProxy
 from benchmarks.soak.sabotage import SabotagedEnvironment, Saboteur, SteppingClock
 from benchmarks.soak.stand_ins import DeadLetterBucket
 from benchmarks.soak.workload import Workload
-from local.destination import FolderDestination
 from local.function import FunctionPool, FunctionProcess, FunctionSettings
 from local.kinesis import EmbeddedKinesis, ensure_stream
-from local.mapping import EventSourceMapping, Timing
-from local.mapping_settings import PARTIAL_RESPONSES, MappingSettings
+from local.mapping.destination import FolderDestination
+from local.mapping.mapping import EventSourceMapping, Timing
+from local.mapping.settings import PARTIAL_RESPONSES, MappingSettings
 from streaming.clients import kinesis_client
 
 RIDES, PREDICTIONS = "ride_events", "ride_predictions"

@@ -10,7 +10,7 @@ from benchmarks.soak.ledger import Answer, Expected, Verdict
 from benchmarks.soak.report import fault_rows, markdown, rows
 from benchmarks.soak.run import Result, resent
 from benchmarks.soak.workload import Poisoned
-from local.mapping_metrics import MappingMetrics
+from local.mapping.metrics import MappingMetrics
 
 EXPECTED = Expected(
     rides={"shard:1": 1, "shard:2": 1},

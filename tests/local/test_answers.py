@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 
 from local.answers import DeadLetterFolders, RouteLookUp, read_predictions
-from local.destination import Discarded, FolderDestination, MappingIdentity, invocation_record
 from local.ledger import Ledger, Route, Sums
-from local.mapping_event import EventEncoder
+from local.mapping.destination import (
+    Discarded,
+    FolderDestination,
+    MappingIdentity,
+    invocation_record,
+)
+from local.mapping.event import EventEncoder
 from local.producing import OutgoingRide
 from streaming.dead_letters import DeadLetter, FolderDeadLetters
 from streaming.shards import StreamRecord

@@ -99,7 +99,7 @@ def test_an_isolated_client_takes_nothing_from_this_machines_configuration(
         "HTTP_PROXY": "http://127.0.0.1:1",
     }.items():
         monkeypatch.setenv(name, value)
-    client = kinesis_client(LOCAL, isolated=True)
+    client: Any = kinesis_client(LOCAL, isolated=True)
     assert access_key(client) == "local"
     assert client.meta.region_name == "us-east-1"
     assert client.meta.config.proxies == {}

@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
-from local.mapping_buffer import BatchBuffer, Progress
-from local.mapping_event import PAYLOAD_BYTES, event_payload
-from local.mapping_settings import MappingSettings
+from local.mapping.buffer import BatchBuffer, Progress
+from local.mapping.event import PAYLOAD_BYTES, event_payload
+from local.mapping.settings import MappingSettings
 from tests.fakes.clock import Clock
-from tests.local.records import batch, encoded, numbers, stream_record
+from tests.local.mapping.records import batch, encoded, numbers, stream_record
 
 MEBIBYTE = 1024 * 1024
 

@@ -3,10 +3,10 @@ from datetime import timedelta
 
 import pytest
 
-from local.mapping_event import EventEncoder, count_done, event_payload
+from local.mapping.event import EventEncoder, count_done, event_payload
 from streaming.shards import StreamRecord
 from tests.fakes.clock import EPOCH
-from tests.local.records import STREAM_ARN, batch, encoded, stream_record
+from tests.local.mapping.records import STREAM_ARN, batch, encoded, stream_record
 
 
 def test_a_record_has_lambdas_shape() -> None:

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.destination import MappingIdentity
 from local.errors import DestinationUnavailable, FunctionError, FunctionUnavailable
-from local.mapping_batch import BatchProcessor
-from local.mapping_event import EncodedRecord
-from local.mapping_metrics import MappingMetrics
-from local.mapping_settings import PARTIAL_RESPONSES, MappingSettings
+from local.mapping.batch import BatchProcessor
+from local.mapping.destination import MappingIdentity
+from local.mapping.event import EncodedRecord
+from local.mapping.metrics import MappingMetrics
+from local.mapping.settings import PARTIAL_RESPONSES, MappingSettings
 from tests.fakes.clock import EPOCH, Clock
-from tests.local.records import (
+from tests.local.mapping.records import (
     STREAM_ARN,
     ScriptedFunction,
     batch,

@@ -5,9 +5,9 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from local.mapping_batch import BatchProcessor
-from local.mapping_buffer import BatchBuffer, Progress
-from local.mapping_event import EncodedRecord, EventEncoder
+from local.mapping.batch import BatchProcessor
+from local.mapping.buffer import BatchBuffer, Progress
+from local.mapping.event import EncodedRecord, EventEncoder
 from streaming.shards import ShardReader, StreamRecord
 
 Finished = Callable[[Sequence[EncodedRecord]], None]

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from local.mapping_settings import MappingSettings
+from local.mapping.settings import MappingSettings
 from streaming.errors import SettingsError
 from streaming.positions import LATEST, TRIM_HORIZON, StartingPosition
 

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.destination import FolderDestination
 from local.errors import FunctionError
-from local.mapping import EventSourceMapping, Timing
-from local.mapping_settings import MappingSettings
+from local.mapping.destination import FolderDestination
+from local.mapping.mapping import EventSourceMapping, Timing
+from local.mapping.settings import MappingSettings
 from streaming.errors import StreamError
 from streaming.positions import FINISHED, LATEST, StartingPosition
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
-from tests.local.records import ScriptedFunction, failed
+from tests.local.mapping.records import ScriptedFunction, failed
 
 STREAM = "ride_events"
 SHARD = "shardId-000000000000"

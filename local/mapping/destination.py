@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.errors import DestinationUnavailable
-from local.mapping_event import EncodedRecord, event_payload
+from local.mapping.event import EncodedRecord, event_payload
 from streaming.errors import SettingsError
 from streaming.files import write_whole
 from streaming.timestamps import iso_utc

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from itertools import count, dropwhile
 
-from local.destination import (
+from local.errors import DestinationUnavailable, FunctionError, FunctionUnavailable
+from local.function import Function
+from local.mapping.destination import (
     Condition,
     Destination,
     Discarded,
@@ -20,11 +22,9 @@ from local.destination import (
     invocation_record,
     object_key,
 )
-from local.errors import DestinationUnavailable, FunctionError, FunctionUnavailable
-from local.function import Function
-from local.mapping_event import EncodedRecord, count_done, event_payload
-from local.mapping_metrics import MappingMetrics
-from local.mapping_settings import UNLIMITED, MappingSettings
+from local.mapping.event import EncodedRecord, count_done, event_payload
+from local.mapping.metrics import MappingMetrics
+from local.mapping.settings import UNLIMITED, MappingSettings
 from streaming.retries import backoff
 
 logger = logging.getLogger(__name__)

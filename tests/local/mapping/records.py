@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from local.mapping_event import EncodedRecord, EventEncoder
+from local.mapping.event import EncodedRecord, EventEncoder
 from streaming.shards import StreamRecord
 from tests.fakes.clock import EPOCH
 

@@ -15,14 +15,14 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from local.destination import Destination, MappingIdentity
 from local.function import Function, FunctionSettings
-from local.mapping_batch import BatchProcessor
-from local.mapping_buffer import BatchBuffer
-from local.mapping_event import EventEncoder
-from local.mapping_metrics import MappingMetrics, MappingSnapshot
-from local.mapping_settings import MappingSettings
-from local.mapping_shard import Finished, ShardWorker
+from local.mapping.batch import BatchProcessor
+from local.mapping.buffer import BatchBuffer
+from local.mapping.destination import Destination, MappingIdentity
+from local.mapping.event import EventEncoder
+from local.mapping.metrics import MappingMetrics, MappingSnapshot
+from local.mapping.settings import MappingSettings
+from local.mapping.shard import Finished, ShardWorker
 from streaming.errors import StreamUnavailable
 from streaming.positions import LATEST, Checkpoints, Shard, StartingPosition
 from streaming.retries import backoff

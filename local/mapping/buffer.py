@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from local.mapping_event import ENVELOPE_BYTES, PAYLOAD_BYTES, EncodedRecord
-from local.mapping_settings import MappingSettings
+from local.mapping.event import ENVELOPE_BYTES, PAYLOAD_BYTES, EncodedRecord
+from local.mapping.settings import MappingSettings
 
 
 class BatchBuffer:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from local.destination import (
+from local.errors import DestinationUnavailable
+from local.mapping.destination import (
     Copies,
     Discarded,
     FolderDestination,
@@ -17,11 +18,10 @@ from local.destination import (
     object_key,
     open_destination,
 )
-from local.errors import DestinationUnavailable
 from streaming.clients import aws_client
 from streaming.errors import SettingsError
 from tests.fakes.clock import EPOCH
-from tests.local.records import SHARD, STREAM_ARN, batch
+from tests.local.mapping.records import SHARD, STREAM_ARN, batch
 
 IDENTITY = MappingIdentity("2b733dc0-mapping", STREAM_ARN, "arn:aws:lambda:::function:rides")
 
