@@ -6,6 +6,7 @@ changes nothing without --deliver, and can be interrupted: the same command goes
 
 import argparse
 import hashlib
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -76,7 +78,8 @@ def _replay(options: argparse.Namespace, client: PutRecordsClient | None, consol
         if options.stream is None and UNKNOWN_STREAM in found.streams:
             raise SettingsError("--stream", None, "a stream for letters that do not name theirs")
         puts = client or _client(options.endpoint_url)
-        with _bar("letters delivered", found.selected - found.delivered, console) as advance:
+        left = found.selected - found.delivered
+        with _bar("letters delivered", left, console) as advance, _interruptible(advance) as step:
             done = deliver(
                 objects,
                 found.objects,
@@ -84,7 +87,7 @@ def _replay(options: argparse.Namespace, client: PutRecordsClient | None, consol
                 journal,
                 lambda origin: Publisher(puts, options.stream or origin),
                 delete=options.delete,
-                advance=advance,
+                advance=step,
             )
     return _report(done, found, console)
 
@@ -147,6 +150,31 @@ def _bar(what: str, total: int, console: Console) -> Iterator[Callable[[int], No
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden) as progress:
         task = progress.add_task(what, total=total)
         yield lambda count: progress.advance(task, count)
+
+
+@contextmanager
+def _interruptible(advance: Callable[[int], None]) -> Iterator[Callable[[int], None]]:
+    """Let Ctrl-C wait for the call in flight, so that its letters are noted as delivered.
+
+    A second Ctrl-C does not wait; what it cuts off may be delivered twice.
+    """
+    asked = False
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(number, before)
+
+    def step(count: int) -> None:
+        advance(count)
+        if asked:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield step
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _state(location: str, stream: str | None) -> Path:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import signal
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -140,6 +141,23 @@ def test_ctrl_c_leaves_what_is_left_for_the_same_command(terminal: Terminal) -> 
 
     assert terminal.status == 130
     assert "Interrupted. The same command goes on with what is left." in shown
+    assert terminal.run("--deliver").splitlines()[-1] == "1 letters delivered"
+    assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
+
+
+def test_ctrl_c_waits_for_the_call_in_flight_so_that_nothing_is_put_twice(
+    terminal: Terminal,
+) -> None:
+    def interrupt(_entry: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        terminal.kinesis.refuse = lambda _entry: None
+
+    terminal.kinesis.refuse = interrupt
+
+    terminal.run("--deliver")
+
+    assert terminal.status == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert terminal.run("--deliver").splitlines()[-1] == "1 letters delivered"
     assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
 
