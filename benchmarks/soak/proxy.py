@@ -108,7 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def _relay(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True  # the caller was killed while it was sending
+            return
         headers = dict(self.headers.items())
         answer = self.server.answer(Request(self.command, self.path, headers, body))
         if answer.ending is Ending.ANSWER:

@@ -14,7 +14,7 @@ def rows(result: Result) -> list[Row]:
     """Give the table of one soak: what, and how many."""
     expected, verdict, mapping = result.expected, result.verdict, result.mapping
     return [
-        ("rides", _number(len(expected.order))),
+        ("rides that had an event to predict", _number(len(expected.order))),
         ("events on the stream (rides, updates, poison, foreign)", _number(expected.events)),
         ("in Kinesis records", _number(result.put)),
         ("records that their producer put twice", _number(expected.repeated)),

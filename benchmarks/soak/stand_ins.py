@@ -10,7 +10,7 @@ from streaming.clients import aws_client
 
 BUCKET = "soak"
 PREFIX = "dead-letters"
-READ_LIMIT = 2_000
+READ_LIMIT = 10_000
 
 
 class Letter(msgspec.Struct):

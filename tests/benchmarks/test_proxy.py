@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
@@ -79,6 +80,20 @@ def test_a_reset_connection_is_one_to_the_caller(endpoint: str) -> None:
 def test_a_call_that_is_never_answered_times_out_at_the_caller(endpoint: str) -> None:
     with pytest.raises(ReadTimeoutError):
         put(endpoint, Fault.UNANSWERED, read_timeout=0.2)
+
+
+def test_a_caller_that_ends_while_it_is_sending_leaves_nothing_behind(
+    endpoint: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Planned.fault = Fault.REFUSED_ENTRIES
+    address = urlsplit(endpoint)
+    with socket.create_connection((address.hostname, address.port)) as caller:
+        caller.sendall(
+            b"POST / HTTP/1.1\r\nX-Amz-Target: a.PutRecords\r\nContent-Length: 9\r\n\r\n"
+        )
+        caller.shutdown(socket.SHUT_WR)
+        assert caller.recv(1) == b""
+    assert capfd.readouterr().err == ""
 
 
 def test_a_throttled_call_raises_at_the_caller(endpoint: str) -> None:
