@@ -4,7 +4,8 @@ LocalError
 ├── StartError           a process of the pipeline does not start
 ├── FunctionError        the function was invoked and failed: an exception, a crash, a timeout
 ├── FunctionUnavailable  the function could not be invoked: what Lambda calls a service error
-└── RidesUnavailable     the rides to put cannot be read
+├── RidesUnavailable     the rides to put cannot be read
+└── EndpointUnknown      no Kinesis is named, and AWS cannot be asked as things are configured
 """
 
 
@@ -37,6 +38,10 @@ class FunctionUnavailable(LocalError):
 
 class RidesUnavailable(LocalError):
     """The rides to put cannot be read: a file of trips or of statistics is missing or damaged."""
+
+
+class EndpointUnknown(LocalError):
+    """No Kinesis is named, and AWS cannot be asked as things are configured."""
 
 
 class DestinationUnavailable(LocalError):

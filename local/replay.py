@@ -1,6 +1,8 @@
 """Real trips as ride events, in the order in which they started."""
 
 import importlib
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,8 @@ from typing import Any
 
 from local.errors import RidesUnavailable
 from local.rides import RideEvent
+
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements" / "parquet.txt"
 
 _PICKUP = "lpep_pickup_datetime"
 _ZONES = ("PULocationID", "DOLocationID")
@@ -60,16 +64,18 @@ def open_replay(
         import_module: Imports a module by its name.
 
     Raises:
-        RidesUnavailable: No parquet reader is installed, the file cannot be read, or it lacks a
-            column; the message names it.
+        RidesUnavailable: There is no such file, no parquet reader is installed, the file cannot be
+            read, or it lacks a column; the message names it.
     """
+    if not path.exists():
+        raise RidesUnavailable(f"no such file: {path}")
     try:
         arrow, compute, parquet = (
             import_module(name) for name in ("pyarrow", "pyarrow.compute", "pyarrow.parquet")
         )
     except ImportError as error:
         raise RidesUnavailable(
-            "replaying trips needs a parquet reader: pip install -r requirements/parquet.txt"
+            f"replaying trips needs a parquet reader: {install_command(sys.executable, Path.cwd())}"
         ) from error
     try:
         present = parquet.read_schema(path).names
@@ -78,6 +84,20 @@ def open_replay(
         return _clean(parquet.read_table(path, columns=list(_COLUMNS)), arrow, compute)
     except (OSError, arrow.ArrowInvalid) as error:
         raise RidesUnavailable(f"cannot read the trips in {path}: {error}") from error
+
+
+def install_command(python: str, folder: Path) -> str:
+    """Write the command that installs a parquet reader for a Python.
+
+    Args:
+        python: Its path, absolute.
+        folder: Where the command is run; what lies below it is named relative to it.
+    """
+    program, requirements = (
+        shlex.quote(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
+        for path in (Path(python), REQUIREMENTS)
+    )
+    return f"{program} -m pip install --require-hashes -r {requirements}"
 
 
 def _clean(trips: Any, pa: Any, pc: Any) -> Replay:

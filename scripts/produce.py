@@ -5,26 +5,37 @@ It works against any endpoint: KINESIS_ENDPOINT_URL or --endpoint-url name one, 
 
 import argparse
 import itertools
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":
+    # Ctrl-C during the imports ends the program without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import msgspec
 
-from local.arguments import rate, share, whole_number
-from local.errors import RidesUnavailable
+from local.arguments import Parser, rate, seed, share, whole_number
+from local.endpoint import Announced, endpoint_client, named_endpoint
+from local.errors import LocalError
 from local.producing import in_calls, paced
 from local.rides import read_statistics
 from local.sources import drawn_rides, replayed_rides
-from streaming.clients import kinesis_client
 from streaming.errors import StreamingError
-from streaming.publisher import Entry, Publisher, PutRecordsClient
+from streaming.publisher import (
+    ENTRY_BYTES,
+    PARTITION_KEY_CHARACTERS,
+    Entry,
+    Publisher,
+    PutRecordsClient,
+    entry_bytes,
+)
 
 PATIENCE_SECONDS = 60.0
 """How long rides are sent again that Kinesis refuses."""
@@ -78,18 +89,18 @@ def main(
     started = clock()
     try:
         entries = _entries(arguments, stdin or cast("BufferedIOBase", sys.stdin.buffer))
-        publisher = Publisher(
-            client or _client(arguments.endpoint_url), arguments.stream, clock=clock, sleep=sleep
-        )
+        announced = _announced(client, arguments.endpoint_url)
+        publisher = Publisher(announced, arguments.stream, clock=clock, sleep=sleep)
         put(paced(entries, arguments.rate, clock=clock, sleep=sleep), publisher, tally, clock)
-    except (RidesUnavailable, StreamingError) as error:
+    except (LocalError, StreamingError) as error:
         parser.error(str(error))
     except KeyboardInterrupt:
         print(f"Interrupted: {tally}", file=sys.stderr)
         return INTERRUPTED
     print(f"{tally} by {arguments.stream} in {clock() - started:.1f} s")
     if tally.failure:
-        print(f"Given up: {tally.failure}", file=sys.stderr)
+        reason = announced.failure and f"cannot put on {arguments.stream}: {announced.failure}"
+        print(f"Given up: {reason or tally.failure}", file=sys.stderr)
     return 0 if tally.accepted == tally.put else 1
 
 
@@ -121,12 +132,25 @@ def line_entries(groups: Iterable[list[bytes]]) -> Iterator[list[Entry]]:
     """Put lines as they are; the partition key is the ride's id, else the line's number."""
     number = itertools.count(1)
     for group in groups:
-        lines = ((next(number), line.strip()) for line in group)
-        yield [
-            {"Data": line, "PartitionKey": _ride_id(line) or f"line-{place}"}
-            for place, line in lines
-            if line
-        ]
+        entries: list[Entry] = []
+        for place, line in ((next(number), line.strip()) for line in group):
+            if line:
+                entry: Entry = {"Data": line, "PartitionKey": _ride_id(line) or f"line-{place}"}
+                _warn_of_size(place, entry)
+                entries.append(entry)
+        yield entries
+
+
+def _warn_of_size(line: int, entry: Entry) -> None:
+    """Name a line that Kinesis never takes; the publisher leaves it out."""
+    size, characters = entry_bytes(entry), len(entry["PartitionKey"])
+    complaint = None
+    if size > ENTRY_BYTES:
+        complaint = f"{size:,} bytes with its partition key; allowed: {ENTRY_BYTES:,}"
+    elif characters > PARTITION_KEY_CHARACTERS:
+        complaint = f"a ride_id of {characters:,} characters; allowed: {PARTITION_KEY_CHARACTERS}"
+    if complaint:
+        print(f"Line {line:,} has {complaint}", file=sys.stderr)
 
 
 def _ride_id(data: bytes) -> str | None:
@@ -143,19 +167,27 @@ def _entries(arguments: argparse.Namespace, stdin: BufferedIOBase) -> Iterator[l
     if arguments.replay:
         source = replayed_rides(arguments.replay, **chance)
         if source.skipped:
-            print(f"{source.skipped:,} rows of {arguments.replay} break the contract: skipped")
+            print(f"{source.skipped:,} rows of {arguments.replay} break the contract: left out")
     else:
         source = drawn_rides(read_statistics(), count=arguments.generate, **chance)
     return in_calls(ride.entry for ride in source.rides)
 
 
-def _client(endpoint_url: str | None) -> Any:
+def _announced(client: PutRecordsClient | None, option: str | None) -> Announced:
+    endpoint_url = named_endpoint(option)
     # The publisher alone retries: it resends only what was refused.
-    return kinesis_client(endpoint_url, retries={"total_max_attempts": 1, "mode": "standard"})
+    once = {"total_max_attempts": 1, "mode": "standard"}
+    return Announced(
+        client or endpoint_client(endpoint_url, retries=once),
+        endpoint_url,
+        lambda failure: print(
+            f"{failure}; trying for {PATIENCE_SECONDS:.0f} s", file=sys.stderr, flush=True
+        ),
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--generate", type=whole_number, metavar="N", help="N rides like real ones")
     source.add_argument("--replay", type=Path, metavar="FILE", help="a month of green-taxi trips")
@@ -163,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stream", default="ride_events", help="default: %(default)s")
     parser.add_argument("--endpoint-url", metavar="URL", help="default: KINESIS_ENDPOINT_URL, AWS")
     parser.add_argument("--rate", type=rate, metavar="R", help="rides a second; default: no limit")
-    parser.add_argument("--seed", type=int, help="the same rides again, under new ids")
+    parser.add_argument("--seed", type=seed, help="the same rides again, under new ids")
     parser.add_argument(
         "--poison", type=share, default=0.0, metavar="SHARE", help="spoil this share of the rides"
     )
@@ -171,4 +203,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

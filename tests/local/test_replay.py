@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from local.errors import RidesUnavailable
-from local.replay import open_replay
+from local.replay import REQUIREMENTS, install_command, open_replay
 from local.rides import RideEvent
 
 NOON, ONE = "2025-03-01T12:00:00", "2025-03-01T13:00:00"
@@ -116,7 +116,7 @@ def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RidesUnavailable, match=r"nowhere\.parquet"):
+    with pytest.raises(RidesUnavailable, match=r"^no such file: .*nowhere\.parquet$"):
         open_replay(tmp_path / "nowhere.parquet")
 
 
@@ -124,5 +124,14 @@ def test_without_a_parquet_reader_the_error_says_what_to_install(tmp_path: Path)
     def not_installed(name: str) -> Any:
         raise ModuleNotFoundError(name)
 
-    with pytest.raises(RidesUnavailable, match=r"pip install -r requirements/parquet\.txt"):
-        open_replay(tmp_path / "month.parquet", import_module=not_installed)
+    with pytest.raises(RidesUnavailable, match=r"python\S* -m pip install .*parquet\.txt"):
+        open_replay(month(tmp_path, trip()), import_module=not_installed)
+
+
+def test_the_command_that_installs_one_is_as_short_as_its_folder_allows(tmp_path: Path) -> None:
+    project = REQUIREMENTS.parent.parent
+    python = str(project / ".venv-run" / "bin" / "python")
+    assert install_command(python, project) == (
+        ".venv-run/bin/python -m pip install --require-hashes -r requirements/parquet.txt"
+    )
+    assert install_command(python, tmp_path).startswith(python)

@@ -123,7 +123,31 @@ def test_a_ride_that_kinesis_never_takes_does_not_stop_the_others(
     stdin = io.BytesIO(SMALLEST + b"\n" + b"x" * (1024 * 1024 + 1) + b"\n" + SMALLEST + b"\n")
     assert produce(kinesis, clock, "--stdin", stdin=stdin) == 1
     assert len(kinesis.payloads("ride_events")) == 2
-    assert "2 of 3 rides accepted, 1 not accepted" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "2 of 3 rides accepted, 1 not accepted" in printed.out
+    assert printed.err == (
+        "Line 2 has 1,048,583 bytes with its partition key; allowed: 1,048,576\n"
+    )
+
+
+def test_a_ride_id_that_is_no_partition_key_is_named_by_its_line(
+    kinesis: Any, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stdin = io.BytesIO(SMALLEST + b'\n{"ride_id": "' + b"x" * 300 + b'"}\n')
+    assert produce(kinesis, clock, "--stdin", stdin=stdin) == 1
+    assert capsys.readouterr().err == "Line 2 has a ride_id of 300 characters; allowed: 256\n"
+
+
+def test_who_cannot_reach_kinesis_hears_of_it_at_once_and_again_at_the_end(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unreachable = 'Could not connect to the endpoint URL: "http://127.0.0.1:1/"'
+    arguments = ["--generate", "3", "--endpoint-url", "http://127.0.0.1:1"]
+    assert main(arguments, clock=clock.now, sleep=clock.sleep) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"{unreachable}; trying for 60 s",
+        f"Given up: cannot put on ride_events: {unreachable}",
+    ]
 
 
 def test_a_stream_that_does_not_exist_is_named(
@@ -169,9 +193,10 @@ def test_ctrl_c_ends_with_a_sum(
     ("arguments", "message"),
     [
         ([], "one of the arguments --generate --replay --stdin is required"),
-        (["--generate", "0"], "argument --generate: it is '0'; allowed: 1, 2, 3"),
-        (["--generate", "1", "--rate", "0"], "--rate: it is '0'; allowed: a number above 0"),
-        (["--replay", "nowhere.parquet"], "nowhere.parquet"),
+        (["--generate", "0"], "error: --generate is '0'; allowed: 1, 2, 3"),
+        (["--generate", "1", "--rate", "0"], "error: --rate is '0'; allowed: a number above 0"),
+        (["--generate", "1", "--seed", "x"], "error: --seed is 'x'; allowed: a whole number"),
+        (["--replay", "nowhere.parquet"], "error: no such file: nowhere.parquet"),
         (["--generate", "1", "--stdin"], "not allowed with argument"),
     ],
     ids=str,
@@ -186,4 +211,6 @@ def test_a_bad_argument_is_named(
     with pytest.raises(SystemExit) as ended:
         produce(kinesis, clock, *arguments)
     assert ended.value.code == 2
-    assert message in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
