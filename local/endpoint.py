@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.errors import EndpointUnknown
 from streaming.clients import kinesis_client
-from streaming.errors import SettingsError
+from streaming.errors import SettingsError, StreamingError
 from streaming.publisher import PutRecordsClient
 from streaming.retries import is_transient
 
@@ -54,7 +54,7 @@ def one_line(error: BaseException, endpoint_url: str | None) -> str:
     cause = error.__cause__ or error
     endpoint = endpoint_url or "the endpoint"
     # botocore's parser raises anything on what is no answer.
-    if not isinstance(cause, BotoCoreError | ClientError):
+    if not isinstance(cause, BotoCoreError | ClientError | StreamingError):
         return f"{endpoint} answers, but not as Kinesis does"
     code = cause.response.get("Error", {}).get("Code") if isinstance(cause, ClientError) else None
     # Kinesis names its errors; in place of a name that is missing botocore puts the status.

@@ -11,27 +11,33 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":
+    # Ctrl-C during the imports ends the program without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import msgspec
-from botocore.exceptions import BotoCoreError
 
-from streaming.clients import kinesis_client
-from streaming.errors import StreamingError, excerpt
+from local.arguments import Parser, not_allowed, whole_number
+from local.endpoint import endpoint_client, named_endpoint, one_line
+from local.errors import LocalError
+from streaming.errors import StreamError, StreamingError, excerpt
 from streaming.positions import TRIM_HORIZON, StartingPosition
 from streaming.reader import StreamReader
 from streaming.shards import KinesisReads, StreamRecord
 
 SAVE_INTERVAL_SECONDS = 1.0
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+INTERRUPTED = 130
+"""A shell's exit status for Ctrl-C."""
 
 
-class _Values(msgspec.Struct):
+class _RideValues(msgspec.Struct):
     ride_id: int | str
     ride_duration: float | None = None
     ride_tip: float | None = None
@@ -40,24 +46,34 @@ class _Values(msgspec.Struct):
 class _Prediction(msgspec.Struct, tag_field="event_type", tag="ride_predicted"):
     model: str
     version: str
-    prediction: _Values
+    prediction: msgspec.Raw
     arrived_at: datetime | None = None
 
 
 def as_line(record: StreamRecord) -> str:
-    """Show a prediction in one line: ride, minutes, tip, time from the ride's event, model."""
+    """Show a prediction in one line: what it says, time from its input's arrival, model."""
     try:
         answer = msgspec.json.decode(record.data, type=_Prediction)
+        said = _said(answer.prediction)
     except UNREADABLE:
         return f"not a prediction: {excerpt(record.data)}"
-    values = answer.prediction
-    minutes = "-" if values.ride_duration is None else f"{values.ride_duration:.1f} min"
-    tip = "-" if values.ride_tip is None else f"${values.ride_tip:.2f} tip"
     latency = "-"
     if answer.arrived_at is not None:
         latency = f"after {(record.arrived_at - answer.arrived_at).total_seconds():.1f} s"
-    model = f"{answer.model} {answer.version}"
-    return f"ride {values.ride_id!s:<12} {minutes:>9} {tip:>11}   {latency:<12} {model}"
+    return f"{said}   {latency:<12} {answer.model} {answer.version}"
+
+
+def _said(prediction: msgspec.Raw) -> str:
+    """Show a ride's id, minutes and tip in columns; what another model says as it is."""
+    try:
+        values = msgspec.json.decode(prediction, type=_RideValues)
+    except msgspec.ValidationError:
+        values = None
+    if values is None or values.ride_duration is values.ride_tip is None:
+        return msgspec.json.format(bytes(prediction), indent=-1).decode()
+    minutes = "-" if values.ride_duration is None else f"{values.ride_duration:.1f} min"
+    tip = "-" if values.ride_tip is None else f"${values.ride_tip:.2f} tip"
+    return f"ride {values.ride_id!s:<12} {minutes:>9} {tip:>11}"
 
 
 def as_json(record: StreamRecord) -> str | None:
@@ -162,14 +178,16 @@ def main(
     client: KinesisReads | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> int:
     """Run the program; its exit status is 1 if the stream could not be read."""
-    parser = _parser()
+    parser = _parser(now)
     options = parser.parse_args(argv)
+    endpoint_url = named_endpoint(options.endpoint_url)
     bookmark = Bookmark(options.position, options.stream, clock)
     try:
         reader = StreamReader(
-            client or kinesis_client(options.endpoint_url),
+            client or endpoint_client(endpoint_url),
             options.stream,
             options.start,
             saved=bookmark.load(),
@@ -177,9 +195,19 @@ def main(
             clock=clock,
             # A signal handler may not touch an event that its own thread waits for.
             sleep=sleep,
+            now=now,
         )
-    except (ValueError, OSError, StreamingError, BotoCoreError) as error:
+        return _print_records(reader, options, bookmark)
+    except StreamError as error:
+        print(f"error: {one_line(error, endpoint_url)}", file=sys.stderr)
+        return 1
+    except (ValueError, OSError, LocalError, StreamingError) as error:
         parser.error(str(error))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _print_records(reader: StreamReader, options: argparse.Namespace, bookmark: Bookmark) -> int:
     tally = Tally(options.stream)
     try:
         with suppress(KeyboardInterrupt), _stopped_by_signals(reader):
@@ -189,9 +217,6 @@ def main(
     except BrokenPipeError:
         _silence_stdout()
         return 0
-    except StreamingError as error:
-        print(f"tail: {error}", file=sys.stderr)
-        return 1
     finally:
         bookmark.save(reader)
     tally.duplicates = reader.duplicates
@@ -221,13 +246,13 @@ def _silence_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+def _parser(now: Callable[[], datetime]) -> Parser:
+    parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--stream", default="ride_predictions", help="default: %(default)s")
     parser.add_argument(
         "--from",
         dest="start",
-        type=_start,
+        type=lambda text: _start(text, now()),
         default=TRIM_HORIZON,
         metavar="WHERE",
         help="TRIM_HORIZON, LATEST or a time in ISO 8601 (without an offset: UTC); "
@@ -235,7 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--endpoint-url", metavar="URL", help="default: KINESIS_ENDPOINT_URL, AWS")
     parser.add_argument("--json", action="store_true", help="print payloads, one a line")
-    parser.add_argument("--limit", type=_count, metavar="N", help="end after so many records")
+    parser.add_argument("--limit", type=whole_number, metavar="N", help="end after so many records")
     parser.add_argument(
         "--follow",
         action=argparse.BooleanOptionalAction,
@@ -244,30 +269,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--position",
-        type=Path,
+        type=_position_file,
         metavar="FILE",
         help="go on where the last run with this file ended; outranks --from",
     )
     return parser
 
 
-def _start(text: str) -> StartingPosition:
+def _start(text: str, now: datetime) -> StartingPosition:
     try:
         position = StartingPosition.parse(text)
     except ValueError:
         position = None
     if position is None or position.sequence_number is not None:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}; allowed: TRIM_HORIZON, LATEST, a time in ISO 8601"
-        )
+        raise not_allowed(text, "TRIM_HORIZON, LATEST, a time in ISO 8601")
+    if position.timestamp is not None and position.timestamp > now:
+        raise not_allowed(text, f"a time that has come; it is {now:%Y-%m-%dT%H:%M:%S} UTC now")
     return position
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a number from 1 on")
-    return int(text)
+def _position_file(text: str) -> Path:
+    """Find out before anything is printed whether a position could be saved."""
+    path = Path(text)
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise not_allowed(text, "a file in a folder that exists and can be written")
+    return path
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -51,7 +51,13 @@ def kinesis(clock: Clock) -> FakeKinesis:
 
 
 def tail(kinesis: FakeKinesis, clock: Clock, *arguments: str) -> int:
-    return main(["--no-follow", *arguments], client=kinesis, clock=clock.now, sleep=clock.sleep)
+    return main(
+        ["--no-follow", *arguments],
+        client=kinesis,
+        clock=clock.now,
+        sleep=clock.sleep,
+        now=clock.utc,
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,6 +92,14 @@ def tail(kinesis: FakeKinesis, clock: Clock, *arguments: str) -> int:
                 "ride 8                    -   $0.00 tip   -            "
                 "ride_tip_prediction_model 2025-03"
             ),
+        ),
+        (
+            prediction(9, model="moderation", prediction={"label": "ok", "score": [0.9, 0.1]}),
+            '{"label":"ok","score":[0.9,0.1]}   after 0.8 s  moderation 2025-03',
+        ),
+        (
+            prediction(9, model="fares", prediction={"ride_id": 9, "fare": 11.5}, arrived_at=None),
+            '{"ride_id":9,"fare":11.5}   -            fares 2025-03',
         ),
         (b'{"event_type": "ride_ended"}', """not a prediction: b'{"event_type": "ride_ended"}'"""),
         (b"\xff", r"not a prediction: b'\xff'"),
@@ -176,9 +190,15 @@ def test_it_begins_where_it_is_told(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--from", "yesterday"], "--from: 'yesterday'; allowed: TRIM_HORIZON, LATEST, a time"),
-        (["--from", "49"], "--from: '49'; allowed: TRIM_HORIZON, LATEST, a time"),
-        (["--limit", "0"], "--limit: '0'; allowed: a number from 1 on"),
+        (["--from", "yesterday"], "--from is 'yesterday'; allowed: TRIM_HORIZON, LATEST, a time"),
+        (["--from", "49"], "--from is '49'; allowed: TRIM_HORIZON, LATEST, a time"),
+        (
+            ["--from", "2025-03-01T13:15:01Z"],
+            "--from is '2025-03-01T13:15:01Z'; allowed: a time that has come; it is 2025-03-01T13",
+        ),
+        (["--limit", "0"], "--limit is '0'; allowed: 1, 2, 3"),
+        (["--position", "no/such/x"], "--position is 'no/such/x'; allowed: a file in a folder"),
+        (["--position", "/"], "--position is '/'; allowed: a file in a folder"),
         (["--endpoint-url", "localhost"], "endpoint URL is 'localhost'; allowed: http://"),
     ],
 )
@@ -186,8 +206,10 @@ def test_an_argument_that_makes_no_sense_says_what_is_allowed(
     arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(arguments)
-    assert complaint in capsys.readouterr().err
+        main(arguments, now=Clock().utc)
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {complaint}")
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -218,7 +240,7 @@ def test_a_stream_that_is_missing_is_one_line_and_a_failure(
 ) -> None:
     assert tail(kinesis, clock, "--stream", "nowhere") == 1
     error = capsys.readouterr().err
-    assert error.startswith("tail: cannot read the stream 'nowhere': ")
+    assert error.startswith("error: cannot read the stream 'nowhere': ")
     assert error.count("\n") == 1
 
 
