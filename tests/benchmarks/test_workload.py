@@ -17,7 +17,7 @@ MODEL = RideModel({}, version="1")
 
 @pytest.fixture(scope="module")
 def drawn() -> list[Parcel]:
-    return list(parcels(Workload(rides=8000, seed=1, poison_share=0.1), STATISTICS))
+    return list(parcels(Workload(rides=4000, seed=1, poison_share=0.1), STATISTICS))
 
 
 def test_each_payload_is_what_its_outcome_says(drawn: list[Parcel]) -> None:
@@ -72,7 +72,7 @@ def test_plain_records_hold_one_event_each_without_gzip() -> None:
 
 @pytest.mark.parametrize("rides_per_record", [2, 10])
 def test_the_mean_of_events_in_a_record_is_known(rides_per_record: int) -> None:
-    workload = Workload(rides=10_000, seed=1, rides_per_record=rides_per_record)
+    workload = Workload(rides=5_000, seed=1, rides_per_record=rides_per_record)
     found = list(parcels(workload, STATISTICS))
     events = sum(len(parcel.outcomes) for parcel in found)
     assert events / len(found) == pytest.approx(workload.events_per_record, rel=0.2)
