@@ -9,6 +9,9 @@ MAKEFLAGS += --no-print-directory
 RUN_ENV := .venv-run
 TRAIN_ENV := .venv-train
 TEST_ENV := .venv-test
+BENCH_ENV := .venv-bench
+FUZZ_ENV := .venv-fuzz
+AUDIT_ENV := .venv-audit
 
 # MLflow tells its makers of its use unless it is told not to.
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -22,6 +25,9 @@ help: ## List these commands
 $(RUN_ENV)/installed: requirements/run.txt
 $(TRAIN_ENV)/installed: requirements/train.txt
 $(TEST_ENV)/installed: requirements/test.txt
+$(BENCH_ENV)/installed: requirements/bench.txt
+$(FUZZ_ENV)/installed: requirements/fuzz.txt
+$(AUDIT_ENV)/installed: requirements/audit.txt
 $(RUN_ENV)/installed-parquet: requirements/parquet.txt | $(RUN_ENV)/installed
 
 .venv-%/installed:
@@ -74,6 +80,23 @@ reshard: $(RUN_ENV)/installed ## Split and merge both streams' shards while ride
 soak-compare: $(RUN_ENV)/installed ## The same soak with a tutorial's handler beside this project's: MINUTES= RATE= SEED=
 	@$(RUN_ENV)/bin/python -m benchmarks.soak.compare \
 	    $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)")
+
+.PHONY: fuzz
+fuzz: $(FUZZ_ENV)/installed ## Fuzz every reader of foreign bytes, guided by coverage: SECONDS=60 TARGET= SEED=
+	@$(FUZZ_ENV)/bin/python -m benchmarks.fuzz \
+	    $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(TARGET),--target "$(TARGET)") $(if $(SEED),--seed "$(SEED)")
+
+.PHONY: audit
+audit: $(AUDIT_ENV)/installed ## Look the locked requirements up in a database of known vulnerabilities
+	@$(AUDIT_ENV)/bin/python scripts/audit.py
+
+.PHONY: bench
+bench: $(BENCH_ENV)/installed ## Measure speed, memory, start and cost beside others; QUICK=1 within two minutes
+	@$(BENCH_ENV)/bin/python -m benchmarks.speed $(if $(QUICK),--quick)
+
+.PHONY: plots
+plots: $(BENCH_ENV)/installed ## Draw the pictures of docs/performance.md from the last `make bench`
+	@$(BENCH_ENV)/bin/python -m benchmarks.plots
 
 .PHONY: lint
 lint: $(TEST_ENV)/installed ## Only ruff's rules and format
