@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.soak.report import fault_rows, markdown, rows, show
-from benchmarks.soak.run import Result, run
+from benchmarks.soak.result import Result
+from benchmarks.soak.run import run
 from benchmarks.soak.stage import Setup
 from benchmarks.soak.workload import Workload
 from local.arguments import rate, whole_number

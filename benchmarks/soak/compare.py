@@ -18,7 +18,8 @@ from rich.console import Console
 from benchmarks.soak.__main__ import FOLDER, INTERRUPTED
 from benchmarks.soak.ledger import Answer, Expected
 from benchmarks.soak.report import markdown, show
-from benchmarks.soak.run import Result, run
+from benchmarks.soak.result import Result
+from benchmarks.soak.run import run
 from benchmarks.soak.stage import HANDLER, MAPPING, Setup
 from benchmarks.soak.workload import Workload
 from local.arguments import rate

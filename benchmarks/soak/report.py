@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.soak.run import Result
+from benchmarks.soak.result import Result
 
 Row = tuple[str, str]
 

@@ -1,15 +1,12 @@
 """One soak: rides are put, read back as predictions, and every event is accounted for."""
 
-import json
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -19,14 +16,13 @@ from benchmarks.soak.ledger import (
     Expected,
     Parcels,
     StallWatch,
-    Verdict,
     expect,
     judge,
 )
+from benchmarks.soak.result import Result, resent
 from benchmarks.soak.stage import PREDICTIONS, RIDES, Setup, Stage, open_stage
 from benchmarks.soak.stand_ins import read_stream
 from benchmarks.soak.workload import Parcel, parcels
-from local.mapping.metrics import MappingSnapshot
 from local.producing import paced
 from local.rides import read_statistics
 from streaming.errors import StreamError
@@ -56,58 +52,6 @@ class _Prediction(msgspec.Struct):
 
 UNREADABLE = Answer(None, -1)
 """Stands for a prediction that breaks the contract; no ride has this id."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What a soak found.
-
-    Attributes:
-        expected: What had to become of the events.
-        answers: What the reader got, in its order.
-        verdict: What did become of them.
-        put: Records that Kinesis accepted.
-        written: Records on the output stream.
-        duplicates: Records that the reader knew again and dropped.
-        dead_letter_doubles: Dead letters that stand in a second object too.
-        mapping: The event source mapping's counts.
-        resent: Entries that the function sent again, as far as its log says.
-        longest_stall: Of any shard, in seconds.
-        stuck_shards: Shards that were not read to their end.
-        calls: By operation: calls that came to the proxy.
-        faults: By operation and kind: faults injected.
-        sabotage: By kind: what was done to the function and the clock.
-        put_seconds: How long records were put.
-        seconds: How long it all took.
-    """
-
-    expected: Expected
-    answers: list[Answer]
-    verdict: Verdict
-    put: int
-    written: int
-    duplicates: int
-    dead_letter_doubles: int
-    mapping: MappingSnapshot
-    resent: int
-    longest_stall: float
-    stuck_shards: int
-    calls: Mapping[str, int]
-    faults: Mapping[str, int]
-    sabotage: Mapping[str, int]
-    put_seconds: float
-    seconds: float
-
-    @property
-    def unread(self) -> int:
-        """Records on the output stream that the reader neither gave nor dropped."""
-        return self.written - len(self.answers) - self.duplicates
-
-    @property
-    def passed(self) -> bool:
-        """Whether the promise was kept for every event, and by the reader too."""
-        clean = not (self.unread or self.stuck_shards or self.mapping.records_discarded)
-        return self.verdict.passed and clean
 
 
 def run(setup: Setup, say: Callable[[str], None]) -> Result:
@@ -162,6 +106,7 @@ class _Soak:
             expected = expect(read_stream(self._stage.direct, RIDES), self._put)
             self._say(f"{expected.events:,} events are on the stream; waiting for the rest ...")
             self._drain(expected)
+            seconds = time.monotonic() - started
             stuck = self._stalls.finish(time.monotonic(), expected.last)
             self._stage.saboteur.end()
             self._stage.mapping.stop()
@@ -171,9 +116,15 @@ class _Soak:
             self._reader.stop()
             for thread in threads:
                 thread.join()
-        if self._failure is not None:
-            raise self._failure
+        self._check()
         self._stage.bucket.look()
+        return self._result(
+            expected, written=written, stuck=stuck, put_seconds=put_seconds, seconds=seconds
+        )
+
+    def _result(
+        self, expected: Expected, *, written: int, stuck: int, put_seconds: float, seconds: float
+    ) -> Result:
         proxy = self._stage.proxy.counts()
         return Result(
             expected=expected,
@@ -191,7 +142,7 @@ class _Soak:
             faults=proxy["faults"],
             sabotage=dict(self._stage.saboteur.done),
             put_seconds=put_seconds,
-            seconds=time.monotonic() - started,
+            seconds=seconds,
         )
 
     def _produce(self) -> None:
@@ -292,14 +243,3 @@ class _Soak:
             work()
         except Exception as error:  # noqa: BLE001  a thread's error ends the run, which reports it
             self._failure = error
-
-
-def resent(log: Path) -> int:
-    """Sum what the function's log says of entries sent again; a killed batch logs nothing."""
-    total = 0
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            if '"message":"batch"' in line:
-                with suppress(ValueError):
-                    total += json.loads(line)["retried"]
-    return total

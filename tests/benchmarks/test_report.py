@@ -8,7 +8,7 @@ import pytest
 from benchmarks.soak.compare import Count, count
 from benchmarks.soak.ledger import Answer, Expected, Verdict
 from benchmarks.soak.report import fault_rows, markdown, rows
-from benchmarks.soak.run import Result, resent
+from benchmarks.soak.result import Result, resent
 from benchmarks.soak.workload import Poisoned
 from local.mapping.metrics import MappingMetrics
 
