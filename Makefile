@@ -19,8 +19,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 
 .PHONY: help
-help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ## List these commands; NAME= is what they take
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(RUN_ENV)/installed: requirements/run.txt
 $(TRAIN_ENV)/installed: requirements/train.txt
@@ -43,12 +43,13 @@ $(RUN_ENV)/installed-parquet:
 	@touch $@
 
 .PHONY: run
-run: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SHARDS= SEED= POISON= FUNCTION_URL=
+run: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE=
 	@$(RUN_ENV)/bin/python -m local \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
 	    $(if $(DATA),--data "$(DATA)") $(if $(SHARDS),--shards "$(SHARDS)") \
 	    $(if $(SEED),--seed "$(SEED)") $(if $(POISON),--poison "$(POISON)") \
-	    $(if $(FUNCTION_URL),--function-url "$(FUNCTION_URL)")
+	    $(if $(FUNCTION_URL),--function-url "$(FUNCTION_URL)") \
+	    $(if $(ON_FAILURE),--on-failure "$(ON_FAILURE)")
 
 .PHONY: test
 test: lint typecheck ## Lint, types and every test

@@ -2,7 +2,7 @@
 
 import sys
 
-import atheris  # type: ignore[import-untyped]  # it has no types
+import atheris
 
 with atheris.instrument_imports(include=["streaming", "model"]):
     from benchmarks.fuzz.targets import TARGETS
