@@ -1,43 +1,73 @@
 """Measure a model bundle on months of trips, beside the usual baselines."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":
+    # Ctrl-C during the imports, which take seconds, ends the program without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from rich.console import Console
 from rich.progress import Progress
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from local.arguments import Parser
 from training.bundle import trained_on
 from training.download import TripData
-from training.errors import TrainingError
+from training.errors import TrainingError, TripDataError
 from training.evaluate import as_table, evaluate, training_files
-from training.trips import month_of
+from training.trips import month_of, require_files
+
+INTERRUPTED = 130
+"""A shell's exit status for Ctrl-C."""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the program; returns its exit status."""
+def main(arguments: list[str] | None = None, *, source: TripData | None = None) -> int:
+    """Run the program; returns its exit status.
+
+    Args:
+        arguments: The command line.
+        source: Where months come from that are not beside the data; default: the TLC's site.
+    """
     options = _parser().parse_args(arguments)
     try:
+        require_files([*options.data, *options.train])
+        months = trained_on(options.bundle)
         with Progress(console=Console(stderr=True)) as progress:
-            train = options.train or training_files(
-                trained_on(options.bundle), options.data, TripData(options.cache), progress
+            train, left_out = _training_files(
+                options, months, source or TripData(options.cache), progress
             )
-            learnt = set(trained_on(options.bundle)) & {month_of(path) for path in options.data}
             evaluations = evaluate(options.bundle, options.data, train, progress)
     except TrainingError as error:
-        print(f"evaluate: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
-    if learnt:
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    if learnt := set(months) & {month_of(path) for path in options.data}:
         print(f"The bundle learnt from {', '.join(sorted(learnt))}: it looks better than it is.")
+    if left_out:
+        print(f"The baselines are left out, they have nothing to learn from: {left_out}")
     for evaluation in evaluations:
         Console().print(as_table(evaluation))
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
+def _training_files(
+    options: argparse.Namespace, months: list[str], source: TripData, progress: Progress
+) -> tuple[list[Path], str | None]:
+    """Return what the baselines learn from, or nothing and the reason."""
+    if options.train:
+        return options.train, None
+    try:
+        return training_files(months, options.data, source, progress), None
+    except TripDataError as error:
+        return [], str(error)
+
+
+def _parser() -> Parser:
+    parser = Parser(description=__doc__)
     parser.add_argument(
         "--data",
         type=Path,
@@ -65,4 +95,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -1,16 +1,24 @@
 """Train both models on months of trips and write the bundle that a function loads."""
 
-import argparse
+import signal
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":
+    # Ctrl-C during the imports, which take seconds, ends the program without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from rich.progress import Progress
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from local.arguments import Parser
 from training.download import TripData
 from training.errors import TrainingError
 from training.pipeline import Order, train
+from training.trips import require_files
+
+INTERRUPTED = 130
+"""A shell's exit status for Ctrl-C."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     data = TripData(options.cache)
     try:
+        measured = [*options.validate, *options.test]
+        require_files([*(options.data or []), *(Path(name) for name in measured if _is_file(name))])
         with Progress() as progress:
             order = Order(
                 train=options.data or data.files(options.months, progress),
@@ -27,22 +37,25 @@ def main(arguments: list[str] | None = None) -> int:
             )
             version = train(order, progress)
     except TrainingError as error:
-        print(f"train: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     print(f"version {version} is in {options.output}")
     return 0
 
 
 def _files(names: list[str], data: TripData, progress: Progress) -> list[Path]:
     """Return the files of names that are files or months."""
-    return [
-        Path(name) if name.endswith(".parquet") else data.files([name], progress)[0]
-        for name in names
-    ]
+    return [Path(name) if _is_file(name) else data.files([name], progress)[0] for name in names]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
+def _is_file(name: str) -> bool:
+    return name.endswith(".parquet")
+
+
+def _parser() -> Parser:
+    parser = Parser(description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--months",
@@ -77,4 +90,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

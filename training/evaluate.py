@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import onnx
+import pandas as pd
 from rich.box import SIMPLE
 from rich.progress import Progress
 from rich.table import Table
@@ -48,7 +49,7 @@ class Evaluation:
     Attributes:
         target: What was predicted.
         trips: For how many trips.
-        scores: The bundle's, then each baseline's.
+        scores: The bundle's, then each baseline's, if there was anything to learn from.
     """
 
     target: Target
@@ -64,7 +65,7 @@ def evaluate(
     Args:
         bundle: The bundle's folder.
         data: Parquet files to measure on.
-        train: Parquet files that the baselines learn from.
+        train: Parquet files that the baselines learn from; none: they are left out.
         progress: Shows how far it is.
 
     Raises:
@@ -72,13 +73,15 @@ def evaluate(
         BundleError: The bundle lacks its manifest or a model.
     """
     models = {target: read_model(bundle, target.name) for target in TARGETS}
-    trips, earlier = read_trips(data, progress), read_trips(train, progress)
-    task = progress.add_task("evaluate", total=len(TARGETS) * (1 + len(BASELINES)))
+    trips = read_trips(data, progress)
+    earlier = read_trips(train, progress) if train else None
+    measured = 1 + (len(BASELINES) if train else 0)
+    task = progress.add_task("evaluate", total=len(TARGETS) * measured)
     evaluations = []
     for target, (graph, learnt_from) in models.items():
         rides, truth = known(target, trips)
         scores = []
-        for name, fitted_to, predict in _predictors(graph, learnt_from, *known(target, earlier)):
+        for name, fitted_to, predict in _predictors(graph, learnt_from, target, earlier):
             exact = measure(predict(rides), truth)
             noisy = measure(predict(with_noise(rides)), truth)
             scores.append(Score(name, fitted_to, exact, noisy))
@@ -124,10 +127,13 @@ def as_table(evaluation: Evaluation) -> Table:
 
 
 def _predictors(
-    graph: onnx.ModelProto, learnt_from: int, rides: Rides, truth: Array
+    graph: onnx.ModelProto, learnt_from: int, target: Target, earlier: pd.DataFrame | None
 ) -> Iterator[tuple[str, int, Predict]]:
     """Yield each model's name, the number of trips it was fitted to, and how it predicts."""
     yield BUNDLE, learnt_from, partial(run_graph, graph)
+    if earlier is None:
+        return
+    rides, truth = known(target, earlier)
     for baseline in BASELINES:
         model = fit_baseline(baseline, rides, truth)
         trips = min(len(truth), baseline.max_trips)

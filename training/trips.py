@@ -53,6 +53,13 @@ def month_of(path: Path) -> str:
     return found.group() if found else path.stem
 
 
+def require_files(paths: Sequence[Path]) -> None:
+    """Raise a TripDataError that names the first file that is not there."""
+    for path in paths:
+        if not path.is_file():
+            raise TripDataError(f"no such file: {path}")
+
+
 def read_trips(paths: Sequence[Path], progress: Progress) -> pd.DataFrame:
     """Return the usable trips of some months, in the order of their pick-up.
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from scripts.evaluate import main
 from tests.training.city import write_month
+from training.download import TripData
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,5 +44,31 @@ def test_a_folder_that_is_no_bundle_ends_it_with_one_line(
     assert main(["--data", str(path), "--bundle", str(tmp_path)]) == 1
 
     error = capsys.readouterr().err
-    assert f"evaluate: the bundle {tmp_path} has no manifest" in error
+    assert f"error: the bundle {tmp_path} has no manifest" in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_data_that_is_missing_is_named_before_anything_is_downloaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache = tmp_path / "cache"
+
+    assert main(["--data", str(tmp_path / "nope.parquet"), "--cache", str(cache)]) == 1
+
+    assert capsys.readouterr().err == f"error: no such file: {tmp_path / 'nope.parquet'}\n"
+    assert not cache.exists()
+
+
+def test_without_a_network_the_bundle_is_measured_alone_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_month(tmp_path, "2021-02")
+    unreachable = TripData(tmp_path / "cache", "http://127.0.0.1:9", sleep=lambda _seconds: None)
+
+    assert main(["--data", str(path)], source=unreachable) == 0
+
+    printed = capsys.readouterr().out
+    assert "The baselines are left out, they have nothing to learn from: month 20" in printed
+    assert "could not be downloaded from http://127.0.0.1:9" in printed
+    assert printed.count("this bundle") == 2
+    assert "random forest" not in printed

@@ -19,7 +19,7 @@ def test_a_column_that_is_missing_ends_the_program_with_one_line(
     assert main(["--data", str(path), "--output", str(tmp_path / "models")]) == 1
 
     assert capsys.readouterr().err == (
-        f"train: month 2023-02 lacks the column DOLocationID ({path})\n"
+        f"error: month 2023-02 lacks the column DOLocationID ({path})\n"
     )
     assert not (tmp_path / "models").exists()
 
@@ -37,7 +37,7 @@ def test_months_are_taken_from_the_cache(
 def test_a_month_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--months", "2023-01,jan"]) == 1
 
-    assert capsys.readouterr().err == ("train: month is 'jan'; allowed: YYYY-MM, such as 2023-01\n")
+    assert capsys.readouterr().err == ("error: month is 'jan'; allowed: YYYY-MM, such as 2023-01\n")
 
 
 def test_a_month_is_not_both_learnt_and_measured_on(
@@ -47,7 +47,7 @@ def test_a_month_is_not_both_learnt_and_measured_on(
 
     assert main(["--data", path, "--test", path, "--output", str(tmp_path / "models")]) == 1
 
-    assert "train: both learnt and measured on: 2023-01\n" in capsys.readouterr().err
+    assert "error: both learnt and measured on: 2023-01\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["--months", "2023-01", "--data", "a.parquet"]])
@@ -58,3 +58,14 @@ def test_it_wants_months_or_files_and_not_both(
         main(arguments)
 
     assert "--months" in capsys.readouterr().err
+
+
+def test_a_file_that_is_missing_is_named_before_anything_is_downloaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    months = ["--months", "2023-01", "--cache", str(tmp_path / "cache")]
+
+    assert main([*months, "--test", str(tmp_path / "nope.parquet")]) == 1
+
+    assert capsys.readouterr().err == f"error: no such file: {tmp_path / 'nope.parquet'}\n"
+    assert not (tmp_path / "cache").exists()
