@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from streaming.errors import DeadLettersUnreadable, SettingsError
+from streaming.files import UNFINISHED
 
 
 class DeadLetterObjects(Protocol):
@@ -39,7 +40,7 @@ class FolderObjects:
             raise DeadLettersUnreadable(f"there is no folder {self._folder}")
         files = (path for path in self._folder.rglob("*") if path.is_file())
         return sorted(
-            path.relative_to(self._folder).as_posix() for path in files if path.suffix != ".tmp"
+            path.relative_to(self._folder).as_posix() for path in files if path.suffix != UNFINISHED
         )
 
     def read(self, name: str) -> bytes:
