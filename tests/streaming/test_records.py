@@ -157,6 +157,10 @@ def test_a_hand_made_record_needs_nothing_but_its_data() -> None:
     assert payload.arrived_at == NOW
 
 
+def test_a_partition_key_may_be_any_text() -> None:
+    assert first([record(b"hello", key="é𝄞")]).partition_key == "é𝄞"
+
+
 @pytest.mark.parametrize("text", ["\ud800", "x" * (TEXT_CHARACTERS + 1), 5, None])
 def test_an_id_or_a_key_that_cannot_be_written_down_counts_as_not_given(text: Any) -> None:
     odd = record(b"hello")
