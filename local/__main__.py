@@ -11,17 +11,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+if __name__ == "__main__":
+    # Ctrl-C during the imports ends the program without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from rich.console import Console
 
 from local.answers import DeadLetterFolders
-from local.arguments import rate, share, whole_number
+from local.arguments import Parser, rate_or_none, seed, share, whole_number
 from local.commands import paste_commands
 from local.demo import Demo, exit_status
 from local.display import open_display
 from local.errors import LocalError
 from local.pipeline import PREDICTIONS, RIDES, PipelineSettings, open_pipeline
 from local.rides import RideStatistics, read_statistics
-from local.sources import Rides, drawn_rides, replayed_rides
+from local.sources import Rides, drawn_rides, no_rides, replayed_rides
 from local.view import closing_lines
 from streaming.errors import StreamingError
 
@@ -31,22 +35,31 @@ BRISK_RATE = 200.0
 INTERRUPTED = 130
 """A shell's exit status for Ctrl-C."""
 
+SET_HERE = ("DEAD_LETTERS", "PREDICTIONS_STREAM_NAME", "TEST_RUN")
+"""Settings of the function that a run gives it by itself."""
+
+IMPORT_FAILED = "Runtime.ImportModuleError: Unable to import module 'lambda_function': "
+"""What Lambda writes before the reason why a function does not start."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; the exit status is 0 only if every ride is accounted for."""
-    arguments = _parser().parse_args(argv)
-    stop = threading.Event()
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.rate == 0 and (arguments.rides or arguments.data):
+        parser.error("--rate is '0'; allowed with --rides or --data: a number above 0")
+    signals = _Signals()
     try:
-        with _stopped_by_signals(stop):
-            return _run(arguments, stop)
+        with signals.handled():
+            return _run(arguments, signals)
     except (LocalError, StreamingError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {str(error).removeprefix(IMPORT_FAILED)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _run(arguments: argparse.Namespace, stop: threading.Event) -> int:
+def _run(arguments: argparse.Namespace, signals: "_Signals") -> int:
     statistics = read_statistics()
     rides = _rides(arguments, statistics)
     settings = PipelineSettings(
@@ -56,11 +69,14 @@ def _run(arguments: argparse.Namespace, stop: threading.Event) -> int:
         shards=arguments.shards,
         on_failure=arguments.on_failure,
     )
-    default_rate = GENTLE_RATE if arguments.rides is None else BRISK_RATE
+    if ignored := [name for name in SET_HERE if os.environ.get(name)]:
+        print(f"Not used from the environment, a run here has its own: {', '.join(ignored)}")
     with open_pipeline(settings, print) as pipeline:
-        print(paste_commands(pipeline.client, RIDES, PREDICTIONS))
+        if rides.count is None:
+            print(paste_commands(pipeline.client, RIDES, PREDICTIONS))
         folders = DeadLetterFolders(settings.dead_letters, settings.discarded)
-        demo = Demo(pipeline, rides, arguments.rate or default_rate, folders, stop)
+        demo = Demo(pipeline, rides, _rate(arguments), folders, signals.stop)
+        signals.running = True
         with open_display(Console(), statistics.zones) as show:
             last = demo.run(show)
     for line in closing_lines(last):
@@ -71,34 +87,55 @@ def _run(arguments: argparse.Namespace, stop: threading.Event) -> int:
     return exit_status(last.sums, rides.count)
 
 
+def _rate(arguments: argparse.Namespace) -> float:
+    if arguments.rate is not None:
+        return float(arguments.rate)
+    return GENTLE_RATE if arguments.rides is None else BRISK_RATE
+
+
 def _rides(arguments: argparse.Namespace, statistics: RideStatistics) -> Rides:
+    if arguments.rate == 0:
+        return no_rides()
     chance = {"seed": arguments.seed, "poison_share": arguments.poison}
     if arguments.data is None:
         return drawn_rides(statistics, count=arguments.rides, **chance)
     rides = replayed_rides(arguments.data, count=arguments.rides, **chance)
-    print(f"Replaying {rides.count:,} trips; rows that break the contract: {rides.skipped:,}")
+    left_out = f"; of the whole file, {rides.skipped:,} rows break the contract and are left out"
+    print(f"Replaying {rides.count:,} trips{left_out if rides.skipped else ''}")
     return rides
 
 
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Set an event at the first Ctrl-C, or when asked to end; a second Ctrl-C interrupts."""
+class _Signals:
+    """What Ctrl-C and a request to end do: before rides flow they interrupt, then they wind up.
 
-    def set_stop(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    Attributes:
+        stop: Set by the first signal while rides flow; a second Ctrl-C interrupts.
+        running: Whether rides flow.
+    """
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, set_stop) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.running = False
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        """Handle signals within this context."""
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = [signal.signal(number, self._handle) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if not self.running or (self.stop.is_set() and number == signal.SIGINT):
+            raise KeyboardInterrupt
+        self.stop.set()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m local", description="Rides in, predictions out, on this machine."
     )
     parser.add_argument(
@@ -106,14 +143,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--rate",
-        type=rate,
+        type=rate_or_none,
         metavar="R",
-        help=f"rides a second; default: {GENTLE_RATE:g}, with --rides {BRISK_RATE:g}",
+        help=f"rides a second; default: {GENTLE_RATE:g}, with --rides {BRISK_RATE:g}; 0 puts none "
+        "and waits for those of others",
     )
     parser.add_argument(
         "--data", type=Path, metavar="FILE", help="replay the trips of a green-taxi parquet file"
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="the same rides again")
+    parser.add_argument("--seed", type=seed, metavar="N", help="the same rides again")
     parser.add_argument(
         "--poison", type=share, default=0.0, metavar="SHARE", help="spoil this share of the rides"
     )
@@ -137,4 +175,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.ledger import Ledger, Prediction, Route
+from local.ledger import Dead, Ledger, Prediction, Route
 from streaming.files import UNFINISHED
 from streaming.shards import StreamRecord
 
@@ -22,8 +22,8 @@ class _Values(msgspec.Struct):
     ride_tip: float | None = None
 
 
-class _RidePredicted(msgspec.Struct):
-    prediction: _Values
+class _Predicted(msgspec.Struct):
+    prediction: msgspec.Raw
     event_id: str | None = None
 
 
@@ -38,6 +38,7 @@ class _RideStarted(msgspec.Struct):
 
 class _DeadLetter(msgspec.Struct):
     partition_key: str | None = None
+    error_message: str = "without a reason"
 
 
 class _Kinesis(msgspec.Struct, rename="camel"):
@@ -52,11 +53,16 @@ class _Event(msgspec.Struct):
     Records: list[_Record]
 
 
-class _Discarded(msgspec.Struct):
+class _RequestContext(msgspec.Struct):
+    condition: str
+
+
+class _Discarded(msgspec.Struct, rename={"request_context": "requestContext"}):
     payload: str
+    request_context: _RequestContext
 
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def read_predictions(
@@ -71,14 +77,24 @@ def read_predictions(
     """
     for record in records:
         try:
-            event = msgspec.json.decode(record.data, type=_RidePredicted)
+            event = msgspec.json.decode(record.data, type=_Predicted)
+            prediction = _prediction(record.partition_key, event.prediction)
         except UNREADABLE:
             continue
-        key, values = record.partition_key, event.prediction
-        prediction = Prediction(key=key, duration=values.ride_duration, tip=values.ride_tip)
-        if event.event_id and not ledger.knows(key):
+        if event.event_id and not ledger.knows(prediction.key):
             prediction = dataclasses.replace(prediction, route=route_of(event.event_id))
         ledger.predicted(prediction)
+
+
+def _prediction(key: str, said: msgspec.Raw) -> Prediction:
+    try:
+        values = msgspec.json.decode(said, type=_Values)
+    except msgspec.ValidationError:
+        values = _Values()
+    text = None
+    if values.ride_duration is values.ride_tip is None:
+        text = msgspec.json.format(bytes(said), indent=-1).decode()
+    return Prediction(key=key, duration=values.ride_duration, tip=values.ride_tip, text=text)
 
 
 class RouteLookUp:
@@ -150,34 +166,36 @@ class DeadLetterFolders:
 
     def read(self, ledger: Ledger) -> None:
         """Tell the ledger of what is new since the last time."""
-        self._read_new(self._dead_letters.rglob("*.jsonl"), _letter_keys, ledger)
+        self._read_new(self._dead_letters.rglob("*.jsonl"), _letters, ledger)
         files = (
             path
             for path in self._discarded.rglob("*")
             if path.is_file() and path.suffix != UNFINISHED
         )
-        self._read_new(files, _discarded_keys, ledger)
+        self._read_new(files, _given_up, ledger)
 
     def _read_new(
         self,
         paths: Iterable[Path],
-        keys_of: Callable[[bytes], Iterator[str | None]],
+        dead_in: Callable[[bytes], Iterator[Dead]],
         ledger: Ledger,
     ) -> None:
         for path in paths:
             if path in self._read:
                 continue
             self._read.add(path)
-            for key in keys_of(path.read_bytes()):
-                ledger.dead(key)
+            for record in dead_in(path.read_bytes()):
+                ledger.dead(record)
 
 
-def _letter_keys(lines: bytes) -> Iterator[str | None]:
+def _letters(lines: bytes) -> Iterator[Dead]:
     for line in lines.splitlines():
-        yield msgspec.json.decode(line, type=_DeadLetter).partition_key
+        letter = msgspec.json.decode(line, type=_DeadLetter)
+        yield Dead(letter.partition_key, letter.error_message)
 
 
-def _discarded_keys(invocation_record: bytes) -> Iterator[str | None]:
-    payload = msgspec.json.decode(invocation_record, type=_Discarded).payload
-    for record in msgspec.json.decode(payload, type=_Event).Records:
-        yield record.kinesis.partition_key
+def _given_up(invocation_record: bytes) -> Iterator[Dead]:
+    discarded = msgspec.json.decode(invocation_record, type=_Discarded)
+    reason = f"given up by the event source mapping: {discarded.request_context.condition}"
+    for record in msgspec.json.decode(discarded.payload, type=_Event).Records:
+        yield Dead(record.kinesis.partition_key, reason)

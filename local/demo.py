@@ -37,7 +37,7 @@ class Demo:
 
     Args:
         pipeline: Runs already.
-        rides: What to put.
+        rides: What to put; without a count, the run ends only when it is told to.
         rate: Rides a second.
         folders: Where dead letters appear.
         stop: Set by whoever wants the run to end.
@@ -124,6 +124,8 @@ class Demo:
                 self._ledger.refused(batch[place] for place in outcome.refused)
                 if outcome.failure:
                     raise StreamError(outcome.failure)
+            if self._rides.count is None:
+                self._stop.wait()
         finally:
             self._all_put.set()
 
@@ -151,7 +153,7 @@ class Demo:
             sums=replace(sums, duplicates=sums.duplicates + self._reader.duplicates),
             goal=self._rides.count,
             elapsed=now - self._started,
-            per_second=self._meter.rate(now, sums.predicted),
+            per_second=self._meter.rate(now, sums.predicted + sums.others),
             p50=p50,
             p99=p99,
             iterator_age=mapping.iterator_age_ms,
@@ -159,6 +161,7 @@ class Demo:
             function_errors=mapping.function_errors,
             recent=self._ledger.recent(),
             recent_others=self._ledger.recent_others(),
+            newest_dead=self._ledger.newest_dead(),
         )
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from rich.console import Console
 from rich.live import Live
 
-from local.view import Snapshot, Zones, plain_line, plain_prediction, render
+from local.view import Snapshot, Zones, plain_dead, plain_line, plain_prediction, render
 
 LINE_SECONDS = 1.0
 
@@ -34,7 +34,7 @@ def open_display(
 
 
 class PlainLines:
-    """A line a second, and one for each ride that somebody else put.
+    """A line a second, one for the newest dead letter, and one for each ride that others put.
 
     Args:
         console: Where to show.
@@ -48,6 +48,7 @@ class PlainLines:
         self._clock = clock
         self._next_line = clock()
         self._others = 0
+        self._dead = ""
 
     def __call__(self, snapshot: Snapshot) -> None:
         """Show a snapshot, if it is time for a line."""
@@ -58,6 +59,10 @@ class PlainLines:
         if self._clock() >= self._next_line:
             self._next_line = self._clock() + LINE_SECONDS
             self._print(plain_line(snapshot))
+            dead = plain_dead(snapshot.newest_dead) if snapshot.newest_dead else ""
+            if dead != self._dead:
+                self._print(dead)
+            self._dead = dead
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -27,6 +27,7 @@ class Prediction:
         route: Pickup and dropoff zone; None if not known.
         latency: Seconds from the put until the prediction could be read; None for a ride that
             somebody else put.
+        text: What it says, as JSON, if it is no ride's: a model of another kind made it.
     """
 
     key: str
@@ -34,6 +35,20 @@ class Prediction:
     tip: float | None
     route: Route | None = None
     latency: float | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A record that no prediction will come for.
+
+    Attributes:
+        key: Its partition key; None if not known.
+        reason: Why.
+    """
+
+    key: str | None
+    reason: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,6 +108,7 @@ class Ledger:
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
         self._recent: deque[Prediction] = deque(maxlen=RECENT)
         self._recent_others: deque[Prediction] = deque(maxlen=RECENT)
+        self._newest_dead: Dead | None = None
         self._changed = clock()
 
     def put(self, rides: Iterable[OutgoingRide]) -> None:
@@ -133,13 +149,11 @@ class Ledger:
             self._latencies.append(latency)
             self._recent.append(dataclasses.replace(prediction, route=route, latency=latency))
 
-    def dead(self, key: str | None) -> None:
-        """Match a dead letter with its ride; a letter that was written twice counts once.
-
-        Args:
-            key: The partition key of the record; None if not known.
-        """
+    def dead(self, record: Dead) -> None:
+        """Match a dead letter with its ride; a letter that was written twice counts once."""
+        key = record.key
         with self._lock:
+            self._newest_dead = record
             if key is not None and key in self._answered:
                 return
             if key is None or self._outstanding.pop(key, None) is None:
@@ -170,6 +184,11 @@ class Ledger:
         """Give the last predictions of rides that somebody else put, the newest first."""
         with self._lock:
             return list(reversed(self._recent_others))
+
+    def newest_dead(self) -> Dead | None:
+        """Give the record that was found last among the dead letters, whoever put it."""
+        with self._lock:
+            return self._newest_dead
 
     def idle(self) -> float:
         """Give the seconds since a ride was put or answered."""

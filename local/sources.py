@@ -18,13 +18,18 @@ class Rides:
 
     Attributes:
         rides: In the order to put them.
-        count: How many there are; None: they never end.
+        count: How many there are; None: nobody waits for their end.
         skipped: Rows of a file that break the contract and are left out.
     """
 
     rides: Iterator[OutgoingRide]
     count: int | None
     skipped: int = 0
+
+
+def no_rides() -> Rides:
+    """Put nothing: rides come from others."""
+    return Rides(iter(()), None)
 
 
 def drawn_rides(

@@ -10,13 +10,18 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from local.ledger import Prediction, Route, Sums
+from local.ledger import Dead, Prediction, Route, Sums
 
 Zones = Mapping[int, tuple[str, str]]
 """TLC zone to (borough, zone name)."""
 
 NOT_YET = "-"
+BY_OTHERS = "put by others"
 MILLISECONDS_BELOW = 10.0
+WHOLE_SECONDS_FROM = 100.0
+VALUE_WIDTHS = (9, 8, 7)
+"""Characters of the three columns of figures, so that all of them fit into 80."""
+
 LATEST_PREDICTIONS = 8
 LATEST_OF_OTHERS = 3
 """A ride that a person puts stays on the screen, however fast the others go by."""
@@ -38,6 +43,7 @@ class Snapshot:
         function_errors: How many invocations failed.
         recent: The last predictions, the newest first.
         recent_others: The same, of rides that somebody else put.
+        newest_dead: What was found last among the dead letters.
     """
 
     sums: Sums
@@ -51,6 +57,7 @@ class Snapshot:
     function_errors: int
     recent: Sequence[Prediction]
     recent_others: Sequence[Prediction]
+    newest_dead: Dead | None
 
 
 def render(snapshot: Snapshot, zones: Zones) -> RenderableType:
@@ -58,14 +65,18 @@ def render(snapshot: Snapshot, zones: Zones) -> RenderableType:
     parts: list[RenderableType] = [_figures(snapshot)]
     if snapshot.goal is not None:
         parts.append(_progress(snapshot, snapshot.goal))
+    if snapshot.newest_dead is not None:
+        line = plain_dead(snapshot.newest_dead)
+        parts.append(Text(line, style="yellow", no_wrap=True, overflow="ellipsis"))
     parts.append(_predictions(snapshot, zones))
-    return Panel(
+    panel = Panel(
         Group(*parts),
         title="[bold]rides in, predictions out[/]",
-        subtitle="[dim]Ctrl-C stops and sums up[/]",
         border_style="cyan",
         padding=(0, 1),
     )
+    # The last line is short, so that the terminal's own ^C behind it does not move the others.
+    return Group(panel, Text("Ctrl-C stops and sums up", style="dim"))
 
 
 def plain_line(snapshot: Snapshot) -> str:
@@ -82,7 +93,14 @@ def plain_line(snapshot: Snapshot) -> str:
 def plain_prediction(prediction: Prediction, zones: Zones) -> str:
     """Say a prediction in one line."""
     ride, route, duration, tip, _ = _cells(prediction, zones)
+    if prediction.text is not None:
+        return f"{ride}  {route}"
     return f"ride {ride}  {route}  {duration}  {tip}"
+
+
+def plain_dead(record: Dead) -> str:
+    """Say what was found among the dead letters, and why, in one line."""
+    return f"dead letter {_printable(record.key or NOT_YET)}: {_printable(record.reason)}"
 
 
 def closing_lines(snapshot: Snapshot) -> list[str]:
@@ -97,8 +115,8 @@ def closing_lines(snapshot: Snapshot) -> list[str]:
     }
     if_any = {
         "not taken by Kinesis": sums.refused,
-        "predictions of other rides": sums.others,
-        "dead letters of other records": sums.other_dead,
+        f"{BY_OTHERS}, predicted": sums.others,
+        f"{BY_OTHERS}, dead-lettered": sums.other_dead,
     }
     rows = {**always, **{name: count for name, count in if_any.items() if count}}
     answered = sums.predicted + sums.dead
@@ -113,12 +131,13 @@ def closing_lines(snapshot: Snapshot) -> list[str]:
 def _figures(snapshot: Snapshot) -> Table:
     sums = snapshot.sums
     dead = sums.dead + sums.other_dead
+    others = sums.others + sums.other_dead
     columns = (
         (
             ("rides in", f"{sums.put:,}", "bold"),
             ("predictions out", f"{sums.predicted:,}", "bold green"),
             ("rides/s", f"{snapshot.per_second:,.0f}", "bold"),
-            ("put by others", f"{sums.others:,}", "magenta" if sums.others else ""),
+            (BY_OTHERS, f"{others:,}", "magenta" if others else ""),
         ),
         (
             ("end to end p50", _seconds(snapshot.p50), ""),
@@ -138,10 +157,10 @@ def _figures(snapshot: Snapshot) -> Table:
         ),
     )
     table = Table.grid(padding=(0, 1), expand=True)
-    for _ in columns:
+    for width in VALUE_WIDTHS:
         table.add_column(style="dim", no_wrap=True)
-        table.add_column(justify="right", no_wrap=True, ratio=1)
-        table.add_column(width=2)
+        table.add_column(justify="right", no_wrap=True, min_width=width)
+        table.add_column(ratio=1)  # what a wider terminal has to spare
     for row in zip(*columns, strict=True):
         table.add_row(
             *(cell for name, value, style in row for cell in (name, Text(value, style), ""))
@@ -159,27 +178,31 @@ def _progress(snapshot: Snapshot, goal: int) -> Table:
 
 
 def _predictions(snapshot: Snapshot, zones: Zones) -> Table:
+    room = max(LATEST_OF_OTHERS, LATEST_PREDICTIONS - len(snapshot.recent))
+    others = snapshot.recent_others[:room]
+    shown = [*others, *snapshot.recent[: LATEST_PREDICTIONS - len(others)]]
+    of_rides = not shown or any(prediction.text is None for prediction in shown)
     table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1), pad_edge=False)
-    table.add_column("ride", no_wrap=True)
-    table.add_column("from → to", ratio=1, no_wrap=True, overflow="ellipsis")
-    for name in ("duration", "tip", "end to end"):
+    table.add_column("ride" if of_rides else "key", no_wrap=True)
+    what = "from → to" if of_rides else "prediction"
+    table.add_column(what, ratio=1, no_wrap=True, overflow="ellipsis")
+    for name in (*(("duration", "tip") if of_rides else ()), "end to end"):
         table.add_column(name, justify="right", no_wrap=True)
-    others = snapshot.recent_others[:LATEST_OF_OTHERS]
-    for prediction in others:
-        table.add_row(*_cells(prediction, zones), style="bold magenta")
-    for prediction in snapshot.recent[: LATEST_PREDICTIONS - len(others)]:
-        table.add_row(*_cells(prediction, zones))
+    for prediction in shown:
+        key, said, *numbers, latency = map(Text, _cells(prediction, zones))
+        style = "bold magenta" if prediction.latency is None else ""
+        table.add_row(key, said, *(numbers if of_rides else ()), latency, style=style)
     return table
 
 
 def _cells(prediction: Prediction, zones: Zones) -> tuple[str, str, str, str, str]:
     duration, tip = prediction.duration, prediction.tip
     return (
-        prediction.key,
-        _route(prediction.route, zones),
+        _printable(prediction.key),
+        _route(prediction.route, zones) if prediction.text is None else _printable(prediction.text),
         NOT_YET if duration is None else f"{duration:.1f} min",
         NOT_YET if tip is None else f"${tip:.2f}",
-        "put by hand" if prediction.latency is None else _seconds(prediction.latency),
+        BY_OTHERS if prediction.latency is None else _seconds(prediction.latency),
     )
 
 
@@ -190,10 +213,17 @@ def _route(route: Route | None, zones: Zones) -> str:
     return f"{pickup} → {dropoff}"
 
 
+def _printable(text: str) -> str:
+    """Take out what would steer the terminal: others choose their keys and what they write."""
+    return "".join(character if character.isprintable() else "·" for character in text)
+
+
 def _seconds(value: float | None) -> str:
     if value is None:
         return NOT_YET
-    return f"{value * 1000:,.0f} ms" if value < MILLISECONDS_BELOW else f"{value:,.1f} s"
+    if value < MILLISECONDS_BELOW:
+        return f"{value * 1000:,.0f} ms"
+    return f"{value:.1f} s" if value < WHOLE_SECONDS_FROM else f"{value:,.0f} s"
 
 
 def _milliseconds(value: float | None) -> str:

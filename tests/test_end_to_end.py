@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -21,7 +22,7 @@ DEADLINE_SECONDS = 60.0
 UNUSABLE = {"AWS_PROFILE": "not-there", "HTTP_PROXY": "http://127.0.0.1:1"}
 """What a machine may have set up: an embedded Kinesis must not care."""
 
-SMALLEST_EVENT = {
+SMALLEST_EVENT: dict[str, Any] = {
     "ride": {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66},
     "ride_id": 256,
 }
@@ -128,10 +129,49 @@ def test_a_ride_put_by_hand_is_answered_and_ctrl_c_leaves_nothing_behind(
     run.process.send_signal(signal.SIGINT)
     assert run.end() == 0
     assert run.count("outstanding") == 0
-    assert run.count("predictions of other rides") == 1
+    assert run.count("put by others, predicted") == 1
     with pytest.raises(EndpointConnectionError):
         client.list_streams()
     client.close()
+
+
+def test_without_rides_of_its_own_a_run_waits_for_those_of_others(
+    start: Callable[..., Run],
+) -> None:
+    run = start("--rate", "0")
+    endpoint_url = run.wait_for(r"aws kinesis put-record --endpoint-url (\S+)")[1]
+    client = kinesis_client(endpoint_url, isolated=True)
+    for ride_id, distance in ((256, 3.66), (257, -1)):
+        ride = {**SMALLEST_EVENT["ride"], "trip_distance": distance}
+        data = json.dumps({"ride_id": ride_id, "ride": ride}).encode()
+        client.put_record(StreamName="ride_events", PartitionKey=str(ride_id), Data=data)
+    run.wait_for(r"ride 256 .*→ .* min +\$\d")
+    run.wait_for(r"dead letter 257: ride\.trip_distance is -1")
+    run.process.send_signal(signal.SIGINT)
+    assert run.end() == 0
+    assert run.count("rides put") == 0
+    assert run.count("put by others, predicted") == 1
+    assert run.count("put by others, dead-lettered") == 1
+    client.close()
+
+
+def test_ctrl_c_while_things_start_ends_at_once_without_a_word(start: Callable[..., Run]) -> None:
+    run = start()
+    run.wait_for("Starting an embedded Kinesis")
+    run.process.send_signal(signal.SIGINT)
+    assert run.end() == 130
+    assert len(run.lines) == 1
+
+
+def test_a_function_that_does_not_start_is_one_line_that_says_why(
+    start: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "LOUD")
+    monkeypatch.setenv("DEAD_LETTERS", "s3://mine/letters")
+    run = start("--rides", "5")
+    assert run.end() == 1
+    assert run.lines[-1].startswith("error: LOG_LEVEL is 'LOUD'; allowed: DEBUG, INFO")
+    assert "Not used from the environment, a run here has its own: DEAD_LETTERS" in run.lines
 
 
 def test_a_run_that_is_stopped_before_its_last_ride_has_failed(start: Callable[..., Run]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.answers import DeadLetterFolders, RouteLookUp, read_predictions
-from local.ledger import Ledger, Route, Sums
+from local.ledger import Dead, Ledger, Route, Sums
 from local.mapping.destination import (
     Discarded,
     FolderDestination,
@@ -57,11 +57,27 @@ def test_a_function_with_one_model_answers_one_value() -> None:
     assert (seen.duration, seen.tip) == (None, 2.41)
 
 
-@pytest.mark.parametrize("data", [b"not JSON", b"\xff", b"[]", b'{"prediction": 3}', b"{}"])
+@pytest.mark.parametrize("data", [b"not JSON", b"\xff", b"[]", b"{}", b'{"prediction": "\xff"}'])
 def test_what_is_no_prediction_is_passed_over(data: bytes) -> None:
     ledger = ledger_of("1")
     read_predictions([record("1", data)], ledger, nowhere)
     assert ledger.sums() == Sums(put=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ({"label": "ok", "score": [0.9, 0.1]}, '{"label":"ok","score":[0.9,0.1]}'),
+        ({"ride_duration": "long"}, '{"ride_duration":"long"}'),
+        (3, "3"),
+    ],
+    ids=str,
+)
+def test_what_another_model_says_is_kept_as_it_is(said: Any, text: str) -> None:
+    ledger = ledger_of()
+    read_predictions([record("9", json.dumps({"prediction": said}).encode())], ledger, nowhere)
+    (seen,) = ledger.recent_others()
+    assert (seen.key, seen.duration, seen.tip, seen.text) == ("9", None, None, text)
 
 
 def test_only_rides_that_somebody_else_put_are_looked_up() -> None:
@@ -163,6 +179,7 @@ class TestDeadLetterFolders:
         letters.write([self.letter("2", "c"), self.letter(None, "d")])
         folders.read(ledger)
         assert ledger.sums() == Sums(put=2, dead=2, other_dead=2)
+        assert ledger.newest_dead() == Dead(None, "ride is missing")
 
     def test_records_that_the_mapping_discarded_count_as_dead(self, tmp_path: Path) -> None:
         ledger = ledger_of("1", "2")
@@ -178,6 +195,8 @@ class TestDeadLetterFolders:
         FolderDestination(tmp_path).put("aws/lambda/uuid/shardId-000000000000/object", body)
         DeadLetterFolders(tmp_path / "dead", tmp_path).read(ledger)
         assert ledger.sums() == Sums(put=2, dead=2)
+        reason = "given up by the event source mapping: RetryAttemptsExhausted"
+        assert ledger.newest_dead() == Dead("2", reason)
 
     def test_a_file_that_is_still_being_written_is_read_when_it_is_whole(
         self, tmp_path: Path
@@ -188,7 +207,8 @@ class TestDeadLetterFolders:
         unfinished.write_bytes(b'{"payl')
         folders.read(ledger)
         event = {"Records": [{"kinesis": {"partitionKey": "1"}}]}
-        unfinished.write_text(json.dumps({"payload": json.dumps(event)}))
+        whole = {"payload": json.dumps(event), "requestContext": {"condition": "RecordAgeExceeded"}}
+        unfinished.write_text(json.dumps(whole))
         unfinished.rename(tmp_path / "object")
         folders.read(ledger)
         assert ledger.sums() == Sums(put=1, dead=1)

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from local.display import PlainLines, open_display
-from local.ledger import Prediction, Sums
+from local.ledger import Dead, Prediction, Sums
 from local.view import Snapshot
 from tests.fakes.clock import Clock
 
@@ -25,6 +25,7 @@ def snapshot(**changes: Any) -> Snapshot:
         "function_errors": 0,
         "recent": [],
         "recent_others": [],
+        "newest_dead": None,
     }
     return Snapshot(**{**values, **changes})
 
@@ -76,6 +77,16 @@ def test_each_ride_that_somebody_else_put_is_printed_once(
         "ride 256  Jamaica → Saint Albans  21.3 min  $2.40",
         "ride 257  Jamaica → Saint Albans  21.3 min  $2.40",
     ]
+
+
+def test_a_new_dead_letter_is_printed_once_with_its_reason(
+    lines: PlainLines, clock: Clock, output: io.StringIO
+) -> None:
+    for newest in (None, Dead("257", "ride is missing"), Dead("257", "ride is missing")):
+        lines(snapshot(newest_dead=newest))
+        clock.advance(1.0)
+    printed = [line for line in output.getvalue().splitlines() if "rides in" not in line]
+    assert printed == ["dead letter 257: ride is missing"]
 
 
 def test_without_a_terminal_there_are_plain_lines(output: io.StringIO, clock: Clock) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from local.ledger import Ledger, Meter, Prediction, Sums
+from local.ledger import Dead, Ledger, Meter, Prediction, Sums
 from local.producing import OutgoingRide
 from tests.fakes.clock import Clock
 
@@ -11,6 +11,10 @@ def ride(key: str) -> OutgoingRide:
 
 def prediction(key: str) -> Prediction:
     return Prediction(key=key, duration=21.3, tip=2.41)
+
+
+def dead(key: str | None) -> Dead:
+    return Dead(key, "ride is missing")
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def test_a_ride_is_outstanding_until_it_is_predicted(ledger: Ledger) -> None:
 def test_every_ride_predicted_or_dead_is_accounted_for(ledger: Ledger) -> None:
     ledger.put([ride("1"), ride("2")])
     ledger.predicted(prediction("1"))
-    ledger.dead("2")
+    ledger.dead(dead("2"))
     assert ledger.sums() == Sums(put=2, predicted=1, dead=1)
     assert ledger.sums().accounted_for
 
@@ -56,8 +60,8 @@ def test_a_second_prediction_is_a_duplicate(ledger: Ledger) -> None:
 
 def test_a_dead_letter_written_twice_counts_once(ledger: Ledger) -> None:
     ledger.put([ride("1")])
-    ledger.dead("1")
-    ledger.dead("1")
+    ledger.dead(dead("1"))
+    ledger.dead(dead("1"))
     assert ledger.sums() == Sums(put=1, dead=1)
 
 
@@ -65,12 +69,20 @@ def test_rides_of_others_do_not_disturb_the_sums(ledger: Ledger) -> None:
     ledger.put([ride("1")])
     ledger.predicted(prediction("256"))
     ledger.predicted(prediction("1"))
-    ledger.dead("257")
-    ledger.dead(None)
+    ledger.dead(dead("257"))
+    ledger.dead(dead(None))
     sums = ledger.sums()
     assert sums == Sums(put=1, predicted=1, others=1, other_dead=2)
     assert sums.accounted_for
     assert [other.key for other in ledger.recent_others()] == ["256"]
+
+
+def test_the_newest_dead_letter_is_remembered_whoever_put_the_record(ledger: Ledger) -> None:
+    assert ledger.newest_dead() is None
+    ledger.put([ride("1")])
+    ledger.dead(dead("1"))
+    ledger.dead(Dead("257", "ride.trip_distance is -1"))
+    assert ledger.newest_dead() == Dead("257", "ride.trip_distance is -1")
 
 
 def test_the_ledger_knows_the_rides_of_this_run_alone(ledger: Ledger) -> None:
@@ -116,7 +128,7 @@ def test_idle_time_starts_anew_with_each_put_and_answer(ledger: Ledger, clock: C
     ledger.put([ride("1"), ride("2")])
     clock.advance(3)
     assert ledger.idle() == 3
-    ledger.dead("1")
+    ledger.dead(dead("1"))
     clock.advance(2)
     ledger.predicted(prediction("256"))
     assert ledger.idle() == 2
