@@ -14,7 +14,7 @@ from benchmarks.fuzz.draw import ARRIVED, aggregate, draw_event, record
 from model import RideFeatures, load_model
 from streaming.accounts import Accounts
 from streaming.aggregates import AGGREGATE_MAGIC
-from streaming.consumer import Consumer
+from streaming.consumer import Consumer, Model
 from streaming.dead_letters import S3DeadLetters
 from streaming.errors import (
     CorruptRecord,
@@ -132,11 +132,15 @@ def fuzz_letters(data: bytes) -> None:
         entry["PartitionKey"].encode()
 
 
-def check_batch(event: Any) -> None:
-    """Hand an event to a consumer and check everything that comes out of it."""
+def check_batch(event: Any, model: Model[RideFeatures] = MODEL) -> None:
+    """Hand an event to a consumer and check everything that comes out of it.
+
+    Raises:
+        BrokenPromise: Something is lost, or no prediction.
+    """
     sink = Sink()
     consumer = Consumer(
-        MODEL,
+        model,
         publisher=Publisher(sink, "ride_predictions"),
         dead_letters=S3DeadLetters(lambda: sink, "dead", ""),
         telemetry=TELEMETRY,
@@ -185,8 +189,9 @@ def _check_prediction(values: Mapping[str, Any], partition_key: str) -> None:
     _hold(str(values["ride_id"]) == partition_key, "another ride's partition key")
     _hold(1 <= len(partition_key) <= PARTITION_KEY_CHARACTERS, "no partition key")
     for name in ("ride_duration", "ride_tip"):
-        _hold(math.isfinite(values[name]), f"{name} is not finite")
-        _hold(values[name] >= 0, f"{name} is negative")
+        value = values[name]  # JSON has no NaN: it is written as null
+        _hold(value is not None and math.isfinite(value), f"{name} is not finite")
+        _hold(value >= 0, f"{name} is negative")
 
 
 def _refuse(constant: str) -> None:
