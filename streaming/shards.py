@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from streaming.errors import StreamError, StreamUnavailable
 from streaming.positions import LATEST, TRIM_HORIZON, IteratorType, Shard, StartingPosition
@@ -94,7 +94,7 @@ def list_shards(client: KinesisReads, stream_name: str) -> list[Shard]:
             for page in _pages(client, stream_name)
             for shard in page["Shards"]
         ]
-    except (ClientError, BotoCoreError) as error:
+    except Exception as error:  # botocore's parser raises anything on what is no answer
         raise _stream_error(stream_name, error) from error
 
 
@@ -240,7 +240,6 @@ class ShardReader:
         logger.warning("%s: %s; trying again", self.shard_id, stream_error)
         self.due = self._clock() + READ_INTERVAL_SECONDS + backoff(self._failures, self._jitter)
         self._failures += 1
-
 
     def _is_early(self, error: Exception) -> bool:
         """Tell whether Kinesis refused a time that has not come yet by its own clock."""

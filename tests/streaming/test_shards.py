@@ -218,6 +218,17 @@ def test_what_is_no_answer_loses_no_record(kinesis: FakeKinesis, clock: Clock, a
     assert data(reader.read()) == [b"0"]
 
 
+@pytest.mark.parametrize("page", [{}, None, {"Shards": [{}]}])
+def test_what_is_no_list_of_shards_may_come_right(page: Any) -> None:
+    class Garbled:
+        def list_shards(self, **_: Any) -> Any:
+            return page
+
+    client: Any = Garbled()
+    with pytest.raises(StreamUnavailable, match="cannot read the stream 'rides'"):
+        list_shards(client, "rides")
+
+
 def test_iterators_that_expire_at_once_are_asked_for_in_peace(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
