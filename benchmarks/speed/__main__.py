@@ -163,9 +163,11 @@ def _growth(worker: NewWorker, times: int) -> list[Growth]:
 
 
 def _drawn(table: TableOf) -> Table:
-    drawn = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD)
+    named = any(table.header)
+    drawn = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD, show_header=named)
     for index, name in enumerate(table.header):
-        drawn.add_column(name, justify="right" if index else "left")
+        numbers = named and index > 0
+        drawn.add_column(name, justify="right" if numbers else "left", no_wrap=index == 0)
     for row in table.rows:
         drawn.add_row(*row)
     return drawn

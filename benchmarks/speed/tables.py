@@ -130,10 +130,10 @@ def _end_to_end(results: Results) -> TableOf:
         for each in results.latency
     ]
     rows += [
-        (f"sustained, {each.shards} shards", f"{each.rides_per_second:,.0f} rides/s")
+        (f"at most, with shards: {each.shards}", f"{each.rides_per_second:,.0f} rides/s")
         for each in results.sustained
     ]
-    return TableOf("End to end on this machine, with the embedded Kinesis", ("", ""), rows)
+    return TableOf("End to end on this machine", ("", ""), rows)
 
 
 def _growth(results: Results) -> TableOf:
