@@ -155,10 +155,11 @@ def _growth(results: Results) -> TableOf:
 
 
 def _costs(results: Results) -> TableOf:
+    settings = plans(results)
     rows = [
         (
             f"{each.rate:,.0f} {each.program}",
-            f"{each.memory_mb:,} {each.architecture}",
+            f"{each.memory_mb:,}",
             f"{each.window} s",
             f"{each.batch:,}",
             f"{each.shards_in:,}+{each.shards_out:,}",
@@ -166,14 +167,16 @@ def _costs(results: Results) -> TableOf:
             f"{each.kinesis_dollars:,.4f}",
             f"{each.dollars:,.4f}",
         )
-        for each in plans(results)
+        for each in settings
     ]
+    architectures = " or ".join(sorted({each.architecture for each in settings}))
     header = ("rides/s", "MB", "window", "batch", "shards", "Lambda", "Kinesis", "sum")
-    return TableOf("A million rides in the cheapest setting, US$", header, rows)
+    title = f"A million rides in the cheapest setting, US$ ({architectures})"
+    return TableOf(title, header, rows)
 
 
 def _sizing(results: Results) -> TableOf:
-    header = ("rides/s", "shards", "batch", "MB", "ms", "parallel", "at a time", "US$ a million")
+    header = ("rides/s", "shards", "batch", "MB", "ms", "parallel", "at a time", "US$")
     rows = [
         (
             f"{each.rate:,.0f}",
@@ -187,7 +190,9 @@ def _sizing(results: Results) -> TableOf:
         )
         for each in sizing(results)
     ]
-    return TableOf("What a rate takes, without a batch window", header, rows)
+    return TableOf(
+        "What a rate takes without a batch window, and US$ for a million rides", header, rows
+    )
 
 
 def _rate(cell: Throughput | None) -> str:
