@@ -164,7 +164,13 @@ def _growth(worker: NewWorker, times: int) -> list[Growth]:
 
 def _drawn(table: TableOf) -> Table:
     named = any(table.header)
-    drawn = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD, show_header=named)
+    drawn = Table(
+        title=table.title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_header=named,
+    )
     for index, name in enumerate(table.header):
         numbers = named and index > 0
         drawn.add_column(name, justify="right" if numbers else "left", no_wrap=index == 0)
