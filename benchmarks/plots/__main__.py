@@ -18,6 +18,7 @@ STAGE_COLOURS = ("#0b6e99", "#2e8fb5", "#6fb6cf", "#a9d5e2", "#c9a227", "#c77700
 RATES = np.logspace(0, 6, 61)
 OWN = ("streaming", "model", "lambda_function")
 SMALL_MS = 4.0
+MODELS_AND_CLIENT, FIRST_PREDICTION = "models and client", "first prediction"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -91,7 +92,7 @@ def draw_start(results: Results, folder: Path) -> None:
     with picture(folder / "start.svg", title, size=(8.0, 4.2)) as axes:
         begun = 0.0
         for row, (name, milliseconds) in enumerate(bars):
-            colour = GREY if name in ours.packages else COLOURS[OURS]
+            colour = COLOURS[OURS] if name in (MODELS_AND_CLIENT, FIRST_PREDICTION) else GREY
             axes.barh(row, milliseconds, left=begun, color=colour)
             begun += milliseconds
             axes.text(begun, row, f" {milliseconds:.0f}", va="center", fontsize=9)
@@ -108,21 +109,19 @@ def start_bars(
     """Give the parts of a start and their milliseconds, in order.
 
     Args:
-        packages: Milliseconds of import by package; imports were timed in another process, whose
-            sum is not quite this one's.
-        imported: Seconds until the handler was imported.
+        packages: Milliseconds of import by package, from a process of its own that is slower for
+            being timed; they are scaled to what the import took.
+        imported: Seconds until the handler was imported, the interpreter's own start included.
         predicted: Seconds until it had predicted.
     """
-    bars = [(name, each) for name, each in packages.items() if each >= SMALL_MS and name not in OWN]
-    others = sum(each for name, each in packages.items() if each < SMALL_MS and name not in OWN)
-    own = sum(packages.get(name, 0.0) for name in OWN)
-    rest = 1000 * imported - sum(packages.values())
+    scale = 1000 * imported / sum(packages.values())
+    scaled = {name: scale * milliseconds for name, milliseconds in packages.items()}
+    others = {name: each for name, each in scaled.items() if name not in OWN}
     return [
-        ("interpreter", max(rest, 0.0)),
-        *bars,
-        ("other packages", others),
-        ("models and client", own),
-        ("first prediction", 1000 * (predicted - imported)),
+        *((name, each) for name, each in others.items() if each >= SMALL_MS),
+        ("other packages", sum(each for each in others.values() if each < SMALL_MS)),
+        (MODELS_AND_CLIENT, sum(scaled.get(name, 0.0) for name in OWN)),
+        (FIRST_PREDICTION, 1000 * (predicted - imported)),
     ]
 
 

@@ -30,7 +30,7 @@ class Prices(msgspec.Struct, frozen=True):
     """List prices, US dollars, us-east-1, without free tiers and discounts.
 
     Attributes:
-        seen: The month in which they were looked up.
+        seen: The month in which they were written down.
         gb_second: Lambda's, by architecture.
         million_requests: Lambda's.
         shard_hour: Kinesis's, provisioned.
@@ -89,9 +89,9 @@ class Traffic(msgspec.Struct, frozen=True):
     """
 
     rate: float
-    ride_bytes: int = 200
+    ride_bytes: int = 190
     prediction_bytes: int = 330
-    envelope_bytes: int = 700
+    envelope_bytes: int = 810
 
     def shards(self, record_bytes: int) -> int:
         """Give the shards that a stream of such records needs."""
