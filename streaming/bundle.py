@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from streaming.errors import ModelBundleError
+from streaming.locations import parse_location
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -85,6 +85,7 @@ def read_bundle(location: str, targets: Iterable[str], s3_client: Callable[[], A
     Raises:
         ModelBundleError: A file is missing or is not what the manifest says, the manifest cannot
             be read, or it lacks a target.
+        SettingsError: The location is a URL of another kind.
     """
     read = _reader(location, s3_client)
     manifest = _manifest(location, read(MANIFEST))
@@ -119,12 +120,12 @@ def _manifest(location: str, content: bytes) -> Manifest:
 
 
 def _reader(location: str, s3_client: Callable[[], Any]) -> Callable[[str], bytes]:
-    parts = urlsplit(location)
-    if parts.scheme != "s3":
-        return lambda name: _read_file(Path(location), name)
+    # A bundle's folder is named as a path, so that the usual case needs no URL.
+    place = parse_location("MODEL_LOCATION", location) if "://" in location else Path(location)
+    if isinstance(place, Path):
+        return lambda name: _read_file(place, name)
     client = s3_client()
-    prefix = parts.path.strip("/")
-    return lambda name: _read_object(client, parts.netloc, f"{prefix}/{name}".lstrip("/"))
+    return lambda name: _read_object(client, place.name, f"{place.prefix}/{name}".lstrip("/"))
 
 
 def _read_file(folder: Path, name: str) -> bytes:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from streaming.errors import DeadLettersUnreadable, SettingsError
+from streaming.errors import DeadLettersUnreadable
 from streaming.files import UNFINISHED
+from streaming.locations import parse_location
 
 
 class DeadLetterObjects(Protocol):
@@ -115,9 +115,7 @@ def open_objects(location: str, s3_client: Callable[[], Any]) -> DeadLetterObjec
     Raises:
         SettingsError: It is neither.
     """
-    parts = urlsplit(location)
-    if parts.scheme == "file" and not parts.netloc and parts.path:
-        return FolderObjects(Path(unquote(parts.path)))
-    if parts.scheme == "s3" and parts.netloc:
-        return S3Objects(s3_client(), parts.netloc, parts.path.strip("/"))
-    raise SettingsError("location", location, "s3://bucket/prefix or file:///folder")
+    place = parse_location("location", location)
+    if isinstance(place, Path):
+        return FolderObjects(place)
+    return S3Objects(s3_client(), place.name, place.prefix)

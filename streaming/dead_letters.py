@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from streaming.errors import DeadLettersUnavailable, Poison
 from streaming.files import write_whole
+from streaming.locations import parse_location
 from streaming.records import Payload
 from streaming.timestamps import iso_utc
 
@@ -156,13 +156,16 @@ def open_dead_letters(location: str, s3_client: Callable[[], Any]) -> DeadLetter
     """Open a place for dead letters.
 
     Args:
-        location: `s3://bucket/prefix` or `file:///folder`, as `Settings` has checked it.
+        location: `s3://bucket/prefix` or `file:///folder`.
         s3_client: Makes a boto3 S3 client.
+
+    Raises:
+        SettingsError: It is neither.
     """
-    parts = urlsplit(location)
-    if parts.scheme == "file":
-        return FolderDeadLetters(Path(unquote(parts.path)))
-    return S3DeadLetters(s3_client, parts.netloc, parts.path.strip("/"))
+    place = parse_location("DEAD_LETTERS", location)
+    if isinstance(place, Path):
+        return FolderDeadLetters(place)
+    return S3DeadLetters(s3_client, place.name, place.prefix)
 
 
 def _lines(letters: Sequence[DeadLetter]) -> bytes:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import SplitResult, urlsplit
 
 from streaming.errors import SettingsError
+from streaming.locations import parse_location, split_url
 
 STREAM_NAME_CHARACTERS = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
@@ -69,13 +69,8 @@ def _stream_name(environment: Mapping[str, str], name: str, default: str) -> str
 
 def _location(environment: Mapping[str, str], name: str) -> str | None:
     value = environment.get(name) or None
-    if value is None:
-        return None
-    parts = _split(value)
-    in_bucket = parts.scheme == "s3" and parts.netloc
-    in_folder = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
-    if not (in_bucket or in_folder) or parts.query or parts.fragment:
-        raise SettingsError(name, value, "s3://bucket/prefix or file:///folder")
+    if value is not None:
+        parse_location(name, value)
     return value
 
 
@@ -90,20 +85,10 @@ def _url(environment: Mapping[str, str], name: str) -> str | None:
     value = environment.get(name) or None
     if value is None:
         return None
-    parts = _split(value)
+    parts = split_url(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or " " in value:
         raise SettingsError(name, value, "an http:// or https:// URL")
     return value
-
-
-def _split(url: str) -> SplitResult:
-    """Split a URL; what is none (half an IPv6 address, a port of letters) comes back empty."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # checked only when it is asked for
-    except ValueError:
-        return urlsplit("")
-    return parts
 
 
 def _log_level(environment: Mapping[str, str], name: str) -> LogLevel:

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
-from urllib.parse import unquote, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.errors import DestinationUnavailable
 from local.mapping.event import EncodedRecord, event_payload
-from streaming.errors import SettingsError
 from streaming.files import write_whole
+from streaming.locations import parse_location
 from streaming.timestamps import iso_utc
 
 Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
@@ -132,12 +131,10 @@ def open_destination(location: str, s3_client: Callable[[], Any]) -> Destination
     Raises:
         SettingsError: It is neither.
     """
-    parts = urlsplit(location)
-    if parts.scheme == "file" and not parts.netloc and parts.path:
-        return FolderDestination(Path(unquote(parts.path)))
-    if parts.scheme == "s3" and parts.netloc:
-        return S3Destination(s3_client(), parts.netloc, parts.path.strip("/"))
-    raise SettingsError("OnFailure", location, "file:///folder or s3://bucket/prefix")
+    place = parse_location("OnFailure", location)
+    if isinstance(place, Path):
+        return FolderDestination(place)
+    return S3Destination(s3_client(), place.name, place.prefix)
 
 
 def invocation_record(discarded: Discarded, identity: MappingIdentity, at: datetime) -> bytes:

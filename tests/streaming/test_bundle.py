@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 
 from streaming.bundle import read_bundle
-from streaming.errors import ModelBundleError
+from streaming.errors import ModelBundleError, SettingsError
 from tests.bundles import write_bundle
 
 if TYPE_CHECKING:
@@ -86,6 +86,12 @@ def test_a_file_that_is_none_is_named(folder: Path, file: str) -> None:
     change_target(folder, file=file)
 
     assert f"cannot read {file} of the bundle {folder}: " in refusal(folder)
+
+
+@pytest.mark.parametrize("location", ["s3://[bucket", "https://bucket/prefix"])
+def test_a_url_that_names_no_place_stops_the_start(location: str) -> None:
+    with pytest.raises(SettingsError, match=r"^MODEL_LOCATION is .*; allowed: s3://"):
+        read_bundle(location, ["tip"], no_s3)
 
 
 def test_a_missing_bundle_is_named(tmp_path: Path) -> None:

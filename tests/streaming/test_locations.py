@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from streaming.errors import SettingsError
+from streaming.locations import Bucket, parse_location
+
+
+@pytest.mark.parametrize(
+    ("location", "place"),
+    [
+        ("file:///dead/letters", Path("/dead/letters")),
+        ("file:///dead%20letters%23", Path("/dead letters#")),
+        ("s3://dead", Bucket("dead", "")),
+        ("s3://dead/", Bucket("dead", "")),
+        ("s3://dead/a/b", Bucket("dead", "a/b")),
+        ("s3://dead/a/b/", Bucket("dead", "a/b")),
+    ],
+)
+def test_a_place_is_a_folder_or_a_bucket_with_a_prefix(location: str, place: Path | Bucket) -> None:
+    assert parse_location("DEAD_LETTERS", location) == place
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "dead",
+        "/dead",
+        "file://dead",
+        "file:dead",
+        "s3:///prefix",
+        "s3://[bucket",
+        "s3://bucket:port/prefix",
+        "s3://bucket/prefix#part",
+        "file:///folder?part",
+        "https://bucket",
+    ],
+)
+def test_what_is_neither_is_named_with_its_setting_and_what_is_allowed(location: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        parse_location("ON_FAILURE", location)
+    assert str(raised.value) == (
+        f"ON_FAILURE is {location!r}; allowed: s3://bucket/prefix or file:///folder"
+    )
