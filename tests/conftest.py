@@ -1,8 +1,15 @@
-"""An environment in which no setting of the machine reaches a test, and no test reaches AWS."""
+"""An environment in which no setting of the machine reaches a test, and no test reaches AWS.
+
+And the clock that tests turn by hand.
+"""
 
 from __future__ import annotations
 
 import os
+
+import pytest
+
+from tests.fakes.clock import Clock
 
 for name in (
     "AWS_PROFILE",
@@ -31,3 +38,8 @@ os.environ |= {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

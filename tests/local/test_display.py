@@ -36,11 +36,6 @@ def by_hand(*keys: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def output() -> io.StringIO:
     return io.StringIO()
 

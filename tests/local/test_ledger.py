@@ -18,11 +18,6 @@ def dead(key: str | None) -> Dead:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def ledger(clock: Clock) -> Ledger:
     return Ledger(clock=clock.now)
 

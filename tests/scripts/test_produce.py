@@ -20,11 +20,6 @@ SMALLEST = (
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def kinesis(clock: Clock) -> Any:
     kinesis = FakeKinesis(clock)
     kinesis.create_stream(StreamName="ride_events")

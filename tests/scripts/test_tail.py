@@ -39,11 +39,6 @@ def record_of(data: bytes) -> StreamRecord:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def kinesis(clock: Clock) -> FakeKinesis:
     kinesis = FakeKinesis(clock)
     kinesis.create_stream(StreamName="ride_predictions", ShardCount=1)

@@ -21,11 +21,6 @@ FIRST = "shardId-000000000000"
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def kinesis(clock: Clock) -> FakeKinesis:
     kinesis = FakeKinesis(clock)
     kinesis.create_stream(StreamName="rides", ShardCount=2)

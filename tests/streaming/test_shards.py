@@ -16,11 +16,6 @@ THROTTLED = "ProvisionedThroughputExceededException"
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def kinesis(clock: Clock) -> FakeKinesis:
     kinesis = FakeKinesis(clock)
     kinesis.create_stream(StreamName="rides", ShardCount=1)

@@ -118,7 +118,8 @@ def test_a_bucket_that_cannot_be_written_says_so(s3: Any) -> None:
 
 @pytest.mark.parametrize("location", ["folder", "file://host/folder", "s3://", "sqs://queue"])
 def test_another_location_is_refused(location: str) -> None:
-    with pytest.raises(SettingsError, match=f"OnFailure is '{location}'; allowed: s3://bucket/prefix or file:///folder"):
+    allowed = "s3://bucket/prefix or file:///folder"
+    with pytest.raises(SettingsError, match=f"OnFailure is '{location}'; allowed: {allowed}"):
         open_destination(location, no_client)
 
 
