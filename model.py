@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from streaming.bundle import read_bundle
 from streaming.consumer import Prediction
 from streaming.errors import InvalidEvent, ModelBundleError, SettingsError
+from streaming.timestamps import hour_and_weekday
 from streaming.validation import DECODE_ERRORS, WHOLE_EVENT, invalid_event
 
 EVENT_TYPE = "ride_started"
@@ -163,7 +163,7 @@ class RideModel:
         ride = event.ride
         passengers, payment = ride.passenger_count, ride.payment_type
         if ride.pickup_datetime is None:
-            hour, weekday = hour_and_weekday(arrived_at)
+            hour, weekday = hour_and_weekday(arrived_at, NEW_YORK)
         else:
             hour, weekday = _pickup(ride.pickup_datetime)
         return RideFeatures(
@@ -256,37 +256,11 @@ def load_graph(name: str, graph: bytes) -> Run:
     return run
 
 
-def hour_and_weekday(instant: float) -> tuple[float, int]:
-    """Give New York's time of day and day of the week.
-
-    Args:
-        instant: Seconds since the epoch.
-
-    Returns:
-        Hours since midnight, 0 ≤ hour < 24, and the weekday, 0 = Monday.
-
-    Raises:
-        ValueError: The instant is in no year from 1 to 9999.
-        OverflowError: The same.
-    """
-    local = instant + _utc_offset(int(instant // 3600))
-    day, second = divmod(local, 86_400)
-    return second / 3600, int(day + 3) % 7  # the epoch was a Thursday
-
-
-# New York's clocks change on a whole hour of UTC, and looking a zone's offset up is slow.
-@lru_cache(maxsize=4096)
-def _utc_offset(hour: int) -> float:
-    offset = datetime.fromtimestamp(hour * 3600, NEW_YORK).utcoffset()
-    assert offset is not None  # noqa: S101  NEW_YORK is a zone
-    return offset.total_seconds()
-
-
 def _pickup(text: str) -> tuple[float, int]:
     try:
         moment = _date_and_time(text)
         if moment.tzinfo is not None:
-            return hour_and_weekday(moment.timestamp())
+            return hour_and_weekday(moment.timestamp(), NEW_YORK)
     except (ValueError, OverflowError) as error:
         field = "ride.pickup_datetime"
         raise InvalidEvent(field, text, ALLOWED[field]) from error

@@ -1,7 +1,8 @@
-"""Instants as the wire has them."""
+"""Instants as the wire has them, and as the clocks of a place show them."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 
 def iso_utc(seconds: float) -> str:
@@ -19,3 +20,30 @@ def iso_utc(seconds: float) -> str:
 @lru_cache(maxsize=1024)
 def _second(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def hour_and_weekday(instant: float, zone: ZoneInfo) -> tuple[float, int]:
+    """Give a place's time of day and day of the week.
+
+    Args:
+        instant: Seconds since the epoch.
+        zone: The place's.
+
+    Returns:
+        Hours since midnight, 0 ≤ hour < 24, and the weekday, 0 = Monday.
+
+    Raises:
+        ValueError: The instant is in no year from 1 to 9999.
+        OverflowError: The same.
+    """
+    local = instant + _utc_offset(int(instant // 900), zone)
+    day, second = divmod(local, 86_400)
+    return second / 3600, int(day + 3) % 7  # the epoch was a Thursday
+
+
+# Clocks change on a quarter of an hour of UTC, and looking a zone's offset up is slow.
+@lru_cache(maxsize=4096)
+def _utc_offset(quarter: int, zone: ZoneInfo) -> float:
+    offset = datetime.fromtimestamp(quarter * 900, zone).utcoffset()
+    assert offset is not None  # noqa: S101  a zone has one at any time
+    return offset.total_seconds()

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import onnx
@@ -19,7 +18,6 @@ from model import (
     ModelSettings,
     RideFeatures,
     RideModel,
-    hour_and_weekday,
     load_graph,
     load_model,
 )
@@ -258,16 +256,6 @@ def test_without_a_pickup_the_arrival_counts_in_new_york_time(
 
     assert taken["hour"] == pytest.approx(hour, abs=1e-3)
     assert taken["weekday"] == weekday
-
-
-@given(st.integers(0, 4_102_444_800))
-def test_every_instant_has_the_hour_and_weekday_that_the_zone_database_says(instant: int) -> None:
-    local = datetime.fromtimestamp(instant, UTC).astimezone(ZoneInfo("America/New_York"))
-
-    hour, weekday = hour_and_weekday(instant)
-
-    seconds = local.hour * 3600 + local.minute * 60 + local.second
-    assert (round(hour * 3600), weekday) == (seconds, local.weekday())
 
 
 def test_a_batch_is_predicted_in_its_order() -> None:

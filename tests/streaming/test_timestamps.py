@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.timestamps import iso_utc
+from streaming.timestamps import hour_and_weekday, iso_utc
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,18 @@ def test_what_is_written_is_the_same_instant(milliseconds: int) -> None:
 
     assert written.tzinfo == UTC
     assert round(written.timestamp() * 1000) == milliseconds
+
+
+@given(
+    instant=st.integers(0, 4_102_444_800),
+    zone=st.sampled_from(["America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"]),
+)
+def test_every_instant_has_the_hour_and_weekday_that_the_zone_database_says(
+    instant: int, zone: str
+) -> None:
+    local = datetime.fromtimestamp(instant, UTC).astimezone(ZoneInfo(zone))
+
+    hour, weekday = hour_and_weekday(instant, ZoneInfo(zone))
+
+    seconds = local.hour * 3600 + local.minute * 60 + local.second
+    assert (round(hour * 3600), weekday) == (seconds, local.weekday())
