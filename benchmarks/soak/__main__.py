@@ -53,7 +53,8 @@ def tell(console: Console, result: Result, folder: Path) -> None:
     if result.passed:
         console.print("PASSED: nothing lost, nothing out of order, dead letters exactly the poison")
     else:
-        console.print("FAILED", style="bold red")
+        left = f"{result.stuck_shards} shards stuck, {result.unread} records unread"
+        console.print(f"FAILED ({left}; the rest is in the table)", style="bold red")
 
 
 def _setup(arguments: argparse.Namespace) -> Setup:

@@ -214,11 +214,12 @@ class StallWatch:
             self.longest = max(self.longest, now - since)
             self._moved[shard_id] = (position, now)
 
-    def finish(self, now: float, last: Mapping[str, str]) -> int:
+    def finish(self, now: float, checkpoints: Mapping[str, str], last: Mapping[str, str]) -> int:
         """Count those that never got to the end as standing still until now.
 
         Args:
             now: The end of the run.
+            checkpoints: As they are now; what `look` saw may be older.
             last: Shard id to the sequence number of its last record.
 
         Returns:
@@ -226,8 +227,9 @@ class StallWatch:
         """
         stuck = {
             shard_id: since
-            for shard_id, (position, since) in self._moved.items()
-            if position != FINISHED and last.get(shard_id, position) != position
+            for shard_id, (_, since) in self._moved.items()
+            if (position := checkpoints.get(shard_id, FINISHED)) != FINISHED
+            and last.get(shard_id, position) != position
         }
         self.longest = max([self.longest, *(now - since for since in stuck.values())])
         return len(stuck)

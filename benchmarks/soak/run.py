@@ -107,7 +107,8 @@ class _Soak:
             self._say(f"{expected.events:,} events are on the stream; waiting for the rest ...")
             self._drain(expected)
             seconds = time.monotonic() - started
-            stuck = self._stalls.finish(time.monotonic(), expected.last)
+            checkpoints = self._stage.mapping.snapshot().checkpoints
+            stuck = self._stalls.finish(time.monotonic(), checkpoints, expected.last)
             self._stage.saboteur.end()
             self._stage.mapping.stop()
             written = self._settle()

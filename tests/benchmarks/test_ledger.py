@@ -118,19 +118,25 @@ def test_the_longest_stall_is_that_of_the_slowest_move() -> None:
     watch = StallWatch()
     for now, position in [(0.0, "1"), (1.0, "2"), (4.0, "2"), (6.0, "3"), (7.0, "4")]:
         watch.look(now, {SHARD: position})
-    assert watch.finish(60.0, {SHARD: "4"}) == 0
+    assert watch.finish(60.0, {SHARD: "4"}, {SHARD: "4"}) == 0
     assert watch.longest == 5.0
+
+
+def test_a_shard_that_got_to_its_end_after_the_last_look_is_not_stuck() -> None:
+    watch = StallWatch()
+    watch.look(10.0, {SHARD: "3"})
+    assert watch.finish(10.5, {SHARD: "4"}, {SHARD: "4"}) == 0
 
 
 @pytest.mark.parametrize("position", ["2", "TRIM_HORIZON"])
 def test_a_shard_that_never_gets_to_its_end_is_stuck_and_stalls_until_then(position: str) -> None:
     watch = StallWatch()
     watch.look(10.0, {SHARD: position})
-    assert watch.finish(60.0, {SHARD: "4"}) == 1
+    assert watch.finish(60.0, {SHARD: position}, {SHARD: "4"}) == 1
     assert watch.longest == 50.0
 
 
 def test_a_shard_that_was_read_to_its_end_and_closed_is_not_stuck() -> None:
     watch = StallWatch()
     watch.look(10.0, {SHARD: "FINISHED"})
-    assert watch.finish(60.0, {SHARD: "4"}) == 0
+    assert watch.finish(60.0, {SHARD: "FINISHED"}, {SHARD: "4"}) == 0
