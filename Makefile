@@ -44,7 +44,7 @@ $(RUN_ENV)/installed-parquet:
 
 .PHONY: run
 run: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE=
-	@$(RUN_ENV)/bin/python -m local \
+	@$(RUN_ENV)/bin/python -m demo \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
 	    $(if $(DATA),--data "$(DATA)") $(if $(SHARDS),--shards "$(SHARDS)") \
 	    $(if $(SEED),--seed "$(SEED)") $(if $(POISON),--poison "$(POISON)") \
@@ -66,7 +66,7 @@ integration-test: image $(TEST_ENV)/installed ## A stream through the image, wit
 
 .PHONY: soak
 soak: $(RUN_ENV)/installed ## The whole pipeline under faults, 60 s: MINUTES= RIDES= RATE= SEED= SHARDS= OUTPUT_SHARDS= RIDES_PER_RECORD=
-	@$(RUN_ENV)/bin/python -m benchmarks.soak \
+	@$(RUN_ENV)/bin/python -m tests.soak \
 	    $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(RIDES),--rides "$(RIDES)") \
 	    $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)") \
 	    $(if $(SHARDS),--shards "$(SHARDS)") $(if $(OUTPUT_SHARDS),--output-shards "$(OUTPUT_SHARDS)") \
@@ -74,17 +74,17 @@ soak: $(RUN_ENV)/installed ## The whole pipeline under faults, 60 s: MINUTES= RI
 
 .PHONY: reshard
 reshard: $(RUN_ENV)/installed ## Split and merge both streams' shards while rides flow (needs node): RIDES= RATE= SEED=
-	@$(RUN_ENV)/bin/python -m benchmarks.soak.reshard \
+	@$(RUN_ENV)/bin/python -m tests.soak.reshard \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)")
 
 .PHONY: soak-compare
 soak-compare: $(RUN_ENV)/installed ## The same soak with a tutorial's handler beside this project's: MINUTES= RATE= SEED=
-	@$(RUN_ENV)/bin/python -m benchmarks.soak.compare \
+	@$(RUN_ENV)/bin/python -m tests.soak.compare \
 	    $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)")
 
 .PHONY: fuzz
 fuzz: $(FUZZ_ENV)/installed ## Fuzz every reader of foreign bytes, guided by coverage: SECONDS=60 TARGET= SEED=
-	@$(FUZZ_ENV)/bin/python -m benchmarks.fuzz \
+	@$(FUZZ_ENV)/bin/python -m tests.fuzz \
 	    $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(TARGET),--target "$(TARGET)") $(if $(SEED),--seed "$(SEED)")
 
 .PHONY: audit
@@ -93,7 +93,7 @@ audit: $(AUDIT_ENV)/installed ## Look the locked requirements up in a database o
 
 .PHONY: bench
 bench: $(BENCH_ENV)/installed ## Measure speed, memory, start and cost beside others; QUICK=1 within two minutes
-	@$(BENCH_ENV)/bin/python -m benchmarks.speed $(if $(QUICK),--quick)
+	@$(BENCH_ENV)/bin/python -m benchmarks $(if $(QUICK),--quick)
 
 .PHONY: plots
 plots: $(BENCH_ENV)/installed ## Draw the pictures of docs/performance.md from the last `make bench`

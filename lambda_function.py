@@ -7,12 +7,12 @@ from typing import Any
 
 from model import load_model
 from streaming.clients import aws_client, kinesis_client
-from streaming.consumer import Consumer
+from streaming.consumer.consumer import Consumer
+from streaming.consumer.settings import Settings
+from streaming.consumer.telemetry import Telemetry
 from streaming.dead_letters import open_dead_letters
 from streaming.errors import StreamingError
 from streaming.publisher import Publisher
-from streaming.settings import Settings
-from streaming.telemetry import Telemetry
 
 OUTPUT_STREAM = "ride_predictions"
 METRICS_NAMESPACE = "RidePredictions"
@@ -63,5 +63,5 @@ except StreamingError as error:
 
 
 def lambda_handler(event: Any, context: Any = None) -> dict[str, Any]:
-    """Answer one invocation; see `streaming.consumer.Consumer.handle`."""
+    """Answer one invocation; see `streaming.consumer.consumer.Consumer.handle`."""
     return consumer.handle(event, context)

@@ -1,6 +1,6 @@
 """The ride models: a `ride_started` event in, its predicted duration and tip out.
 
-This is the one module to replace for another model; see `streaming.consumer.Model`.
+This is the one module to replace for another model; see `streaming.consumer.consumer.Model`.
 """
 
 import math
@@ -17,11 +17,11 @@ import onnxruntime
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from streaming.bundle import read_bundle
-from streaming.consumer import Prediction
+from streaming.consumer.consumer import Prediction
+from streaming.consumer.model_bundle import read_bundle
+from streaming.consumer.validation import DECODE_ERRORS, WHOLE_EVENT, invalid_event
 from streaming.errors import InvalidEvent, ModelBundleError, SettingsError
 from streaming.timestamps import hour_and_weekday
-from streaming.validation import DECODE_ERRORS, WHOLE_EVENT, invalid_event
 
 EVENT_TYPE = "ride_started"
 NEW_YORK = ZoneInfo("America/New_York")
@@ -122,7 +122,7 @@ _decode_header = msgspec.json.Decoder(EventHeader).decode
 
 
 class RideModel:
-    """Predicts duration and tip, or one of them; a `streaming.consumer.Model`.
+    """Predicts duration and tip, or one of them; a `streaming.consumer.consumer.Model`.
 
     Args:
         runs: What predicts each target, as `load_graph` gives it.
@@ -138,7 +138,7 @@ class RideModel:
         self._runs = list(runs.values())
 
     def decode(self, content: bytes, arrived_at: float) -> RideFeatures | None:
-        """Make a ride of a payload; see `streaming.consumer.Model.decode`.
+        """Make a ride of a payload; see `streaming.consumer.consumer.Model.decode`.
 
         Args:
             content: JSON in UTF-8.
@@ -155,7 +155,7 @@ class RideModel:
                 content.decode()  # the decoder would read over what is wrong in fields it ignores
             event = _decode_event(content)
         except DECODE_ERRORS as error:
-            if _is_foreign(content):
+            if _is_unrecognised(content):
                 return None
             raise invalid_event(content, error, ALLOWED) from error
         if event.event_type != EVENT_TYPE:
@@ -274,7 +274,7 @@ def _date_and_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _is_foreign(content: bytes) -> bool:
+def _is_unrecognised(content: bytes) -> bool:
     try:
         return bool(_decode_header(content).event_type != EVENT_TYPE)
     except DECODE_ERRORS:

@@ -13,7 +13,7 @@ from random import Random
 import mlflow
 import numpy as np
 
-from local.rides import generate_rides, read_statistics
+from demo.ride_generator import generate_rides, read_statistics
 from training.baselines import BASELINES, fit_baseline
 
 RIDES = 20_000

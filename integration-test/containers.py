@@ -15,13 +15,13 @@ import docker
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-from local.emulator import RuntimeEmulator
 from local.errors import FunctionUnavailable
+from local.runtime_emulator import RuntimeEmulator
 
 HERE = Path(__file__).resolve().parent
 FUNCTION_IMAGE = os.environ.get("FUNCTION_IMAGE", "ride-predictions")
 EMULATOR_PORT, LOCALSTACK_PORT = 8080, 4566
-PATIENCE_SECONDS = 120.0
+TIMEOUT_SECONDS = 120.0
 POLL_SECONDS = 0.1
 LOG_LINES = 1_000
 
@@ -114,7 +114,7 @@ def invoke(container: Container, event: Mapping[str, Any]) -> dict[str, Any]:
         FunctionError: The function failed.
     """
     emulator = RuntimeEmulator(url(container, EMULATOR_PORT))
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
             answer: dict[str, Any] = json.loads(emulator.invoke(json.dumps(event).encode()))
@@ -165,12 +165,12 @@ def wait_until(done: Callable[[], bool], what: str) -> None:
     """Poll until something is so.
 
     Raises:
-        TimeoutError: It is not so within `PATIENCE_SECONDS`.
+        TimeoutError: It is not so within `TIMEOUT_SECONDS`.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not done():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"no {what} within {PATIENCE_SECONDS:.0f} s")
+            raise TimeoutError(f"no {what} within {TIMEOUT_SECONDS:.0f} s")
         time.sleep(POLL_SECONDS)
 
 

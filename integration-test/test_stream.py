@@ -15,12 +15,12 @@ from botocore.config import Config
 
 from aws_cli import aws
 from containers import EMULATOR_PORT, Stack, json_lines, url, wait_until
-from local.emulator import RuntimeEmulator
-from local.kinesis import ensure_stream
-from local.mapping import EventSourceMapping
-from local.mapping.settings import PARTIAL_RESPONSES, MappingSettings
+from local.embedded_kinesis import ensure_stream
+from local.event_source_mapping import EventSourceMapping
+from local.event_source_mapping.configuration import PARTIAL_RESPONSES, MappingConfiguration
+from local.runtime_emulator import RuntimeEmulator
 from streaming.publisher import Publisher
-from streaming.reader import StreamReader
+from streaming.reader.stream_reader import StreamReader
 from traffic import BY_HAND, Traffic, traffic
 
 ACCESS = {
@@ -70,7 +70,7 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         kinesis,
         "ride_events",
         RuntimeEmulator(url(stack.function, EMULATOR_PORT)),
-        MappingSettings(batch_size=10, function_response_types=(PARTIAL_RESPONSES,)),
+        MappingConfiguration(batch_size=10, function_response_types=(PARTIAL_RESPONSES,)),
     )
     records = len(put.entries) + 1
     with mapping:

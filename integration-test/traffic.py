@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from aws_kinesis_agg.aggregator import RecordAggregator
 
-from local.rides import read_statistics
-from local.sources import drawn_rides
+from demo.ride_generator import read_statistics
+from demo.ride_sources import drawn_rides
 from streaming.publisher import Entry
 
 RIDES = 240

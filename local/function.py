@@ -51,7 +51,7 @@ class Function(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionSettings:
+class FunctionConfiguration:
     """A function's configuration, as at Lambda.
 
     Attributes:
@@ -114,7 +114,7 @@ class FunctionProcess:
     """
 
     def __init__(
-        self, settings: FunctionSettings, log: Path, *, now: Callable[[], float] = time.time
+        self, settings: FunctionConfiguration, log: Path, *, now: Callable[[], float] = time.time
     ) -> None:
         self._settings = settings
         self._log = log

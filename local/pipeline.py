@@ -11,15 +11,20 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.emulator import RuntimeEmulator
+from local.embedded_kinesis import HOST, EmbeddedKinesis, ensure_stream, without_aws
 from local.errors import StartError
-from local.function import Function, FunctionPool, FunctionProcess, FunctionSettings
-from local.kinesis import HOST, EmbeddedKinesis, ensure_stream, without_aws
-from local.mapping import EventSourceMapping
-from local.mapping.destination import Copies, Destination, FolderDestination, open_destination
-from local.mapping.settings import PARTIAL_RESPONSES, MappingSettings
+from local.event_source_mapping import EventSourceMapping
+from local.event_source_mapping.configuration import PARTIAL_RESPONSES, MappingConfiguration
+from local.event_source_mapping.on_failure_destination import (
+    Copies,
+    Destination,
+    FolderDestination,
+    open_destination,
+)
+from local.function import Function, FunctionConfiguration, FunctionPool, FunctionProcess
+from local.runtime_emulator import RuntimeEmulator
 from streaming.clients import aws_client, kinesis_client
-from streaming.positions import StartingPosition
+from streaming.reader.checkpoints import StartingPosition
 
 RIDES = "ride_events"
 PREDICTIONS = "ride_predictions"
@@ -117,7 +122,7 @@ def open_pipeline(settings: PipelineSettings, say: Callable[[str], None]) -> Ite
             client,
             RIDES,
             function,
-            MappingSettings(
+            MappingConfiguration(
                 batch_size=BATCH_SIZE,
                 bisect_batch_on_function_error=True,
                 maximum_retry_attempts=RETRY_ATTEMPTS,
@@ -148,7 +153,7 @@ def _start_function(settings: PipelineSettings, client: Any) -> Function:
     if settings.function_url is not None:
         return RuntimeEmulator(settings.function_url)
     embedded = settings.endpoint_url is None
-    function_settings = FunctionSettings(
+    function_settings = FunctionConfiguration(
         region=client.meta.region_name,
         inherited=function_environment(os.environ) if embedded else os.environ,
         environment={

@@ -13,11 +13,11 @@ if __name__ == "__main__":
 from rich.console import Console
 from rich.progress import Progress
 
-from local.arguments import Parser
-from training.bundle import trained_on
+from cli.arguments import Parser
+from training.bundle_writer import trained_on
 from training.download import TripData
 from training.errors import TrainingError, TripDataError
-from training.evaluate import as_table, evaluate, training_files
+from training.evaluation import as_table, evaluate, training_files
 from training.trips import month_of, require_files
 
 INTERRUPTED = 130

@@ -21,12 +21,12 @@ if __name__ == "__main__":
 
 import msgspec
 
-from local.arguments import Parser, rate, seed, share, whole_number
-from local.endpoint import Announced, endpoint_client, named_endpoint
+from cli.arguments import Parser, rate, seed, share, whole_number
+from cli.endpoint import Announced, endpoint_client, named_endpoint
+from demo.producer import in_calls, paced
+from demo.ride_generator import read_statistics
+from demo.ride_sources import drawn_rides, replayed_rides
 from local.errors import LocalError
-from local.producing import in_calls, paced
-from local.rides import read_statistics
-from local.sources import drawn_rides, replayed_rides
 from streaming.errors import StreamingError
 from streaming.publisher import (
     ENTRY_BYTES,
@@ -37,7 +37,7 @@ from streaming.publisher import (
     entry_bytes,
 )
 
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 """How long rides are sent again that Kinesis refuses."""
 
 READ_BYTES = 65_536
@@ -110,7 +110,7 @@ def put(
     """Put batches until one is not accepted in spite of all patience, and keep the tally."""
     for batch in batches:
         tally.put += len(batch)
-        outcome = publisher.publish(batch, clock() + PATIENCE_SECONDS)
+        outcome = publisher.publish(batch, clock() + TIMEOUT_SECONDS)
         tally.accepted += outcome.accepted
         tally.not_accepted += len(batch) - outcome.accepted
         tally.resent += outcome.retried
@@ -181,7 +181,7 @@ def _announced(client: PutRecordsClient | None, option: str | None) -> Announced
         client or endpoint_client(endpoint_url, retries=once),
         endpoint_url,
         lambda failure: print(
-            f"{failure}; trying for {PATIENCE_SECONDS:.0f} s", file=sys.stderr, flush=True
+            f"{failure}; trying for {TIMEOUT_SECONDS:.0f} s", file=sys.stderr, flush=True
         ),
     )
 

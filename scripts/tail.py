@@ -23,13 +23,13 @@ if __name__ == "__main__":
 
 import msgspec
 
-from local.arguments import Parser, not_allowed, whole_number
-from local.endpoint import endpoint_client, named_endpoint, one_line
+from cli.arguments import Parser, not_allowed, whole_number
+from cli.endpoint import endpoint_client, named_endpoint, one_line
 from local.errors import LocalError
 from streaming.errors import StreamError, StreamingError, excerpt
-from streaming.positions import TRIM_HORIZON, StartingPosition
-from streaming.reader import StreamReader
-from streaming.shards import KinesisReads, StreamRecord
+from streaming.reader.checkpoints import TRIM_HORIZON, StartingPosition
+from streaming.reader.shard_reader import KinesisReads, StreamRecord
+from streaming.reader.stream_reader import StreamReader
 
 SAVE_INTERVAL_SECONDS = 1.0
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -116,7 +116,7 @@ class Tally:
         return f"{self.stream}: {', '.join(parts)}"
 
 
-class Bookmark:
+class CheckpointFile:
     """A file that remembers how far a stream was printed.
 
     Args:
@@ -135,7 +135,7 @@ class Bookmark:
         """Give the position to go on from; None without a file.
 
         Raises:
-            ValueError: The file is not a bookmark of this stream.
+            ValueError: The file is not a checkpoint_file of this stream.
         """
         if self._path is None or not self._path.exists():
             return None
@@ -184,20 +184,20 @@ def main(
     parser = _parser(now)
     options = parser.parse_args(argv)
     endpoint_url = named_endpoint(options.endpoint_url)
-    bookmark = Bookmark(options.position, options.stream, clock)
+    checkpoint_file = CheckpointFile(options.position, options.stream, clock)
     try:
         reader = StreamReader(
             client or endpoint_client(endpoint_url),
             options.stream,
             options.start,
-            saved=bookmark.load(),
+            saved=checkpoint_file.load(),
             follow=options.follow,
             clock=clock,
             # A signal handler may not touch an event that its own thread waits for.
             sleep=sleep,
             now=now,
         )
-        return _print_records(reader, options, bookmark)
+        return _print_records(reader, options, checkpoint_file)
     except StreamError as error:
         print(f"error: {one_line(error, endpoint_url)}", file=sys.stderr)
         return 1
@@ -207,18 +207,20 @@ def main(
         return INTERRUPTED
 
 
-def _print_records(reader: StreamReader, options: argparse.Namespace, bookmark: Bookmark) -> int:
+def _print_records(
+    reader: StreamReader, options: argparse.Namespace, checkpoint_file: CheckpointFile
+) -> int:
     tally = Tally(options.stream)
     try:
         with suppress(KeyboardInterrupt), _stopped_by_signals(reader):
             for record in islice(reader, options.limit):
                 tally.show(as_json(record) if options.json else as_line(record))
-                bookmark.save_now_and_then(reader)
+                checkpoint_file.save_now_and_then(reader)
     except BrokenPipeError:
         _silence_stdout()
         return 0
     finally:
-        bookmark.save(reader)
+        checkpoint_file.save(reader)
     tally.duplicates = reader.duplicates
     print(tally, file=sys.stderr)
     return 0

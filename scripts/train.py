@@ -11,10 +11,10 @@ if __name__ == "__main__":
 
 from rich.progress import Progress
 
-from local.arguments import Parser
+from cli.arguments import Parser
 from training.download import TripData
 from training.errors import TrainingError
-from training.pipeline import Order, train
+from training.training_run import TrainingConfig, train
 from training.trips import require_files
 
 INTERRUPTED = 130
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         measured = [*options.validate, *options.test]
         require_files([*(options.data or []), *(Path(name) for name in measured if _is_file(name))])
         with Progress() as progress:
-            order = Order(
+            order = TrainingConfig(
                 train=options.data or data.files(options.months, progress),
                 validate=_files(options.validate, data, progress),
                 test=_files(options.test, data, progress),

@@ -16,7 +16,7 @@ from botocore.exceptions import (
 from botocore.utils import is_valid_endpoint_url
 
 from streaming.errors import SettingsError
-from streaming.put_records import hasten_put_records
+from streaming.fast_put_records import install_fast_put_records
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 TIMEOUTS: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 20, "tcp_keepalive": True}
 ISOLATED: dict[str, Any] = {"proxies": {}, "use_fips_endpoint": False}
 AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
-STAND_IN = "local"
-STAND_IN_REGION = "us-east-1"
+EMULATOR_KEY = "local"
+EMULATOR_REGION = "us-east-1"
 
 
 def kinesis_client(
@@ -44,7 +44,7 @@ def kinesis_client(
     """
     endpoint_url = endpoint_url or os.environ.get("KINESIS_ENDPOINT_URL")
     client = aws_client("kinesis", endpoint_url, isolated=isolated, **config)
-    hasten_put_records(client)
+    install_fast_put_records(client)
     return cast("KinesisClient", client)
 
 
@@ -70,12 +70,12 @@ def aws_client(
     session = _isolated_session() if isolated else botocore.session.get_session()
     try:
         named = endpoint_url or _configured_endpoint(session, service)
-        stands_in = named is not None and not _is_aws(named)
+        is_emulator = named is not None and not _is_aws(named)
         region = session.get_config_variable("region") or os.environ.get("AWS_REGION")
-        key = STAND_IN if isolated else _stand_in_key(session) if stands_in else None
+        key = EMULATOR_KEY if isolated else _emulator_key(session) if is_emulator else None
         client = session.create_client(
             service,
-            region_name=STAND_IN_REGION if stands_in and not region else region,
+            region_name=EMULATOR_REGION if is_emulator and not region else region,
             endpoint_url=endpoint_url,
             config=Config(**{**TIMEOUTS, **(ISOLATED if isolated else {}), **config}),
             aws_access_key_id=key,
@@ -96,7 +96,7 @@ def _isolated_session() -> botocore.session.Session:
             "profile": (None, None, None, None),
             "config_file": (None, None, os.devnull, None),
             "credentials_file": (None, None, os.devnull, None),
-            "region": (None, None, STAND_IN_REGION, None),
+            "region": (None, None, EMULATOR_REGION, None),
         }
     )
 
@@ -124,10 +124,10 @@ def _is_aws(endpoint_url: str) -> bool:
     return str(url.hostname).endswith(AWS_DOMAINS)
 
 
-def _stand_in_key(session: botocore.session.Session) -> str | None:
+def _emulator_key(session: botocore.session.Session) -> str | None:
     # Outside EC2 its metadata service is not there, and asking it costs seconds.
     session.get_component("credential_provider").remove("iam-role")
-    return None if session.get_credentials() else STAND_IN
+    return None if session.get_credentials() else EMULATOR_KEY
 
 
 def _settings_error(error: BotoCoreError) -> SettingsError:

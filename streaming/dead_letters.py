@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from streaming.consumer.records import UserRecord
 from streaming.errors import DeadLettersUnavailable, Poison
 from streaming.files import write_whole
 from streaming.locations import parse_location
-from streaming.records import Payload
 from streaming.timestamps import iso_utc
 
 UNKNOWN_STREAM = "unknown"
@@ -25,12 +25,12 @@ MESSAGE_LIMIT = 1000
 """Characters of an error's message that a letter keeps."""
 
 
-class DeadLetter(msgspec.Struct, frozen=True):
+class DeadLetterRecord(msgspec.Struct, frozen=True):
     """A payload that can never succeed, and why.
 
     Attributes:
         data: The payload as it was received, base64.
-        event_id: As in `Payload`.
+        event_id: As in `UserRecord`.
         stream: The stream it was read from.
         shard_id: The shard it was read from.
         sequence_number: The Kinesis record's.
@@ -51,9 +51,9 @@ class DeadLetter(msgspec.Struct, frozen=True):
     error_message: str
 
 
-def dead_letter(payload: Payload, stream: str | None, error: Poison) -> DeadLetter:
+def dead_letter(payload: UserRecord, stream: str | None, error: Poison) -> DeadLetterRecord:
     """Put down what is known of a payload and of the error that stops it."""
-    return DeadLetter(
+    return DeadLetterRecord(
         data=base64.b64encode(payload.data).decode(),
         event_id=payload.event_id,
         stream=stream or UNKNOWN_STREAM,
@@ -67,7 +67,7 @@ def dead_letter(payload: Payload, stream: str | None, error: Poison) -> DeadLett
     )
 
 
-def object_name(letters: Sequence[DeadLetter]) -> str:
+def object_name(letters: Sequence[DeadLetterRecord]) -> str:
     """Name the object of some letters: `<stream>/<yyyy>/<mm>/<dd>/<hash>.jsonl`.
 
     The day is the first letter's arrival, not today: a retry after midnight must find the same
@@ -86,7 +86,7 @@ def object_name(letters: Sequence[DeadLetter]) -> str:
 class DeadLetters(Protocol):
     """A place for dead letters."""
 
-    def write(self, letters: Sequence[DeadLetter]) -> None:
+    def write(self, letters: Sequence[DeadLetterRecord]) -> None:
         """Keep some letters of one invocation: all of them, or none.
 
         Args:
@@ -107,7 +107,7 @@ class FolderDeadLetters:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def write(self, letters: Sequence[DeadLetter]) -> None:
+    def write(self, letters: Sequence[DeadLetterRecord]) -> None:
         """Write one file; see `DeadLetters.write`."""
         path = self._folder / object_name(letters)
         try:
@@ -132,7 +132,7 @@ class S3DeadLetters:
         self._bucket = bucket
         self._prefix = prefix
 
-    def write(self, letters: Sequence[DeadLetter]) -> None:
+    def write(self, letters: Sequence[DeadLetterRecord]) -> None:
         """Put one object; see `DeadLetters.write`."""
         name = object_name(letters)
         key = f"{self._prefix}/{name}" if self._prefix else name
@@ -168,5 +168,5 @@ def open_dead_letters(location: str, s3_client: Callable[[], Any]) -> DeadLetter
     return S3DeadLetters(s3_client, place.name, place.prefix)
 
 
-def _lines(letters: Sequence[DeadLetter]) -> bytes:
+def _lines(letters: Sequence[DeadLetterRecord]) -> bytes:
     return b"".join(msgspec.json.encode(letter) + b"\n" for letter in letters)

@@ -4,10 +4,10 @@ StreamingError
 ├── SettingsError            a setting has a value that is not allowed: the start stops
 ├── ModelBundleError         the model cannot be loaded: the start stops
 ├── UnexpectedEvent          the invocation is not a batch from a Kinesis stream
-├── AccountingError          the sum over a batch is wrong: a bug, so the batch must be retried
+├── ReconciliationError          the sum over a batch is wrong: a bug, so the batch must be retried
 ├── DeadLettersUnavailable   dead letters could not be written: their records must be retried
 ├── DeadLettersUnreadable    dead letters cannot be listed, read or removed, or are none
-├── JournalMismatch          a replay's journal is of another replay, or none
+├── DeliveryLogMismatch          a replay's delivery_log is of another replay, or none
 ├── StreamError              a stream cannot be read or written as asked
 │   └── StreamUnavailable    throttled or unreachable: the same call may succeed later
 └── Poison                   a record that can never succeed
@@ -54,7 +54,7 @@ class UnexpectedEvent(StreamingError):
     """The invocation is not a batch from a Kinesis stream."""
 
 
-class AccountingError(StreamingError):
+class ReconciliationError(StreamingError):
     """Published + skipped + dead-lettered + reported is not what was received."""
 
 
@@ -66,8 +66,8 @@ class DeadLettersUnreadable(StreamingError):
     """Dead letters cannot be listed, read or removed, or what lies there is none."""
 
 
-class JournalMismatch(StreamingError):
-    """The journal of a replay belongs to another one, or is none."""
+class DeliveryLogMismatch(StreamingError):
+    """The delivery_log of a replay belongs to another one, or is none."""
 
 
 class StreamError(StreamingError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from streaming.aggregates import AGGREGATE_MAGIC
+from streaming.aggregation import AGGREGATE_MAGIC
 
 
 def varint(value: int) -> bytes:

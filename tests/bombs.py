@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model import load_model
-from streaming.consumer import Consumer
+from streaming.consumer.consumer import Consumer
+from streaming.consumer.telemetry import Telemetry
 from streaming.dead_letters import S3DeadLetters
 from streaming.publisher import Publisher
-from streaming.telemetry import Telemetry
 from tests.aggregates import aggregate, entry, field
 from tests.lambda_events import event, ride
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streaming.accounts import Accounts
+    from streaming.consumer.batch_counts import BatchCounts
 
 MIB = 1024 * 1024
 ADDRESS_SPACE = 4096 * MIB
@@ -83,13 +83,13 @@ class Nowhere:
 
 
 class LastBatch(Telemetry):
-    """Telemetry that keeps the last batch's accounts."""
+    """Telemetry that keeps the last batch's counts."""
 
-    accounts: Accounts
+    counts: BatchCounts
 
-    def batch(self, accounts: Accounts, **rest: Any) -> None:
-        self.accounts = accounts
-        super().batch(accounts, **rest)
+    def batch(self, counts: BatchCounts, **rest: Any) -> None:
+        self.counts = counts
+        super().batch(counts, **rest)
 
 
 def write_bombs(folder: Path) -> None:
@@ -122,8 +122,8 @@ def main(folder: Path) -> None:
         response = consumer.handle(json.loads(path.read_bytes()))
         answer = {
             "bomb": path.stem,
-            "payloads": telemetry.accounts.received,
-            "dead": telemetry.accounts.dead_lettered,
+            "payloads": telemetry.counts.received,
+            "dead": telemetry.counts.dead_lettered,
             "bytes": memory("VmHWM") - idle,
             "response": response,
         }

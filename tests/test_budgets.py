@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model import load_model
-from streaming.consumer import Consumer
+from streaming.consumer.consumer import Consumer
+from streaming.consumer.telemetry import Telemetry
 from streaming.publisher import Publisher
-from streaming.telemetry import Telemetry
 from tests.lambda_events import event, ride
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The real thing: `python -m local` with an embedded Kinesis, the function and the models."""
+"""The real thing: `python -m demo` with an embedded Kinesis, the function and the models."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class Run:
     """A run of the demo, and what it has printed so far."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        command = [sys.executable, "-u", "-m", "local", "--folder", str(folder), *arguments]
+        command = [sys.executable, "-u", "-m", "demo", "--folder", str(folder), *arguments]
         self.process = subprocess.Popen(
             command,
             env={**os.environ, **UNUSABLE},

@@ -22,7 +22,7 @@ from model import (
     load_model,
 )
 from streaming.errors import InvalidEvent, ModelBundleError, SettingsError
-from tests.bundles import graph, write_bundle
+from tests.bundle_files import graph, write_bundle
 from tests.lambda_events import ARRIVED, SMALLEST_RIDE, ride
 
 

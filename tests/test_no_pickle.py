@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.bundles import graph, write_bundle
+from tests.bundle_files import graph, write_bundle
 from tests.lambda_events import event, ride
 
 ROOT = Path(__file__).parent.parent
@@ -62,8 +62,8 @@ def test_start_and_prediction_unpickle_nothing(told: dict[str, Any]) -> None:
 
 def test_no_module_of_the_function_imports_a_loader_of_pickles(told: dict[str, Any]) -> None:
     files = [Path(file) for file in told["modules"].values() if file]
-    own = [path for path in files if path.parent in (ROOT, ROOT / "streaming")]
-    assert {"lambda_function.py", "model.py", "bundle.py"} <= {path.name for path in own}
+    own = [path for path in files if path.parent == ROOT or path.is_relative_to(ROOT / "streaming")]
+    assert {"lambda_function.py", "model.py", "model_bundle.py"} <= {path.name for path in own}
     for path in own:
         assert not imported(path) & LOADERS, path
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from benchmarks.cost import PRICES
+from benchmarks.costs import cost_curve
 from benchmarks.plots.style import COLOURS, GREY, NAMES, logarithmic, picture
-from benchmarks.speed.cost import PRICES
-from benchmarks.speed.costs import cost_curve
-from benchmarks.speed.results import Results
-from benchmarks.speed.throughput import HANDLERS, OURS, REFERENCE
+from benchmarks.results import Results
+from benchmarks.throughput import HANDLERS, OURS, REFERENCE
 
 BATCH = 1_000
 STAGE_COLOURS = ("#0b6e99", "#2e8fb5", "#6fb6cf", "#a9d5e2", "#c9a227", "#c77700", GREY)

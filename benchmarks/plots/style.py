@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from benchmarks.speed.throughput import OURS, POWERTOOLS, REFERENCE
+from benchmarks.throughput import OURS, POWERTOOLS, REFERENCE
 
 COLOURS = {OURS: "#0b6e99", POWERTOOLS: "#c77700", REFERENCE: "#8a3d5c"}
 NAMES = {

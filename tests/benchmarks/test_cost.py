@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.speed.cost import Program, Traffic, cheapest, plan
+from benchmarks.cost import Program, Traffic, cheapest, plan
 
 QUICK = Program(
     "quick",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.speed.results import Line, Spread
+from benchmarks.results import Line, Spread
 
 
 def test_a_spread_is_the_median_and_the_quartiles() -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.null_kinesis import null_kinesis
 from benchmarks.plots.__main__ import start_bars
-from benchmarks.speed.batches import aggregated, batch
-from benchmarks.speed.null_kinesis import null_kinesis
-from benchmarks.speed.startup import STANDARD_LIBRARY, by_package
-from benchmarks.speed.throughput import HANDLERS, Cell, _in_rounds, cells
-from benchmarks.speed.workers import open_worker
+from benchmarks.ride_batches import aggregated, batch
+from benchmarks.startup import STANDARD_LIBRARY, by_package
+from benchmarks.throughput import HANDLERS, Cell, _in_rounds, cells
+from benchmarks.workers import open_worker
 from streaming.clients import kinesis_client
-from streaming.records import payloads
+from streaming.consumer.records import user_records
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -31,8 +31,8 @@ def test_the_null_kinesis_takes_everything(tmp_path: Path) -> None:
 
 
 def test_a_batch_and_an_aggregate_hold_the_same_rides() -> None:
-    plain = [payload.data for payload in payloads(batch(20)["Records"], 0)]
-    packed = [payload.data for payload in payloads(aggregated(20)["Records"], 0)]
+    plain = [payload.data for payload in user_records(batch(20)["Records"], 0)]
+    packed = [payload.data for payload in user_records(aggregated(20)["Records"], 0)]
 
     assert plain == packed
     assert len(plain) == 20
@@ -93,5 +93,5 @@ def test_every_contender_predicts_and_publishes(tmp_path: Path) -> None:
         with open_worker(log, environment) as worker:
             worker.call("benchmarks.reference_model.save", model, 200)
             for handler in HANDLERS.values():
-                walls, cpus = worker.call("benchmarks.speed.handling.run", handler, 3, 2)
+                walls, cpus = worker.call("benchmarks.handling.run", handler, 3, 2)
                 assert len(walls) == len(cpus) == 2

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from local.errors import FunctionError
-from local.function import FunctionPool, FunctionProcess, FunctionSettings
+from local.function import FunctionConfiguration, FunctionPool, FunctionProcess
 
 
-def settings(handler: str, *, timeout: float = 20.0, **environment: str) -> FunctionSettings:
-    return FunctionSettings(
+def settings(handler: str, *, timeout: float = 20.0, **environment: str) -> FunctionConfiguration:
+    return FunctionConfiguration(
         handler=f"tests.local.{handler}", timeout_seconds=timeout, environment=environment
     )
 
@@ -194,8 +194,8 @@ def test_a_function_that_cannot_start_says_why(
 def test_the_function_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
     program = """
 import json, pathlib, sys, time
-from local.function import FunctionProcess, FunctionSettings
-settings = FunctionSettings(handler="tests.local.handlers.echo")
+from local.function import FunctionProcess, FunctionConfiguration
+settings = FunctionConfiguration(handler="tests.local.handlers.echo")
 function = FunctionProcess(settings, pathlib.Path(sys.argv[1]))
 print(json.loads(function.invoke(b"{}"))["pid"], flush=True)
 time.sleep(60)

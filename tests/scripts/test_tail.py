@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from scripts.tail import as_json, as_line, main
-from streaming.shards import StreamRecord
+from streaming.reader.shard_reader import StreamRecord
 from tests.fakes.clock import EPOCH, Clock
 from tests.fakes.kinesis import FakeKinesis
 

@@ -10,9 +10,10 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 from moto import mock_aws
 
+from streaming.consumer.records import user_records
 from streaming.dead_letters import (
     MESSAGE_LIMIT,
-    DeadLetter,
+    DeadLetterRecord,
     FolderDeadLetters,
     S3DeadLetters,
     dead_letter,
@@ -25,7 +26,6 @@ from streaming.errors import (
     PredictionFailed,
     SettingsError,
 )
-from streaming.records import payloads
 from tests.lambda_events import ARRIVED, SHARD, record
 
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 ERROR = InvalidEvent("ride_id", "", "a string of 1 to 128 characters")
 
 
-def letter(data: bytes = b"bad", sequence_number: int = 42, arrived: float = ARRIVED) -> DeadLetter:
-    (payload,) = payloads([record(data, sequence_number, key="k", arrived=arrived)], 0.0)
+def letter(
+    data: bytes = b"bad", sequence_number: int = 42, arrived: float = ARRIVED
+) -> DeadLetterRecord:
+    (payload,) = user_records([record(data, sequence_number, key="k", arrived=arrived)], 0.0)
     return dead_letter(payload, "ride_events", ERROR)
 
 
@@ -67,7 +69,7 @@ def test_a_dead_letter_holds_the_payload_its_origin_and_the_reason(tmp_path: Pat
 
 
 def test_a_message_that_cannot_be_written_or_has_no_end_is_kept_as_far_as_it_can_be() -> None:
-    (payload,) = payloads([record(b"bad")], 0.0)
+    (payload,) = user_records([record(b"bad")], 0.0)
 
     kept = dead_letter(payload, "ride_events", PredictionFailed("\ud800" + "x" * 5000))
 
@@ -107,8 +109,8 @@ def test_letters_of_one_id_but_other_data_do_not_overwrite_each_other(tmp_path: 
 
 
 def test_letters_without_event_ids_are_named_by_their_data() -> None:
-    (one,) = payloads([{"kinesis": {"data": "b25l"}}], ARRIVED)
-    (two,) = payloads([{"kinesis": {"data": "dHdv"}}], ARRIVED)
+    (one,) = user_records([{"kinesis": {"data": "b25l"}}], ARRIVED)
+    (two,) = user_records([{"kinesis": {"data": "dHdv"}}], ARRIVED)
 
     names = {object_name([dead_letter(payload, None, ERROR)]) for payload in (one, two)}
 

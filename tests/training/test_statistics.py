@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from local.rides import read_statistics
+from demo.ride_generator import read_statistics
 from tests.training.city import QUIET, city_trips, tlc_table
 from training.statistics import count_statistics
 from training.trips import read_trips

@@ -1,0 +1,52 @@
+"""The whole pipeline on this machine: how long a ride takes, and how many it bears."""
+
+import tempfile
+import threading
+from pathlib import Path
+
+from benchmarks.results import Latency, Sustained
+from demo.demo import Demo, exit_status
+from demo.outcomes import DeadLetterFolders
+from demo.ride_generator import read_statistics
+from demo.ride_sources import drawn_rides
+from demo.view import Snapshot
+from local.errors import StartError
+from local.pipeline import PipelineSettings, open_pipeline
+
+SEED = 1
+UNLIMITED = 1e6
+"""Rides a second: more than any machine takes."""
+
+
+def latency(rate: float, seconds: float) -> Latency:
+    """Put rides at a steady rate; see how long each takes until its prediction can be read.
+
+    Args:
+        rate: Rides a second.
+        seconds: How long to put.
+    """
+    last = _drive(rate, int(rate * seconds), shards=1)
+    if last.p50 is None or last.p99 is None:
+        raise StartError("no ride was answered")
+    return Latency(rate, 1000 * last.p50, 1000 * last.p99)
+
+
+def sustained(shards: int, rides: int) -> Sustained:
+    """Put rides as fast as they are taken."""
+    last = _drive(UNLIMITED, rides, shards)
+    return Sustained(shards, last.sums.predicted / last.elapsed)
+
+
+def _drive(rate: float, count: int, shards: int) -> Snapshot:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = PipelineSettings(folder=Path(folder), shards=shards)
+        with open_pipeline(settings, lambda _: None) as pipeline:
+            folders = DeadLetterFolders(settings.dead_letters, settings.discarded)
+            rides = drawn_rides(read_statistics(), count=count, seed=SEED)
+            demo = Demo(pipeline, rides, rate, folders, threading.Event())
+            last = demo.run(lambda _: None)
+    if demo.failure is not None:
+        raise demo.failure
+    if exit_status(last.sums, count) != 0:
+        raise StartError(f"not every ride was accounted for: {last.sums}")
+    return last

@@ -1,0 +1,67 @@
+"""Batches of rides as Lambda hands them over."""
+
+import base64
+import itertools
+from datetime import datetime
+from functools import lru_cache
+from random import Random
+from typing import Any
+
+import msgspec
+
+from demo.ride_generator import generate_rides, read_statistics
+from tests.soak.kpl_aggregation import aggregate, entry
+
+SHARD = "shardId-000000000000"
+FIRST_SEQUENCE_NUMBER = 49630081666084879290581185630324770398608704880802529282
+ARRIVED = 1_740_834_900.0
+RECORDS_PER_SECOND = 1_000  # what a shard takes
+WEEK = datetime(2025, 2, 24)  # noqa: DTZ001  New York's local time
+SEED = 1
+
+
+@lru_cache
+def batch(rides: int) -> dict[str, Any]:
+    """Give a batch of records with one ride each, always the same."""
+    return _event(_payloads(rides))
+
+
+@lru_cache
+def aggregated(rides: int) -> dict[str, Any]:
+    """Give a batch of one record, an aggregate of so many rides."""
+    return _event([aggregate("key", [entry(payload) for payload in _payloads(rides)])])
+
+
+def _payloads(count: int) -> list[bytes]:
+    drawn = generate_rides(
+        read_statistics(),
+        Random(SEED),  # noqa: S311  the same rides in every run
+        first_ride_id=1,
+        week=WEEK,
+    )
+    return [msgspec.json.encode(ride) for ride in itertools.islice(drawn, count)]
+
+
+def _event(payloads: list[bytes]) -> dict[str, Any]:
+    """Put payloads in Lambda's envelope, with the fields that AWS documents for it."""
+    return {
+        "Records": [
+            {
+                "kinesis": {
+                    "kinesisSchemaVersion": "1.0",
+                    "partitionKey": str(index),
+                    "sequenceNumber": str(FIRST_SEQUENCE_NUMBER + index),
+                    "data": base64.b64encode(payload).decode(),
+                    "approximateArrivalTimestamp": ARRIVED + index // 10 * 10 / RECORDS_PER_SECOND,
+                },
+                "eventSource": "aws:kinesis",
+                "eventVersion": "1.0",
+                "eventID": f"{SHARD}:{FIRST_SEQUENCE_NUMBER + index}",
+                "eventName": "aws:kinesis:record",
+                "invokeIdentityArn": "arn:aws:iam::123456789012:role/lambda-role",
+                "awsRegion": "us-east-1",
+                "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/ride_events",
+            }
+            for index, payload in enumerate(payloads)
+        ]
+    }

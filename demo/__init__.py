@@ -1,0 +1,1 @@
+"""The ride demo that `make run` runs: producers, bad events, reconciliation, live view."""

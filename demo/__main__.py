@@ -1,0 +1,179 @@
+"""The whole pipeline on one machine, with rides in it: what `make run` runs."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+if __name__ == "__main__":
+    # Ctrl-C during the imports ends the program without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from rich.console import Console
+
+from cli.arguments import Parser, rate_or_none, seed, share, whole_number
+from demo.aws_commands import paste_commands
+from demo.demo import Demo, exit_status
+from demo.display import open_display
+from demo.outcomes import DeadLetterFolders
+from demo.ride_generator import RideStatistics, read_statistics
+from demo.ride_sources import Rides, drawn_rides, no_rides, replayed_rides
+from demo.view import closing_lines
+from local.errors import LocalError
+from local.pipeline import PREDICTIONS, RIDES, PipelineSettings, open_pipeline
+from streaming.errors import StreamingError
+
+FOLDER = Path("build/local")
+GENTLE_RATE = 5.0
+BRISK_RATE = 200.0
+INTERRUPTED = 130
+"""A shell's exit status for Ctrl-C."""
+
+SET_HERE = ("DEAD_LETTERS", "PREDICTIONS_STREAM_NAME", "TEST_RUN")
+"""Settings of the function that a run gives it by itself."""
+
+IMPORT_FAILED = "Runtime.ImportModuleError: Unable to import module 'lambda_function': "
+"""What Lambda writes before the reason why a function does not start."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the demo; the exit status is 0 only if every ride is accounted for."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.rate == 0 and (arguments.rides or arguments.data):
+        parser.error("--rate is '0'; allowed with --rides or --data: a number above 0")
+    signals = _Signals()
+    try:
+        with signals.handled():
+            return _run(arguments, signals)
+    except (LocalError, StreamingError) as error:
+        print(f"error: {str(error).removeprefix(IMPORT_FAILED)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(arguments: argparse.Namespace, signals: "_Signals") -> int:
+    statistics = read_statistics()
+    rides = _rides(arguments, statistics)
+    settings = PipelineSettings(
+        folder=arguments.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}",
+        endpoint_url=os.environ.get("KINESIS_ENDPOINT_URL") or None,
+        function_url=arguments.function_url,
+        shards=arguments.shards,
+        on_failure=arguments.on_failure,
+    )
+    if ignored := [name for name in SET_HERE if os.environ.get(name)]:
+        print(f"Not used from the environment, a run here has its own: {', '.join(ignored)}")
+    with open_pipeline(settings, print) as pipeline:
+        if rides.count is None:
+            print(paste_commands(pipeline.client, RIDES, PREDICTIONS))
+        folders = DeadLetterFolders(settings.dead_letters, settings.discarded)
+        demo = Demo(pipeline, rides, _rate(arguments), folders, signals.stop)
+        signals.running = True
+        with open_display(Console(), statistics.zones) as show:
+            last = demo.run(show)
+    for line in closing_lines(last):
+        print(line)
+    print(f"Logs and dead letters are in {settings.folder}")
+    if demo.failure is not None:
+        raise demo.failure
+    return exit_status(last.sums, rides.count)
+
+
+def _rate(arguments: argparse.Namespace) -> float:
+    if arguments.rate is not None:
+        return float(arguments.rate)
+    return GENTLE_RATE if arguments.rides is None else BRISK_RATE
+
+
+def _rides(arguments: argparse.Namespace, statistics: RideStatistics) -> Rides:
+    if arguments.rate == 0:
+        return no_rides()
+    chance = {"seed": arguments.seed, "poison_share": arguments.poison}
+    if arguments.data is None:
+        return drawn_rides(statistics, count=arguments.rides, **chance)
+    rides = replayed_rides(arguments.data, count=arguments.rides, **chance)
+    left_out = f"; of the whole file, {rides.skipped:,} rows break the contract and are left out"
+    print(f"Replaying {rides.count:,} trips{left_out if rides.skipped else ''}")
+    return rides
+
+
+class _Signals:
+    """What Ctrl-C and a request to end do: before rides flow they interrupt, then they wind up.
+
+    Attributes:
+        stop: Set by the first signal while rides flow; a second Ctrl-C interrupts.
+        running: Whether rides flow.
+    """
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.running = False
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        """Handle signals within this context."""
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = [signal.signal(number, self._handle) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if not self.running or (self.stop.is_set() and number == signal.SIGINT):
+            raise KeyboardInterrupt
+        self.stop.set()
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="python -m demo", description="Rides in, predictions out, on this machine."
+    )
+    parser.add_argument(
+        "--rides", type=whole_number, metavar="N", help="end after N; default: at Ctrl-C"
+    )
+    parser.add_argument(
+        "--rate",
+        type=rate_or_none,
+        metavar="R",
+        help=f"rides a second; default: {GENTLE_RATE:g}, with --rides {BRISK_RATE:g}; 0 puts none "
+        "and waits for those of others",
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="FILE", help="replay the trips of a green-taxi parquet file"
+    )
+    parser.add_argument("--seed", type=seed, metavar="N", help="the same rides again")
+    parser.add_argument(
+        "--poison", type=share, default=0.0, metavar="SHARE", help="spoil this share of the rides"
+    )
+    parser.add_argument(
+        "--shards",
+        type=whole_number,
+        default=1,
+        metavar="N",
+        help="of streams that do not exist yet",
+    )
+    parser.add_argument(
+        "--function-url", metavar="URL", help="invoke a runtime interface emulator at a URL"
+    )
+    parser.add_argument(
+        "--on-failure",
+        metavar="URL",
+        help="file:///folder or s3://bucket/prefix, also gets the records that are given up",
+    )
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
+    return parser
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(main())

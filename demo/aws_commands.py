@@ -1,0 +1,79 @@
+"""Commands to paste into a second terminal, for the `aws` command line."""
+
+import hashlib
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from streaming.clients import AWS_DOMAINS
+
+RIDE_ID = 256
+SMALLEST_EVENT = {
+    "ride": {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66},
+    "ride_id": RIDE_ID,
+}
+LOOK_BACK_SECONDS = 60
+EMULATOR_CREDENTIALS = "export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
+
+
+def shard_of(client: Any, stream_name: str, partition_key: str) -> str:
+    """Find the shard that takes a partition key's records.
+
+    A key belongs to the open shard whose range holds its MD5 hash (Kinesis Data Streams API
+    reference, PutRecord).
+    """
+    md5 = hashlib.md5(partition_key.encode(), usedforsecurity=False).hexdigest()
+    shards = client.list_shards(StreamName=stream_name)["Shards"]
+    return next(
+        str(shard["ShardId"])
+        for shard in shards
+        if "EndingSequenceNumber" not in shard["SequenceNumberRange"]
+        and int(shard["HashKeyRange"]["StartingHashKey"]) <= int(md5, 16)
+        and int(md5, 16) <= int(shard["HashKeyRange"]["EndingHashKey"])
+    )
+
+
+def paste_commands(client: Any, rides: str, predictions: str) -> str:
+    """Write the commands that put the smallest event and read its prediction.
+
+    Version 1 of the command line takes a record's data as text, version 2 as base64 unless it is
+    told otherwise.
+
+    Args:
+        client: A boto3 Kinesis client.
+        rides: The stream to put on.
+        predictions: The stream to read.
+    """
+    endpoint_url, region = client.meta.endpoint_url, client.meta.region_name
+    shard_id = shard_of(client, predictions, str(RIDE_ID))
+    at_aws = str(urlsplit(endpoint_url).hostname).endswith(AWS_DOMAINS)
+    credentials = "" if at_aws else f"  {EMULATOR_CREDENTIALS}\n"
+    put = f"""\
+  aws kinesis put-record --endpoint-url {endpoint_url} \\
+    --stream-name {rides} --partition-key {RIDE_ID} \\
+    --data '{json.dumps(SMALLEST_EVENT, separators=(",", ":"))}'"""
+    return f"""\
+Put a ride of your own, in a second terminal:
+
+{credentials}  export AWS_REGION={region} AWS_DEFAULT_REGION={region}
+
+With version 1 of the aws command (aws --version says which):
+
+{put}
+
+With version 2:
+
+{put} \\
+    --cli-binary-format raw-in-base64-out
+
+Read its prediction:
+
+  ITERATOR=$(aws kinesis get-shard-iterator --query ShardIterator \\
+    --output text --endpoint-url {endpoint_url} \\
+    --stream-name {predictions} --shard-id {shard_id} \\
+    --shard-iterator-type AT_TIMESTAMP \\
+    --timestamp $(($(date +%s) - {LOOK_BACK_SECONDS})))
+  aws kinesis get-records --endpoint-url {endpoint_url} \\
+    --shard-iterator "$ITERATOR" --output text \\
+    --query "Records[?PartitionKey=='{RIDE_ID}'].Data | [-1]" | base64 --decode; echo
+"""

@@ -1,0 +1,84 @@
+"""Where rides come from: drawn at random, or replayed from a file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+from demo.producer import OutgoingRide, outgoing
+from demo.ride_generator import RideEvent, RideStatistics, generate_rides, last_week, unique_ride_id
+from demo.trip_replay import open_replay
+
+
+@dataclass(frozen=True, slots=True)
+class Rides:
+    """Rides to put.
+
+    Attributes:
+        rides: In the order to put them.
+        count: How many there are; None: nobody waits for their end.
+        skipped: Rows of a file that break the contract and are left out.
+    """
+
+    rides: Iterator[OutgoingRide]
+    count: int | None
+    skipped: int = 0
+
+
+def no_rides() -> Rides:
+    """Put nothing: rides come from others."""
+    return Rides(iter(()), None)
+
+
+def drawn_rides(
+    statistics: RideStatistics,
+    *,
+    count: int | None = None,
+    seed: int | None = None,
+    poison_share: float = 0.0,
+) -> Rides:
+    """Draw rides at random.
+
+    Args:
+        statistics: What to draw from.
+        count: How many; None: without end.
+        seed: The same seed gives the same rides, under new ids.
+        poison_share: How many to spoil on purpose, 0 to 1.
+    """
+    drawn = generate_rides(
+        statistics,
+        Random(seed),  # noqa: S311  demo rides
+        first_ride_id=unique_ride_id(),
+        week=last_week(datetime.now()),  # noqa: DTZ005  a ride's time is local
+    )
+    return Rides(_outgoing(islice(drawn, count), seed, poison_share), count)
+
+
+def replayed_rides(
+    path: Path, *, count: int | None = None, seed: int | None = None, poison_share: float = 0.0
+) -> Rides:
+    """Replay the trips of a green-taxi month.
+
+    Args:
+        path: A parquet file.
+        count: At most so many; None: all.
+        seed: Chooses which are spoilt.
+        poison_share: How many to spoil on purpose, 0 to 1.
+
+    Raises:
+        RidesUnavailable: See `open_replay`.
+    """
+    replay = open_replay(path)
+    trips = len(replay.table)
+    count = trips if count is None else min(count, trips)
+    events = islice(replay.rides(first_ride_id=unique_ride_id()), count)
+    return Rides(_outgoing(events, seed, poison_share), count, replay.skipped)
+
+
+def _outgoing(
+    events: Iterator[RideEvent], seed: int | None, poison_share: float
+) -> Iterator[OutgoingRide]:
+    # Its own source of chance: poison must not change which rides are drawn.
+    return outgoing(events, poison_share=poison_share, random=Random(seed))  # noqa: S311  a demo

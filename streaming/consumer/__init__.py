@@ -1,0 +1,1 @@
+"""One batch from Lambda, start to end: all that the image holds."""

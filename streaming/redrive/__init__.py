@@ -1,0 +1,1 @@
+"""Dead-letter records back on their stream."""

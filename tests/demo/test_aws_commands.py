@@ -1,0 +1,89 @@
+import re
+import shlex
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from demo.aws_commands import paste_commands, shard_of
+from model import RideModel
+from tests.fakes.clock import Clock
+from tests.fakes.kinesis import FakeKinesis
+
+
+@pytest.fixture
+def kinesis() -> Any:
+    kinesis: Any = FakeKinesis(Clock())
+    kinesis.meta = SimpleNamespace(endpoint_url="http://127.0.0.1:4566", region_name="eu-west-1")
+    kinesis.create_stream(StreamName="ride_predictions", ShardCount=4)
+    return kinesis
+
+
+def commands(kinesis: Any) -> list[list[str]]:
+    text = paste_commands(kinesis, "ride_events", "ride_predictions").replace("\\\n", " ")
+    return [shlex.split(line) for line in text.splitlines() if line.startswith("  aws")]
+
+
+def option(command: list[str], name: str) -> str:
+    return command[command.index(name) + 1]
+
+
+@pytest.mark.parametrize("key", ["256", "1795164343000", "a", "é"])
+def test_a_partition_keys_shard_is_the_one_kinesis_puts_it_on(kinesis: Any, key: str) -> None:
+    answer = kinesis.put_record(StreamName="ride_predictions", Data=b"", PartitionKey=key)
+    assert shard_of(kinesis, "ride_predictions", key) == answer["ShardId"]
+
+
+def test_after_a_split_the_shard_is_an_open_one(kinesis: Any) -> None:
+    kinesis.split("ride_predictions", shard_of(kinesis, "ride_predictions", "256"))
+    answer = kinesis.put_record(StreamName="ride_predictions", Data=b"", PartitionKey="256")
+    assert shard_of(kinesis, "ride_predictions", "256") == answer["ShardId"]
+
+
+def test_the_record_to_paste_is_an_event_the_model_takes(kinesis: Any) -> None:
+    put, *_ = commands(kinesis)
+    assert put[:3] == ["aws", "kinesis", "put-record"]
+    assert option(put, "--endpoint-url") == "http://127.0.0.1:4566"
+    assert option(put, "--stream-name") == "ride_events"
+    data = option(put, "--data").encode()
+    assert RideModel({}, version="1").decode(data, arrived_at=0.0) is not None
+    assert option(put, "--partition-key") == str(msgspec.json.decode(data)["ride_id"])
+
+
+def test_version_2_is_told_that_the_data_is_text(kinesis: Any) -> None:
+    version_1, version_2, *_ = commands(kinesis)
+    assert version_2 == [*version_1, "--cli-binary-format", "raw-in-base64-out"]
+
+
+def test_the_prediction_is_read_from_the_shard_it_is_put_on(kinesis: Any) -> None:
+    text = paste_commands(kinesis, "ride_events", "ride_predictions")
+    named = re.search(r"--stream-name ride_predictions --shard-id (\S+)", text)
+    assert named is not None
+    assert named[1] == shard_of(kinesis, "ride_predictions", "256")
+    *_, read = commands(kinesis)
+    assert "Records[?PartitionKey=='256'].Data | [-1]" in read
+
+
+def test_the_region_is_that_of_the_streams(kinesis: Any) -> None:
+    assert "AWS_DEFAULT_REGION=eu-west-1" in paste_commands(
+        kinesis, "ride_events", "ride_predictions"
+    )
+
+
+def test_a_line_fits_a_terminal_of_80_columns(kinesis: Any) -> None:
+    lines = paste_commands(kinesis, "ride_events", "ride_predictions").splitlines()
+    data = [line for line in lines if "--data" in line]
+    assert max(len(line) for line in lines if line not in data) <= 80
+
+
+@pytest.mark.parametrize(
+    ("endpoint_url", "stand_ins"),
+    [("http://127.0.0.1:4566", True), ("https://kinesis.eu-west-1.amazonaws.com", False)],
+)
+def test_aws_itself_is_asked_with_the_users_own_credentials(
+    kinesis: Any, endpoint_url: str, *, stand_ins: bool
+) -> None:
+    kinesis.meta.endpoint_url = endpoint_url
+    text = paste_commands(kinesis, "ride_events", "ride_predictions")
+    assert ("AWS_ACCESS_KEY_ID=local" in text) == stand_ins

@@ -1,0 +1,98 @@
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from demo.display import PlainLines, open_display
+from demo.ride_tracker import Dead, Prediction, Sums
+from demo.view import Snapshot
+from tests.fakes.clock import Clock
+
+ZONES = {130: ("Queens", "Jamaica"), 205: ("Queens", "Saint Albans")}
+
+
+def snapshot(**changes: Any) -> Snapshot:
+    values: dict[str, Any] = {
+        "sums": Sums(put=3, predicted=2),
+        "goal": None,
+        "elapsed": 1.0,
+        "per_second": 2.0,
+        "p50": 0.1,
+        "p99": 0.2,
+        "iterator_age": 50.0,
+        "invocations": 1,
+        "function_errors": 0,
+        "recent": [],
+        "recent_others": [],
+        "newest_dead": None,
+    }
+    return Snapshot(**{**values, **changes})
+
+
+def by_hand(*keys: str) -> dict[str, Any]:
+    others = [Prediction(key=key, duration=21.3, tip=2.4, route=(130, 205)) for key in keys]
+    return {"sums": Sums(put=3, predicted=2, others=len(keys)), "recent_others": others}
+
+
+@pytest.fixture
+def output() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def lines(clock: Clock, output: io.StringIO) -> PlainLines:
+    return PlainLines(Console(file=output, width=40), ZONES, clock.now)
+
+
+def test_a_line_is_printed_once_a_second(
+    lines: PlainLines, clock: Clock, output: io.StringIO
+) -> None:
+    for _ in range(12):
+        lines(snapshot())
+        clock.advance(0.25)
+    assert len(output.getvalue().splitlines()) == 3
+
+
+def test_a_line_is_not_broken_where_the_terminal_is_narrow(
+    lines: PlainLines, output: io.StringIO
+) -> None:
+    lines(snapshot())
+    assert "outstanding 1" in output.getvalue().splitlines()[0]
+
+
+def test_each_ride_that_somebody_else_put_is_printed_once(
+    lines: PlainLines, output: io.StringIO
+) -> None:
+    lines(snapshot())
+    lines(snapshot(**by_hand("256")))
+    lines(snapshot(**by_hand("257", "256")))
+    lines(snapshot(**by_hand("257", "256")))
+    assert output.getvalue().splitlines()[1:] == [
+        "ride 256  Jamaica → Saint Albans  21.3 min  $2.40",
+        "ride 257  Jamaica → Saint Albans  21.3 min  $2.40",
+    ]
+
+
+def test_a_new_dead_letter_is_printed_once_with_its_reason(
+    lines: PlainLines, clock: Clock, output: io.StringIO
+) -> None:
+    for newest in (None, Dead("257", "ride is missing"), Dead("257", "ride is missing")):
+        lines(snapshot(newest_dead=newest))
+        clock.advance(1.0)
+    printed = [line for line in output.getvalue().splitlines() if "rides in" not in line]
+    assert printed == ["dead letter 257: ride is missing"]
+
+
+def test_without_a_terminal_there_are_plain_lines(output: io.StringIO, clock: Clock) -> None:
+    with open_display(Console(file=output), ZONES, clock=clock.now) as show:
+        show(snapshot())
+    assert "rides in 3" in output.getvalue()
+
+
+def test_a_terminal_gets_the_live_view(output: io.StringIO) -> None:
+    console = Console(file=output, force_terminal=True, width=80)
+    with open_display(console, ZONES) as show:
+        show(snapshot(**by_hand("256")))
+    assert "Saint Albans" in output.getvalue()
+    assert "Ctrl-C stops" in output.getvalue()

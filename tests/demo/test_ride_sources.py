@@ -1,0 +1,79 @@
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from demo.producer import OutgoingRide
+from demo.ride_generator import read_statistics
+from demo.ride_sources import Rides, drawn_rides, replayed_rides
+from model import RideModel
+from streaming.errors import Poison
+
+STATISTICS = read_statistics()
+
+
+def routes(rides: Rides) -> list[tuple[int, int]]:
+    return [ride.route for ride in rides.rides]
+
+
+def spoilt(ride: OutgoingRide) -> bool:
+    try:
+        RideModel({}, version="1").decode(ride.data, arrived_at=0.0)
+    except Poison:
+        return True
+    return False
+
+
+@pytest.fixture
+def month(tmp_path: Path) -> Path:
+    table = pa.table(
+        {
+            "lpep_pickup_datetime": [datetime(2025, 3, 1, 12, minute) for minute in range(10)],  # noqa: DTZ001  as in the files
+            "PULocationID": [130] * 9 + [0],
+            "DOLocationID": list(range(1, 11)),
+            "trip_distance": [1.0] * 10,
+            "passenger_count": [1] * 10,
+            "payment_type": [1] * 10,
+        }
+    )
+    pq.write_table(table, tmp_path / "month.parquet")
+    return tmp_path / "month.parquet"
+
+
+def test_as_many_rides_are_drawn_as_asked_for() -> None:
+    rides = drawn_rides(STATISTICS, count=25)
+    assert rides.count == 25
+    assert len(routes(rides)) == 25
+
+
+def test_without_a_count_rides_never_end() -> None:
+    rides = drawn_rides(STATISTICS)
+    assert rides.count is None
+    assert next(rides.rides).key < next(rides.rides).key
+
+
+def test_poison_does_not_change_which_rides_are_drawn() -> None:
+    clean = routes(drawn_rides(STATISTICS, count=100, seed=3))
+    assert routes(drawn_rides(STATISTICS, count=100, seed=3, poison_share=0.5)) == clean
+
+
+def test_the_same_seed_spoils_the_same_rides() -> None:
+    runs = [drawn_rides(STATISTICS, count=100, seed=3, poison_share=0.2) for _ in range(2)]
+    first, second = [[spoilt(ride) for ride in run.rides] for run in runs]
+    assert first == second
+    assert 5 < sum(first) < 40
+
+
+def test_a_replay_sends_every_trip_that_keeps_the_contract(month: Path) -> None:
+    rides = replayed_rides(month)
+    assert (rides.count, rides.skipped) == (9, 1)
+    assert routes(rides) == [(130, dropoff) for dropoff in range(1, 10)]
+
+
+@pytest.mark.parametrize(("asked", "sent"), [(3, 3), (500, 9)])
+def test_a_replay_sends_no_more_than_asked_for(month: Path, asked: int, sent: int) -> None:
+    rides = replayed_rides(month, count=asked)
+    assert rides.count == sent
+    assert len(routes(rides)) == sent

@@ -1,0 +1,137 @@
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from demo.ride_generator import RideEvent
+from demo.trip_replay import REQUIREMENTS, install_command, open_replay
+from local.errors import RidesUnavailable
+
+NOON, ONE = "2025-03-01T12:00:00", "2025-03-01T13:00:00"
+
+
+def trip(**changes: Any) -> dict[str, Any]:
+    return {
+        "lpep_pickup_datetime": NOON,
+        "PULocationID": 130,
+        "DOLocationID": 205,
+        "trip_distance": 3.66,
+        "passenger_count": 1,
+        "payment_type": 1,
+        "fare_amount": 14.2,
+        **changes,
+    }
+
+
+def month(folder: Path, *trips: dict[str, Any]) -> Path:
+    columns: dict[str, list[Any]] = {name: [trip[name] for trip in trips] for name in trips[0]}
+    if pickups := columns.get("lpep_pickup_datetime"):
+        columns["lpep_pickup_datetime"] = [
+            None if pickup is None else datetime.fromisoformat(pickup) for pickup in pickups
+        ]
+    path = folder / "month.parquet"
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def replayed(path: Path) -> list[RideEvent]:
+    return list(open_replay(path).rides(first_ride_id=10))
+
+
+def test_a_trip_becomes_an_event_without_what_is_not_known_at_its_start(tmp_path: Path) -> None:
+    assert replayed(month(tmp_path, trip())) == [
+        {
+            "event_type": "ride_started",
+            "ride_id": 10,
+            "ride": {
+                "PULocationID": 130,
+                "DOLocationID": 205,
+                "trip_distance": 3.66,
+                "pickup_datetime": NOON,
+                "passenger_count": 1,
+                "payment_type": 1,
+            },
+        }
+    ]
+
+
+def test_trips_come_in_the_order_of_their_pickups(tmp_path: Path) -> None:
+    path = month(tmp_path, trip(lpep_pickup_datetime=ONE), trip(lpep_pickup_datetime=NOON))
+    events = replayed(path)
+    assert [event["ride"]["pickup_datetime"] for event in events] == [NOON, ONE]
+    assert [event["ride_id"] for event in events] == [10, 11]
+
+
+def test_old_files_with_zones_as_text_and_codes_as_floats_give_the_same_events(
+    tmp_path: Path,
+) -> None:
+    old = trip(PULocationID="130", DOLocationID="205", passenger_count=1.0, payment_type=1.0)
+    assert replayed(month(tmp_path, old)) == replayed(month(tmp_path, trip()))
+
+
+@pytest.mark.parametrize("unknown", [None, float("nan")])
+def test_unknown_passengers_and_payment_are_null(tmp_path: Path, unknown: float | None) -> None:
+    path = month(tmp_path, trip(), trip(passenger_count=unknown, payment_type=unknown))
+    assert [event["ride"]["passenger_count"] for event in replayed(path)] == [1, None]
+    assert [event["ride"]["payment_type"] for event in replayed(path)] == [1, None]
+
+
+@pytest.mark.parametrize(
+    "dirt",
+    [
+        {"PULocationID": 0},
+        {"DOLocationID": 266},
+        {"DOLocationID": None},
+        {"trip_distance": -0.1},
+        {"trip_distance": 260_000.0},
+        {"trip_distance": float("nan")},
+        {"trip_distance": None},
+        {"lpep_pickup_datetime": None},
+    ],
+    ids=str,
+)
+def test_a_row_that_breaks_the_contract_is_skipped_and_counted(
+    tmp_path: Path, dirt: dict[str, Any]
+) -> None:
+    replay = open_replay(month(tmp_path, trip(), trip(**dirt)))
+    assert replay.skipped == 1
+    assert len(list(replay.rides(first_ride_id=1))) == 1
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    lacking = trip()
+    del lacking["trip_distance"]
+    with pytest.raises(RidesUnavailable, match=r"month\.parquet has no column trip_distance"):
+        open_replay(month(tmp_path, lacking))
+
+
+def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "trips.csv"
+    path.write_text("lpep_pickup_datetime,PULocationID\n")
+    with pytest.raises(RidesUnavailable, match=r"cannot read the trips in .*trips\.csv"):
+        open_replay(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RidesUnavailable, match=r"^no such file: .*nowhere\.parquet$"):
+        open_replay(tmp_path / "nowhere.parquet")
+
+
+def test_without_a_parquet_reader_the_error_says_what_to_install(tmp_path: Path) -> None:
+    def not_installed(name: str) -> Any:
+        raise ModuleNotFoundError(name)
+
+    with pytest.raises(RidesUnavailable, match=r"python\S* -m pip install .*parquet\.txt"):
+        open_replay(month(tmp_path, trip()), import_module=not_installed)
+
+
+def test_the_command_that_installs_one_is_as_short_as_its_folder_allows(tmp_path: Path) -> None:
+    project = REQUIREMENTS.parent.parent
+    python = str(project / ".venv-run" / "bin" / "python")
+    assert install_command(python, project) == (
+        ".venv-run/bin/python -m pip install --require-hashes -r requirements/parquet.txt"
+    )
+    assert install_command(python, tmp_path).startswith(python)

@@ -1,0 +1,177 @@
+from typing import Any
+
+from rich.console import Console
+
+from demo.ride_tracker import Dead, Prediction, Sums
+from demo.view import (
+    Snapshot,
+    closing_lines,
+    plain_dead,
+    plain_line,
+    plain_prediction,
+    render,
+)
+
+ZONES = {130: ("Queens", "Jamaica"), 205: ("Queens", "Saint Albans")}
+BY_HAND = Prediction(key="256", duration=21.3, tip=2.41, route=(130, 205))
+DEAD = Dead("257", "ride.trip_distance is -1; allowed: a number from 0 to 1,000 (miles)")
+OURS = Prediction(key="1795164343000", duration=7.0, tip=0.5, route=(205, 130), latency=0.312)
+
+
+def snapshot(**changes: Any) -> Snapshot:
+    values: dict[str, Any] = {
+        "sums": Sums(put=1204, predicted=1180, dead=12, others=1),
+        "goal": 2000,
+        "elapsed": 12.2,
+        "per_second": 101.2,
+        "p50": 0.312,
+        "p99": 12.55,
+        "iterator_age": 140.0,
+        "invocations": 52,
+        "function_errors": 0,
+        "recent": [OURS],
+        "recent_others": [BY_HAND],
+        "newest_dead": None,
+    }
+    return Snapshot(**{**values, **changes})
+
+
+def screen(shown: Snapshot, *, width: int = 80) -> list[str]:
+    console = Console(width=width, color_system=None)
+    with console.capture() as capture:
+        console.print(render(shown, ZONES))
+    return capture.get().splitlines()
+
+
+def line_with(text: str, lines: list[str]) -> str:
+    (line,) = [line for line in lines if text in line]
+    return " ".join(line.split())
+
+
+def test_every_figure_fits_a_terminal_of_80_columns() -> None:
+    text = " ".join(" ".join(screen(snapshot())).split())
+    for figure in (
+        "rides in 1,204",
+        "predictions out 1,180",
+        "rides/s 101",
+        "end to end p50 312 ms",
+        "end to end p99 12.6 s",
+        "iterator age 140 ms",
+        "outstanding 12",
+        "dead letters 12",
+        "put by others 1",
+        "1,192 of 2,000",
+    ):
+        assert figure in text
+
+
+def test_a_full_view_fits_a_terminal_of_24_lines() -> None:
+    full = snapshot(recent=[OURS] * 8, recent_others=[BY_HAND] * 8, newest_dead=DEAD)
+    assert len(screen(full)) < 24
+
+
+def test_large_figures_fit_80_columns_with_their_units() -> None:
+    many = Sums(put=1_204_000, predicted=1_190_000, dead=12_345, duplicates=1_234, others=10_000)
+    text = " ".join(" ".join(screen(snapshot(sums=many, p50=1.041, p99=120.5))).split())
+    for figure in (
+        "rides in 1,204,000",
+        "predictions out 1,190,000",
+        "put by others 10,000",
+        "end to end p50 1,041 ms",
+        "end to end p99 120 s",
+        "dead letters 12,345",
+        "duplicates 1,234",
+    ):
+        assert figure in text
+
+
+def test_the_newest_dead_letter_is_shown_with_its_reason() -> None:
+    assert "dead letter 257: ride.trip_distance is -1" in line_with(
+        "dead letter 257", screen(snapshot(newest_dead=DEAD))
+    )
+
+
+def test_poison_of_others_counts_as_put_by_others() -> None:
+    sums = Sums(put=3, predicted=3, others=2, other_dead=1)
+    text = " ".join(" ".join(screen(snapshot(sums=sums, recent_others=[]))).split())
+    assert "put by others 3" in text
+
+
+def test_what_another_model_says_stands_in_the_row() -> None:
+    other = Prediction(key="9", duration=None, tip=None, text='{"label":"ok","score":[0.9]}')
+    line = line_with("label", screen(snapshot(recent=[], recent_others=[other])))
+    assert '9 {"label":"ok","score":[0.9]} put by others' in line
+    assert plain_prediction(other, ZONES) == '9  {"label":"ok","score":[0.9]}'
+
+
+def test_without_rides_of_its_own_a_run_shows_as_many_of_others() -> None:
+    lines = screen(snapshot(recent=[], recent_others=[BY_HAND] * 8))
+    assert sum("Jamaica → Saint Albans" in line for line in lines) == 8
+
+
+def test_a_key_of_somebody_else_cannot_steer_the_terminal() -> None:
+    assert plain_dead(Dead("[red]\x1b[2J\n", "ride is missing")) == (
+        "dead letter [red]·[2J·: ride is missing"
+    )
+    odd = Prediction(key="[red]\n", duration=1.0, tip=1.0)
+    assert "[red]·" in line_with("[red]", screen(snapshot(recent_others=[odd])))
+
+
+def test_the_last_line_leaves_room_for_what_the_terminal_writes_at_ctrl_c() -> None:
+    assert screen(snapshot())[-1].rstrip() == "Ctrl-C stops and sums up"
+
+
+def test_predictions_show_zone_names() -> None:
+    line = line_with("1795164343000", screen(snapshot()))
+    assert "Saint Albans → Jamaica 7.0 min $0.50 312 ms" in line
+
+
+def test_a_ride_put_by_hand_stands_on_top_and_is_marked() -> None:
+    lines = screen(snapshot())
+    line = line_with("256", lines)
+    assert "Jamaica → Saint Albans 21.3 min $2.41 put by others" in line
+    assert next(row for row in lines if "min " in row).split()[1] == "256"
+
+
+def test_what_is_not_known_yet_is_a_dash() -> None:
+    lines = screen(
+        snapshot(
+            p50=None,
+            p99=None,
+            iterator_age=None,
+            recent_others=[Prediction(key="256", duration=None, tip=2.41)],
+        )
+    )
+    assert "end to end p50 -" in line_with("end to end p50", lines)
+    assert "256 - - $2.41 put by others" in line_with("256", lines)
+
+
+def test_a_zone_without_a_name_shows_its_number() -> None:
+    odd = Prediction(key="1", duration=1.0, tip=1.0, route=(130, 7))
+    assert plain_prediction(odd, ZONES) == "ride 1  Jamaica → zone 7  1.0 min  $1.00"
+
+
+def test_an_endless_run_has_no_progress_bar() -> None:
+    assert not any("━" in line for line in screen(snapshot(goal=None)))
+
+
+def test_without_a_terminal_a_snapshot_is_one_line() -> None:
+    assert plain_line(snapshot()) == (
+        "   12 s  rides in 1,204  predictions out 1,180  101 rides/s  p50 312 ms  p99 12.6 s  "
+        "iterator age 140 ms  dead letters 12  outstanding 12"
+    )
+
+
+def test_the_closing_sums_say_what_became_of_every_ride() -> None:
+    sums = Sums(put=1200, predicted=1180, dead=12, refused=3, others=1)
+    lines = [" ".join(line.split()) for line in closing_lines(snapshot(sums=sums))]
+    assert lines == [
+        "rides put 1,200",
+        "predicted 1,180",
+        "dead-lettered 12",
+        "outstanding 5",
+        "duplicates 0",
+        "not taken by Kinesis 3",
+        "put by others, predicted 1",
+        "1,192 of 1,200 rides accounted for in 12.2 s; end to end p50 312 ms, p99 12.6 s",
+    ]

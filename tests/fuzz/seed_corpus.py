@@ -1,0 +1,129 @@
+"""What fuzzing starts from: a few inputs of each kind, and words of the formats."""
+
+import gzip
+import json
+from pathlib import Path
+
+from tests.fuzz.draw import GOOD_RIDE, aggregate, record
+
+FULL_RIDE = json.dumps(
+    {
+        "event_type": "ride_started",
+        "ride_id": "r-é",
+        "ride": {
+            "PULocationID": 1,
+            "DOLocationID": 265,
+            "trip_distance": 0,
+            "pickup_datetime": "2025-03-09T02:30:00.5-05:00",
+            "passenger_count": 1,
+            "payment_type": None,
+            "deep": [[{"a": [1e300, -0.0, True]}]],
+        },
+    },
+    ensure_ascii=False,
+).encode()
+
+RIDE = {
+    "PULocationID": 1,
+    "DOLocationID": 2,
+    "trip_distance": 1e-7,
+    "pickup_datetime": "20250301T081500Z",
+}
+
+LETTER = {
+    "data": "eA==",
+    "event_id": "shardId-000000000000:1",
+    "stream": "ride_events",
+    "shard_id": "shardId-000000000000",
+    "sequence_number": "1",
+    "partition_key": "1",
+    "arrived_at": "2025-03-01T13:15:00.123Z",
+    "error_type": "InvalidEvent",
+    "error_message": "ride_id is ''; allowed: a string",
+}
+
+GIVEN_UP = {
+    "requestContext": {"condition": "RetryAttemptsExhausted", "approximateInvokeCount": 3},
+    "KinesisBatchInfo": {
+        "shardId": "shardId-000000000000",
+        "streamArn": "arn:aws:kinesis:us-east-1:123456789012:stream/ride_events",
+    },
+    "payload": json.dumps({"Records": [record(b"x")]}),
+}
+
+_ENTRY = b"\x1a\x07\x08\x00\x1a\x03abc"
+_NESTED = b"\x1a" + bytes([len(GOOD_RIDE) + 4]) + b"\x08\x00\x1a" + bytes([len(GOOD_RIDE)])
+
+SEEDS: dict[str, tuple[bytes, ...]] = {
+    "record": (  # the first byte chooses a frame: none, an aggregate's, gzip's
+        b"\x00" + GOOD_RIDE,
+        b"\x00" + gzip.compress(GOOD_RIDE) + gzip.compress(b"more"),
+        b"\x00" + aggregate(b"\x0a\x01k" + _ENTRY),
+        b"\x01\x0a\x03key" + _ENTRY + _ENTRY,
+        b"\x01\x0a\x03key" + _NESTED + GOOD_RIDE,
+        b"\x01\x0a\x03key\x12\x01h\x1a\x0b\x08\x00\x10\x00\x1a\x01a\x22\x02\x0a\x00",
+        b"\x02" + gzip.compress(GOOD_RIDE)[2:],
+    ),
+    "event": (
+        GOOD_RIDE,
+        FULL_RIDE,
+        b'{"event_type":"ride_ended","ride_id":7}',
+        b'{"ride_id":"\\ud83d\\ude95","ride":%s}' % json.dumps(RIDE).encode(),
+    ),
+    "handler": (
+        bytes(range(256)),
+        b"\x01\x00\x00\x06",
+        b"\x01\x03\x02\x03\x01\x10\x00\x01\x08\x00\x02\x00\x0f\x00\x00\x0f\x00\x00\x0f",
+        b"\x01\x00\x00\x01\x05\x01\x05\x01\x04\x00\xd8\x00\xd8",
+    ),
+    "letters": (
+        json.dumps(LETTER).encode() + b"\n" + json.dumps(LETTER).encode(),
+        json.dumps(GIVEN_UP).encode(),
+    ),
+}
+
+WORDS: tuple[bytes, ...] = (
+    b"\x1f\x8b\x08\x00",
+    b"\xf3\x89\x9a\xc2",
+    b"\x0a\x01k",
+    b"\x1a\x05\x08\x00\x1a\x01x",
+    b"\x08\x00",
+    b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+    b'"ride":{',
+    b'"ride_id":',
+    b'"PULocationID":',
+    b'"DOLocationID":',
+    b'"trip_distance":',
+    b'"pickup_datetime":"2025-03-01T08:15:00',
+    b'"passenger_count":',
+    b'"payment_type":',
+    b'"event_type":"ride_started"',
+    b"null",
+    b"true",
+    b"NaN",
+    b"-Infinity",
+    b"1e400",
+    b"-0.0",
+    b"265",
+    b"9223372036854775808",
+    b"\\ud800",
+    b"\xef\xbb\xbf",
+    b"\xed\xa0\x80",
+    b"0001-01-01T00:00:00+14:00",
+    b"9999-12-31T23:59:59",
+    b'"error_type":"',
+    b'"payload":"{\\"Records\\":[',
+)
+
+
+def write_seeds(target: str, corpus: Path) -> None:
+    """Put a target's seeds into its corpus, beside what earlier runs found worth keeping."""
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(SEEDS[target]):
+        (corpus / f"seed-{number}").write_bytes(seed)
+
+
+def write_dictionary(path: Path) -> None:
+    r"""Write the words as libFuzzer reads them: a quoted text a line, odd bytes as `\xNN`."""
+    lines = ('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in WORDS)
+    path.write_text("".join(lines))

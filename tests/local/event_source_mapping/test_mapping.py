@@ -1,0 +1,462 @@
+import base64
+import itertools
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from local.errors import FunctionError
+from local.event_source_mapping.configuration import MappingConfiguration
+from local.event_source_mapping.mapping import EventSourceMapping, Timing
+from local.event_source_mapping.on_failure_destination import FolderDestination
+from streaming.errors import StreamError
+from streaming.reader.checkpoints import FINISHED, LATEST, StartingPosition
+from tests.fakes.clock import Clock
+from tests.fakes.kinesis import FakeKinesis
+from tests.local.event_source_mapping.records import ScriptedFunction, failed
+
+STREAM = "ride_events"
+SHARD = "shardId-000000000000"
+RAISES = FunctionError("LookupError", "no such zone")
+
+
+class World:
+    """A stream, a clock, and the mappings of one test."""
+
+    def __init__(self, shards: int = 1) -> None:
+        self.clock = Clock()
+        self.kinesis = FakeKinesis(self.clock)
+        self.kinesis.create_stream(StreamName=STREAM, ShardCount=shards)
+        self._mappings: list[EventSourceMapping] = []
+
+    def map(
+        self, function: Any, *, destination: Any = None, **parameters: Any
+    ) -> EventSourceMapping:
+        timing = Timing(
+            clock=self.clock.now, now=self.clock.utc, wait=self._wait, jitter=lambda: 1.0
+        )
+        mapping = EventSourceMapping(
+            self.kinesis,
+            STREAM,
+            function,
+            MappingConfiguration(**parameters),
+            destination=destination,
+            timing=timing,
+        )
+        self._mappings.append(mapping)
+        mapping.start()
+        return mapping
+
+    def put(self, key: str, *payloads: bytes) -> list[int]:
+        return [int(number) for number in self.kinesis.put(STREAM, key, *payloads)]
+
+    def close(self) -> None:
+        for mapping in self._mappings:
+            mapping.stop()
+
+    def _wait(self, event: threading.Event, seconds: float) -> bool:
+        # The clock is everybody's: a little real time lets the other threads have their turn.
+        self.clock.sleep(seconds)
+        return event.wait(0.001)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    world = World()
+    yield world
+    world.close()
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.001)
+
+
+def done(mapping: EventSourceMapping, records: int) -> None:
+    eventually(lambda: mapping.failure is not None or mapping.snapshot().records_done == records)
+    assert mapping.failure is None
+
+
+def test_records_reach_the_function_in_order_in_batches(world: World) -> None:
+    sent = world.put("key", *[b"ride"] * 5)
+    function = ScriptedFunction()
+
+    mapping = world.map(function, batch_size=2)
+    done(mapping, 5)
+
+    assert function.invocations == [sent[:2], sent[2:4], sent[4:]]
+    assert mapping.snapshot().checkpoints == {SHARD: str(sent[-1])}
+
+
+def test_records_that_come_later_reach_it_too(world: World) -> None:
+    function = ScriptedFunction()
+    mapping = world.map(function)
+
+    first = world.put("key", b"ride")
+    done(mapping, 1)
+    second = world.put("key", b"ride")
+    done(mapping, 2)
+
+    assert function.invocations == [first, second]
+
+
+def test_latest_leaves_out_what_was_there_before(world: World) -> None:
+    world.put("key", b"before")
+    function = ScriptedFunction()
+    mapping = world.map(function, starting_position=LATEST)
+
+    after = world.put("key", b"after")
+    done(mapping, 1)
+
+    assert function.invocations == [after]
+
+
+def test_a_timestamp_leaves_out_what_came_before_it(world: World) -> None:
+    world.put("key", b"before")
+    world.clock.advance(60)
+    start = StartingPosition.at(world.clock.utc())
+    after = world.put("key", b"after")
+    function = ScriptedFunction()
+
+    done(world.map(function, starting_position=start), 1)
+
+    assert function.invocations == [after]
+
+
+def test_records_given_up_do_not_keep_back_the_next(world: World, tmp_path: Any) -> None:
+    sent = world.put("key", *[b"ride"] * 4)
+    function = ScriptedFunction(RAISES, RAISES)
+
+    mapping = world.map(
+        function,
+        batch_size=2,
+        maximum_retry_attempts=1,
+        destination=FolderDestination(tmp_path),
+    )
+    done(mapping, 2)
+
+    assert function.invocations == [sent[:2], sent[:2], sent[2:]]
+    assert mapping.snapshot().records_discarded == 2
+    assert len(list(tmp_path.glob(f"aws/lambda/*/{SHARD}/2025/03/01/*"))) == 1
+    assert mapping.snapshot().checkpoints == {SHARD: str(sent[-1])}
+
+
+def test_a_failing_batch_holds_the_checkpoint(world: World) -> None:
+    sent = world.put("key", b"good", b"bad")
+    function = ScriptedFunction(failed(str(sent[1])), otherwise=lambda _: RAISES)
+
+    mapping = world.map(function, function_response_types=("ReportBatchItemFailures",))
+    eventually(lambda: mapping.snapshot().retries > 3)
+
+    assert mapping.snapshot().checkpoints == {SHARD: str(sent[0])}
+    assert mapping.snapshot().records_done == 1
+
+
+def test_after_a_split_the_children_wait_for_the_parent(world: World) -> None:
+    before = world.put("key", b"ride", b"ride")
+    function = ScriptedFunction(RAISES, RAISES, RAISES)
+    world.kinesis.split(STREAM, SHARD)
+    after = world.put("key", b"ride", b"ride")
+
+    mapping = world.map(function)
+    done(mapping, 4)
+
+    assert function.invocations == [before] * 4 + [after]
+    assert mapping.snapshot().checkpoints[SHARD] == FINISHED
+
+
+def test_after_a_merge_the_child_waits_for_both_parents() -> None:
+    world = World(shards=2)
+    first, second = (shard.shard_id for shard in world.kinesis.open_shards(STREAM))
+    keys = ["a", "b", "c", "d"]
+    before = {number for key in keys for number in world.put(key, b"ride")}
+    world.kinesis.merge_shards(StreamName=STREAM, ShardToMerge=first, AdjacentShardToMerge=second)
+    after = {number for key in keys for number in world.put(key, b"ride")}
+    attempts: defaultdict[str, int] = defaultdict(int)
+
+    class SlowOnOneParent(ScriptedFunction):
+        def invoke(self, payload: bytes) -> bytes:
+            if second.encode() in payload:
+                attempts[second] += 1
+                if attempts[second] < 5:
+                    raise RAISES
+            return super().invoke(payload)
+
+    function = SlowOnOneParent()
+    done(world.map(function), 8)
+    world.close()
+
+    arrived = [number for invocation in function.invocations for number in invocation]
+    assert set(arrived[:4]) == before
+    assert set(arrived[4:]) == after
+    assert attempts[second] == 5
+
+
+def test_children_are_found_although_listing_them_is_throttled(world: World) -> None:
+    world.put("key", b"ride")
+    world.kinesis.split(STREAM, SHARD)
+    world.put("key", b"ride")
+    world.kinesis.fail("list_shards", None, "LimitExceededException", "LimitExceededException")
+
+    done(world.map(ScriptedFunction()), 2)
+
+
+def test_children_are_found_although_listing_them_lags_behind(world: World) -> None:
+    world.put("key", b"ride")
+    world.kinesis.split(STREAM, SHARD)
+    world.put("key", b"ride")
+    world.kinesis.unlisted = {shard.shard_id for shard in world.kinesis.open_shards(STREAM)}
+
+    done(world.map(ScriptedFunction()), 2)
+
+
+def test_nothing_is_kept_of_a_shard_that_was_read_to_its_end(world: World) -> None:
+    world.put("key", b"ride")
+    world.kinesis.split(STREAM, SHARD)
+    children = {shard.shard_id for shard in world.kinesis.open_shards(STREAM)}
+
+    mapping = world.map(ScriptedFunction())
+
+    eventually(lambda: mapping._workers.keys() == children)
+
+
+def test_a_partition_key_that_is_no_unicode_text_stops_nothing(world: World) -> None:
+    world.put("half a pair: \ud800", b"ride")
+    world.put("key", b"ride")
+
+    done(world.map(ScriptedFunction(), parallelization_factor=2), 2)
+
+
+class Blocking(ScriptedFunction):
+    """A function that waits in each invocation until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered = threading.Semaphore(0)
+        self.released = threading.Event()
+
+    def invoke(self, payload: bytes) -> bytes:
+        self.entered.release()
+        assert self.released.wait(20)
+        return super().invoke(payload)
+
+
+def test_batches_of_one_shard_are_concurrent_with_a_parallelization_factor(world: World) -> None:
+    for key in range(20):
+        world.put(f"key {key}", b"1", b"2", b"3")
+    function = Blocking()
+
+    mapping = world.map(function, parallelization_factor=3, batch_size=4)
+    for _ in range(3):
+        assert function.entered.acquire(timeout=20)
+    function.released.set()
+    done(mapping, 60)
+
+    sequences: defaultdict[str, list[int]] = defaultdict(list)
+    for event in function.events:
+        for record in event["Records"]:
+            kinesis = record["kinesis"]
+            sequences[kinesis["partitionKey"]].append(int(kinesis["sequenceNumber"]))
+    assert all(numbers == sorted(numbers) for numbers in sequences.values())
+
+
+def test_a_stop_lets_the_batch_in_hand_end(world: World) -> None:
+    sent = world.put("key", b"1", b"2")
+    function = Blocking()
+    mapping = world.map(function, batch_size=1)
+    assert function.entered.acquire(timeout=20)
+
+    stopping = threading.Thread(target=mapping.stop)
+    stopping.start()
+    function.released.set()
+    stopping.join(20)
+
+    assert not stopping.is_alive()
+    assert function.invocations == [sent[:1]]
+    assert mapping.snapshot().checkpoints == {SHARD: str(sent[0])}
+
+
+def test_a_stop_does_not_wait_for_a_batch_that_always_fails(world: World) -> None:
+    world.put("key", b"ride")
+    mapping = world.map(ScriptedFunction(otherwise=lambda _: RAISES))
+    eventually(lambda: mapping.snapshot().retries > 0)
+
+    mapping.stop()
+
+    assert mapping.snapshot().records_done == 0
+
+
+def test_throttles_and_expired_iterators_are_waited_out(world: World) -> None:
+    world.put("key", b"ride")
+    world.kinesis.fail(
+        "get_records", "ProvisionedThroughputExceededException", "ExpiredIteratorException"
+    )
+
+    done(world.map(ScriptedFunction()), 1)
+
+
+def test_an_unknown_stream_is_an_error_at_the_start() -> None:
+    mapping = EventSourceMapping(FakeKinesis(Clock()), "rides", ScriptedFunction())
+
+    with pytest.raises(StreamError, match="cannot read the stream 'rides'"):
+        mapping.start()
+
+
+def test_a_shard_that_cannot_be_read_is_an_error_at_the_start() -> None:
+    world = World(shards=2)
+    world.kinesis.fail("get_shard_iterator", None, "AccessDeniedException")
+
+    with pytest.raises(StreamError, match="AccessDeniedException"):
+        world.map(ScriptedFunction(), starting_position=LATEST)
+
+
+@pytest.mark.parametrize("failing", ["the stream", "the function"])
+def test_what_no_retry_mends_stops_the_mapping_and_is_told(world: World, failing: str) -> None:
+    world.put("key", b"ride")
+    if failing == "the stream":
+        world.kinesis.fail("get_records", "ResourceNotFoundException")
+        mapping = world.map(ScriptedFunction())
+    else:
+        mapping = world.map(ScriptedFunction(MemoryError("out of memory")))
+
+    eventually(lambda: mapping.failure is not None)
+    mapping.stop()
+
+    assert mapping.snapshot().records_done == 0
+
+
+def test_reading_pauses_while_the_function_is_behind(world: World) -> None:
+    world.put("key", *[b"ride"] * 4)
+    function = Blocking()
+    mapping = world.map(function, batch_size=1)
+    assert function.entered.acquire(timeout=20)
+    world.put("key", *[b"ride"] * 4)
+
+    reads = [call for call, _ in world.kinesis.calls].count("get_records")
+    function.released.set()
+    done(mapping, 8)
+
+    assert reads == 1
+
+
+def test_the_iterator_age_is_how_old_the_last_record_sent_was(world: World) -> None:
+    world.put("key", b"ride")
+    world.clock.advance(60)
+
+    mapping = world.map(ScriptedFunction())
+    done(mapping, 1)
+    age = mapping.snapshot().iterator_age_ms
+
+    assert age is not None
+    assert age >= timedelta(seconds=60) / timedelta(milliseconds=1)
+
+
+Ended = list[tuple[str, int]]
+"""Partition key and number of each record, in the order in which they were done or given up."""
+
+
+class Moody:
+    """A function whose answers follow a list of moods, and then with success."""
+
+    def __init__(self, moods: list[str], ended: Ended) -> None:
+        self._moods = moods
+        self._ended = ended
+        self._lock = threading.Lock()
+
+    def invoke(self, payload: bytes) -> bytes:
+        records = json.loads(payload)["Records"]
+        identifiers = [record["kinesis"]["sequenceNumber"] for record in records]
+        with self._lock:
+            mood = self._moods.pop() if self._moods else "success"
+            failures = {"first": identifiers[0], "last": identifiers[-1], "malformed": ""}
+            done = {"success": len(records), "last": len(records) - 1}.get(mood, 0)
+            self._ended.extend(contents(records[:done]))
+        if mood == "raise":
+            raise RAISES
+        answer = failed(failures[mood]) if mood in failures else failed()
+        return json.dumps(answer).encode()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Kept:
+    """A destination that notes what it is given."""
+
+    def __init__(self, ended: Ended) -> None:
+        self._ended = ended
+
+    def put(self, _key: str, body: bytes) -> None:
+        self._ended.extend(contents(json.loads(json.loads(body)["payload"])["Records"]))
+
+
+def contents(records: list[dict[str, Any]]) -> Ended:
+    kinesis = [record["kinesis"] for record in records]
+    return [(each["partitionKey"], int(base64.b64decode(each["data"]))) for each in kinesis]
+
+
+def fill(world: World, steps: list[str]) -> int:
+    """Put records, split and merge; returns how many records there are."""
+    numbers = itertools.count(1)
+    count = 0
+    for step in steps:
+        shards = world.kinesis.open_shards(STREAM)
+        if step == "put":
+            count += len([world.put(key, b"%d" % next(numbers)) for key in "abcdef"])
+        elif step == "split" and len(shards) < 4:
+            world.kinesis.split(STREAM, shards[0].shard_id)
+        elif step == "merge" and len(shards) > 1:
+            world.kinesis.merge_shards(
+                StreamName=STREAM,
+                ShardToMerge=shards[0].shard_id,
+                AdjacentShardToMerge=shards[1].shard_id,
+            )
+    return count
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    steps=st.lists(st.sampled_from(["put", "put", "put", "split", "merge"]), max_size=12),
+    moods=st.lists(st.sampled_from(["success", "raise", "malformed", "first", "last"])),
+    bisect=st.booleans(),
+    retries=st.integers(0, 2),
+    factor=st.integers(1, 3),
+)
+def test_across_reshards_and_failures_each_record_ends_once_and_each_key_in_order(
+    *, steps: list[str], moods: list[str], bisect: bool, retries: int, factor: int
+) -> None:
+    world = World()
+    ended: Ended = []
+    count = fill(world, steps)
+
+    mapping = world.map(
+        Moody(moods, ended),
+        destination=Kept(ended),
+        batch_size=4,
+        bisect_batch_on_function_error=bisect,
+        maximum_retry_attempts=retries,
+        parallelization_factor=factor,
+        function_response_types=("ReportBatchItemFailures",),
+    )
+    eventually(lambda: mapping.failure is not None or finished(mapping) == count)
+    world.close()
+
+    assert mapping.failure is None
+    assert sorted(number for _, number in ended) == list(range(1, count + 1))
+    for key in "abcdef":
+        numbers = [number for each, number in ended if each == key]
+        assert numbers == sorted(numbers)
+
+
+def finished(mapping: EventSourceMapping) -> int:
+    snapshot = mapping.snapshot()
+    return snapshot.records_done + snapshot.records_discarded

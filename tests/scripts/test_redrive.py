@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import io
+import signal
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from rich.console import Console
+
+from scripts.redrive import main
+from tests.dead_letter_objects import CORRUPT, keep, keep_given_up, letter
+from tests.fakes.clock import Clock
+from tests.fakes.kinesis import FakeKinesis
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Terminal:
+    """The program, with a stream to put letters on; it runs in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "dead"
+        self.location = self.folder.as_uri()
+        self.state = folder / "replay.state"
+        self.kinesis = FakeKinesis(Clock())
+        self.kinesis.create_stream(StreamName="ride_events", ShardCount=1)
+        self.status: int | None = None
+
+    def run(self, *arguments: str, location: str | None = None) -> str:
+        screen = Console(file=io.StringIO(), width=160, highlight=False)
+        self.status = main(
+            [location or self.location, "--state", str(self.state), *arguments],
+            client=self.kinesis,
+            console=screen,
+        )
+        shown = screen.file
+        assert isinstance(shown, io.StringIO)
+        return shown.getvalue()
+
+    def on_stream(self) -> list[bytes]:
+        return self.kinesis.payloads("ride_events")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    terminal = Terminal(tmp_path)
+    keep(terminal.folder, letter(b"one", 1), letter(b"two", 2, CORRUPT), letter(b"two", 2, CORRUPT))
+    keep_given_up(terminal.folder, 3)
+    return terminal
+
+
+def test_bare_it_says_what_it_would_do_and_does_nothing(terminal: Terminal) -> None:
+    assert terminal.run().splitlines() == [
+        "4 letters in 2 objects, 3 selected, 1 doubles dropped",
+        "Nothing was changed: --deliver puts 3 on ride_events",
+    ]
+    assert terminal.status == 0
+    assert terminal.on_stream() == []
+    assert not terminal.state.exists()
+
+
+def test_it_delivers_and_knows_the_next_time_what_it_has_delivered(terminal: Terminal) -> None:
+    assert terminal.run("--deliver", "--error", "InvalidEvent").splitlines() == [
+        "4 letters in 2 objects, 1 selected",
+        "1 letters delivered",
+    ]
+    sums, outcome = terminal.run("--deliver", "--delete").splitlines()
+    assert sums.endswith(f"3 selected, 1 doubles dropped, 1 delivered earlier ({terminal.state})")
+    assert outcome == "2 letters delivered, 2 objects deleted"
+    assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
+    assert terminal.status == 0
+    assert terminal.run().startswith("0 letters in 0 objects")
+
+
+def test_the_list_shows_each_kind_of_error_with_its_number_and_an_example(
+    terminal: Terminal,
+) -> None:
+    shown = terminal.run("--list")
+
+    kinds = ["CorruptRecord", "InvalidEvent", "RetryAttemptsExhausted"]
+    lines = [line for line in shown.splitlines() if any(kind in line for kind in kinds)]
+    assert [line.split()[:4] for line in lines] == [
+        ["1", kind, "2025-03-01", "13:15:00"] for kind in kinds
+    ]
+    assert "ride_id is ''; allowed: a string of 1 to 128 characters" in shown
+    assert "damaged gzip: no end" in shown
+    assert "shardId-000000000000:1" in shown
+
+
+def test_shard_and_time_narrow_the_selection(terminal: Terminal) -> None:
+    def selected(*arguments: str) -> str:
+        return terminal.run(*arguments).splitlines()[0]
+
+    assert "0 selected" in selected("--shard", "shardId-000000000001")
+    assert "3 selected" in selected("--shard", "shardId-000000000000")
+    assert "0 selected" in selected("--since", "2025-03-02")
+    assert "3 selected" in selected("--since", "2025-03-01T13:15", "--until", "2025-03-02")
+
+
+def test_another_stream_may_be_named(terminal: Terminal) -> None:
+    terminal.kinesis.create_stream(StreamName="again", ShardCount=1)
+
+    terminal.run("--deliver", "--stream", "again")
+
+    assert terminal.on_stream() == []
+    assert len(terminal.kinesis.payloads("again")) == 3
+
+
+def test_a_letter_that_names_no_stream_needs_one(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(terminal.folder, letter(b"lost", 9, stream=None))
+
+    with pytest.raises(SystemExit, match="2"):
+        terminal.run("--deliver")
+
+    assert "--stream is None; allowed: a stream for letters" in capsys.readouterr().err
+    assert terminal.on_stream() == []
+    terminal.run("--deliver", "--stream", "ride_events")
+    assert len(terminal.on_stream()) == 4
+
+
+def test_what_cannot_be_read_is_named_and_fails(terminal: Terminal) -> None:
+    for number in range(7):
+        (terminal.folder / f"note [{number}]").write_text("hello")
+
+    shown = terminal.run()
+
+    assert "Not read: note [0]: line 1 is no dead letter" in shown.replace("\n", " ")
+    assert "... and 2 more not read" in shown
+    assert terminal.status == 1
+
+
+def test_ctrl_c_leaves_what_is_left_for_the_same_command(terminal: Terminal) -> None:
+    terminal.kinesis.fail("put_records", None, KeyboardInterrupt())  # type: ignore[arg-type]  # Ctrl-C
+
+    shown = terminal.run("--deliver")
+
+    assert terminal.status == 130
+    assert "Interrupted. The same command goes on with what is left." in shown
+    assert terminal.run("--deliver").splitlines()[-1] == "1 letters delivered"
+    assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
+
+
+def test_ctrl_c_waits_for_the_call_in_flight_so_that_nothing_is_put_twice(
+    terminal: Terminal,
+) -> None:
+    def interrupt(_entry: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        terminal.kinesis.refuse = lambda _entry: None
+
+    terminal.kinesis.refuse = interrupt
+
+    terminal.run("--deliver")
+
+    assert terminal.status == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert terminal.run("--deliver").splitlines()[-1] == "1 letters delivered"
+    assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
+
+
+def test_what_kinesis_does_not_take_fails_with_the_reason(terminal: Terminal) -> None:
+    terminal.kinesis.fail("put_records", "AccessDeniedException")
+
+    shown = terminal.run("--deliver")
+
+    assert "0 letters delivered\nGiven up: cannot put on ride_events: " in shown
+    assert "AccessDeniedException" in shown
+    assert terminal.status == 1
+
+
+def test_a_bucket_is_replayed_too(terminal: Terminal) -> None:
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="dead")
+        for path in terminal.folder.rglob("*-*-*"):
+            key = f"rides/{path.relative_to(terminal.folder).as_posix()}"
+            s3.put_object(Bucket="dead", Key=key, Body=path.read_bytes())
+
+        terminal.run("--deliver", "--delete", location="s3://dead/rides")
+
+        assert s3.list_objects_v2(Bucket="dead")["KeyCount"] == 0
+    assert terminal.on_stream() == [b"event 3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["dead"], "location is 'dead'; allowed: s3://bucket/prefix or file:///folder"),
+        (["file:///no/such/folder"], "there is no folder /no/such/folder"),
+        (["file:///", "--delete"], "--delete removes what was delivered: it needs --deliver"),
+        (["file:///", "--since", "yesterday"], "'yesterday'; allowed: a time in ISO 8601"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_says_what_is_allowed(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert complaint in capsys.readouterr().err
+
+
+def test_the_state_of_another_replay_is_refused(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.run("--deliver")
+
+    with pytest.raises(SystemExit, match="2"):
+        terminal.run("--deliver", "--stream", "ride_events")
+
+    assert "is of a replay of" in capsys.readouterr().err
+
+
+def test_by_itself_it_remembers_in_a_file_of_this_location_and_stream(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def replay(*arguments: str) -> Any:
+        screen = Console(file=io.StringIO(), width=100)
+        return main([terminal.location, *arguments], client=terminal.kinesis, console=screen)
+
+    assert replay("--deliver") == replay("--deliver") == 0
+    assert len(terminal.on_stream()) == 3
+    assert len(list(tmp_path.glob("replay-*.state"))) == 1
+    replay("--deliver", "--stream", "ride_events")
+    assert len(list(tmp_path.glob("replay-*.state"))) == 2

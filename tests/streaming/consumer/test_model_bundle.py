@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from streaming.consumer.model_bundle import read_bundle
+from streaming.errors import ModelBundleError, SettingsError
+from tests.bundle_files import write_bundle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def no_s3() -> Any:
+    raise AssertionError("a folder needs no S3 client")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_bundle(tmp_path, {"duration": b"one", "tip": b"two"}, version="run-7")
+
+
+def change(folder: Path, **changes: Any) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest.update(changes)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def change_target(folder: Path, **changes: Any) -> None:
+    targets = json.loads((folder / "manifest.json").read_text())["targets"]
+    targets["tip"].update(changes)
+    change(folder, targets=targets)
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(ModelBundleError) as raised:
+        read_bundle(str(folder), ["duration", "tip"], no_s3)
+    return str(raised.value)
+
+
+def test_a_bundle_in_a_folder_is_read(folder: Path) -> None:
+    bundle = read_bundle(str(folder), ["tip"], no_s3)
+
+    assert bundle.models == {"tip": b"two"}
+    assert bundle.manifest.version == "run-7"
+
+
+def test_a_bundle_on_s3_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="bundles")
+        for path in folder.rglob("*.*"):
+            key = path.relative_to(folder).as_posix()
+            for prefix in ("", "rides/v7/"):
+                s3.put_object(Bucket="bundles", Key=prefix + key, Body=path.read_bytes())
+
+        for location in ("s3://bundles", "s3://bundles/rides/v7", "s3://bundles/rides/v7/"):
+            bundle = read_bundle(location, ["duration", "tip"], lambda: s3)
+            assert bundle.models == {"duration": b"one", "tip": b"two"}
+
+        with pytest.raises(ModelBundleError, match=r"cannot read s3://bundles/gone/manifest\.json"):
+            read_bundle("s3://bundles/gone", ["tip"], lambda: s3)
+
+
+def test_a_file_that_was_tampered_with_is_refused(folder: Path) -> None:
+    (folder / "tip" / "model.onnx").write_bytes(b"twO")
+
+    assert "tip/model.onnx has SHA-256" in refusal(folder)
+
+
+def test_a_file_that_is_missing_is_named(folder: Path) -> None:
+    (folder / "tip" / "model.onnx").unlink()
+
+    assert f"cannot read tip/model.onnx of the bundle {folder}: No such file" in refusal(folder)
+
+
+@pytest.mark.parametrize("file", ["", "tip", "tip/model.onnx\0", "x" * 5000])
+def test_a_file_that_is_none_is_named(folder: Path, file: str) -> None:
+    change_target(folder, file=file)
+
+    assert f"cannot read {file} of the bundle {folder}: " in refusal(folder)
+
+
+@pytest.mark.parametrize("location", ["s3://[bucket", "https://bucket/prefix"])
+def test_a_url_that_names_no_place_stops_the_start(location: str) -> None:
+    with pytest.raises(SettingsError, match=r"^MODEL_LOCATION is .*; allowed: s3://"):
+        read_bundle(location, ["tip"], no_s3)
+
+
+def test_a_missing_bundle_is_named(tmp_path: Path) -> None:
+    assert f"cannot read manifest.json of the bundle {tmp_path}" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[]", b'{"format": 1}', b"\xff", b'{"format": "1"}', b"[" * 9999]
+)
+def test_a_manifest_that_cannot_be_read_is_refused(folder: Path, text: bytes) -> None:
+    (folder / "manifest.json").write_bytes(text)
+
+    assert "manifest.json cannot be read: " in refusal(folder)
+
+
+@pytest.mark.parametrize("rest", [{}, {"targets": [], "version": 2}], ids=["same", "other"])
+def test_a_bundle_of_a_newer_format_is_refused_whatever_else_is_in_it(
+    folder: Path, rest: dict[str, Any]
+) -> None:
+    change(folder, format=2, **rest)
+
+    assert "manifest.json has format 2; this program reads 1" in refusal(folder)
+
+
+@pytest.mark.parametrize("version", ["", "v" * 129, 7, None])
+def test_a_version_that_does_not_fit_into_predictions_is_refused(
+    folder: Path, version: Any
+) -> None:
+    change(folder, version=version)
+
+    assert "manifest.json cannot be read: " in refusal(folder)
+    assert "$.version" in refusal(folder)
+
+
+def test_a_hash_that_was_tampered_with_is_refused(folder: Path) -> None:
+    change_target(folder, sha256="0" * 64)
+
+    assert f"tip/model.onnx has SHA-256 {hashlib.sha256(b'two').hexdigest()}" in refusal(folder)
+    assert f"the manifest says {'0' * 64}" in refusal(folder)
+
+
+def test_a_target_that_is_missing_is_named_with_those_that_are_there(folder: Path) -> None:
+    change(folder, targets={})
+
+    assert "manifest.json has no target duration; it has none" in refusal(folder)
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "../model.onnx", "tip/../../x"])
+def test_a_file_outside_the_bundle_is_refused(folder: Path, file: str) -> None:
+    change_target(folder, file=file)
+
+    assert f"{file} is outside the bundle" in refusal(folder)

@@ -1,0 +1,317 @@
+import threading
+from datetime import UTC, timedelta, timezone
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+
+from streaming.errors import StreamError, StreamUnavailable
+from streaming.reader.checkpoints import LATEST, TRIM_HORIZON, Shard, StartingPosition
+from streaming.reader.shard_reader import ShardReader, StreamRecord, list_shards
+from tests.fakes.clock import EPOCH, Clock
+from tests.fakes.kinesis import FakeKinesis
+
+FIRST = "shardId-000000000000"
+THROTTLED = "ProvisionedThroughputExceededException"
+
+
+@pytest.fixture
+def kinesis(clock: Clock) -> FakeKinesis:
+    kinesis = FakeKinesis(clock)
+    kinesis.create_stream(StreamName="rides", ShardCount=1)
+    return kinesis
+
+
+def reader_of(
+    kinesis: FakeKinesis,
+    clock: Clock,
+    start: StartingPosition = TRIM_HORIZON,
+    shard_id: str = FIRST,
+    **handed_in: Any,
+) -> ShardReader:
+    parts: dict[str, Any] = {"clock": clock.now, "sleep": clock.sleep, "jitter": lambda: 1.0}
+    return ShardReader(kinesis, "rides", shard_id, start, **parts, now=clock.utc, **handed_in)
+
+
+def data(records: list[StreamRecord]) -> list[bytes]:
+    return [record.data for record in records]
+
+
+def iterators(kinesis: FakeKinesis) -> list[str]:
+    return [
+        call["ShardIteratorType"] for name, call in kinesis.calls if name == "get_shard_iterator"
+    ]
+
+
+def test_a_record_is_given_with_all_that_is_known_of_it(kinesis: FakeKinesis, clock: Clock) -> None:
+    clock.advance(1.5)
+    [sequence_number] = kinesis.put("rides", "256", b"{}")
+    [record] = reader_of(kinesis, clock).read()
+    assert record == StreamRecord(
+        shard_id=FIRST,
+        sequence_number=sequence_number,
+        partition_key="256",
+        data=b"{}",
+        arrived_at=EPOCH + timedelta(seconds=1.5),
+    )
+    assert record.event_id == f"{FIRST}:{sequence_number}"
+
+
+def test_an_arrival_in_any_zone_is_given_in_utc() -> None:
+    class Local:
+        def get_shard_iterator(self, **_: object) -> dict[str, Any]:
+            return {"ShardIterator": "i"}
+
+        def get_records(self, **_: object) -> dict[str, Any]:
+            arrived = EPOCH.astimezone(timezone(timedelta(hours=-5)))
+            record = {"SequenceNumber": "1", "PartitionKey": "k", "Data": b""}
+            return {"Records": [record | {"ApproximateArrivalTimestamp": arrived}]}
+
+        def list_shards(self, **_: object) -> dict[str, Any]:
+            return {}
+
+    [record] = ShardReader(Local(), "rides", FIRST).read()
+    assert record.arrived_at == EPOCH
+    assert record.arrived_at.tzinfo is UTC
+
+
+def test_reads_come_in_order_and_at_most_five_a_second(kinesis: FakeKinesis, clock: Clock) -> None:
+    kinesis.put("rides", "k", *(b"%d" % number for number in range(20)))
+    reader = reader_of(kinesis, clock)
+    read = [data(reader.read(limit=2)) for _ in range(11)]
+    assert [payload for payloads in read for payload in payloads] == [
+        b"%d" % number for number in range(20)
+    ]
+    assert clock.now() == pytest.approx(2.0)
+    assert reader.due == pytest.approx(2.2)
+
+
+def test_the_tip_is_where_an_answer_is_not_full_and_nothing_is_behind(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    kinesis.put("rides", "k", b"0", b"1", b"2")
+    clock.advance(60)
+    reader = reader_of(kinesis, clock)
+    seen = []
+    for limit in (2, 1, 1):
+        records = reader.read(limit)
+        seen.append((len(records), reader.millis_behind_latest, reader.at_tip))
+    assert seen == [(2, 60_001, False), (1, 0, False), (0, 0, True)]
+
+
+def test_an_empty_answer_short_of_the_tip_is_no_end(kinesis: FakeKinesis, clock: Clock) -> None:
+    kinesis.put("rides", "k", b"0")
+    kinesis.empty_reads = 2
+    reader = reader_of(kinesis, clock)
+    assert [data(reader.read()) for _ in range(3)] == [[], [], [b"0"]]
+
+
+def test_a_shard_that_was_split_is_read_to_its_end_which_names_its_children(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    kinesis.put("rides", "k", b"0", b"1")
+    kinesis.split("rides", FIRST)
+    reader = reader_of(kinesis, clock)
+    seen = [(data(reader.read(limit=1)), reader.finished) for _ in range(2)]
+    assert seen == [([b"0"], False), ([b"1"], True)]
+    children = ("shardId-000000000001", "shardId-000000000002")
+    assert reader.child_shards == tuple(Shard(child, parents=(FIRST,)) for child in children)
+    calls = len(kinesis.calls)
+    assert reader.read() == []
+    assert len(kinesis.calls) == calls
+
+
+def test_an_expired_iterator_is_renewed_behind_the_last_record(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    kinesis.put("rides", "k", b"0", b"1")
+    reader = reader_of(kinesis, clock)
+    assert data(reader.read(limit=1)) == [b"0"]
+    clock.advance(301)
+    assert reader.read() == []
+    assert data(reader.read()) == [b"1"]
+    assert iterators(kinesis) == ["TRIM_HORIZON", "AFTER_SEQUENCE_NUMBER"]
+
+
+def test_an_iterator_that_expires_before_the_first_record_is_renewed_at_the_start(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    kinesis.put("rides", "k", b"before")
+    clock.advance(10)
+    reader = reader_of(kinesis, clock, StartingPosition.at(clock.utc()))
+    reader.open()
+    clock.advance(301)
+    kinesis.put("rides", "k", b"after")
+    assert data(reader.read() + reader.read()) == [b"after"]
+
+
+def test_latest_that_expires_before_the_first_record_skips_nothing(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    kinesis.put("rides", "k", b"before")
+    clock.advance(10)
+    reader = reader_of(kinesis, clock, LATEST)
+    reader.open()
+    clock.advance(1)
+    kinesis.put("rides", "k", b"after")
+    clock.advance(301)
+    assert data(reader.read() + reader.read()) == [b"after"]
+    assert iterators(kinesis) == ["LATEST", "AT_TIMESTAMP"]
+
+
+def test_latest_means_the_moment_it_was_first_asked_for(kinesis: FakeKinesis, clock: Clock) -> None:
+    kinesis.fail("get_shard_iterator", THROTTLED)
+    reader = reader_of(kinesis, clock, LATEST)
+    reader.open()
+    kinesis.put("rides", "k", b"after")
+    assert data(reader.read()) == [b"after"]
+
+
+def test_a_clock_ahead_of_kinesiss_only_delays_the_reading(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    ahead = clock.utc() + timedelta(seconds=2)
+    reader = reader_of(kinesis, clock, StartingPosition.at(ahead))
+    assert reader.read() == []
+    clock.advance(2)
+    kinesis.put("rides", "k", b"then")
+    assert data(reader.read()) == [b"then"]
+
+
+def test_a_time_that_should_have_come_is_refused_for_good(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    reader = reader_of(kinesis, clock, StartingPosition.at(EPOCH))
+    clock.advance(61)
+    kinesis.fail("get_shard_iterator", "InvalidArgumentException")
+    with pytest.raises(StreamError, match="InvalidArgumentException"):
+        reader.read()
+
+
+class Garbled:
+    """A client in whose answers nothing is what it should be, at first."""
+
+    def __init__(self, kinesis: FakeKinesis, *answers: Any) -> None:
+        self._kinesis = kinesis
+        self._answers = list(answers)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kinesis, name)
+
+    def get_records(self, **given: Any) -> Any:
+        return self._answers.pop(0) if self._answers else self._kinesis.get_records(**given)
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, None, {"Records": None}, {"NextShardIterator": "x", "Records": [{}]}]
+)
+def test_what_is_no_answer_loses_no_record(kinesis: FakeKinesis, clock: Clock, answer: Any) -> None:
+    kinesis.put("rides", "k", b"0")
+    garbled: Any = Garbled(kinesis, answer)
+    reader = reader_of(garbled, clock)
+    assert reader.read() == []
+    assert data(reader.read()) == [b"0"]
+
+
+@pytest.mark.parametrize("page", [{}, None, {"Shards": [{}]}])
+def test_what_is_no_list_of_shards_may_come_right(page: Any) -> None:
+    class Garbled:
+        def list_shards(self, **_: Any) -> Any:
+            return page
+
+    client: Any = Garbled()
+    with pytest.raises(StreamUnavailable, match="cannot read the stream 'rides'"):
+        list_shards(client, "rides")
+
+
+def test_iterators_that_expire_at_once_are_asked_for_in_peace(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    kinesis.fail("get_records", *["ExpiredIteratorException"] * 5)
+    kinesis.put("rides", "k", b"0")
+    reader = reader_of(kinesis, clock)
+    assert [data(reader.read()) for _ in range(6)] == [[]] * 5 + [[b"0"]]
+    assert clock.now() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        THROTTLED,
+        "LimitExceededException",
+        "InternalFailure",
+        EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
+    ],
+)
+def test_what_passes_by_itself_is_waited_out_ever_longer(
+    kinesis: FakeKinesis, clock: Clock, failure: str | Exception
+) -> None:
+    kinesis.put("rides", "k", b"0")
+    kinesis.fail("get_records", *[failure] * 8)
+    reader = reader_of(kinesis, clock)
+    assert [data(reader.read()) for _ in range(9)] == [[]] * 8 + [[b"0"]]
+    assert clock.sleeps == pytest.approx([0.3, 0.4, 0.6, 1.0, 1.8, 3.4, 5.2, 5.2])
+
+
+def test_a_success_makes_the_next_wait_short_again(kinesis: FakeKinesis, clock: Clock) -> None:
+    kinesis.fail("get_records", THROTTLED, THROTTLED, None, THROTTLED)
+    reader = reader_of(kinesis, clock)
+    for _ in range(5):
+        reader.read()
+    assert clock.sleeps == pytest.approx([0.3, 0.4, 0.2, 0.3])
+
+
+def test_a_failure_after_the_tip_says_no_more_that_the_tip_is_reached(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    kinesis.fail("get_records", None, THROTTLED)
+    reader = reader_of(kinesis, clock)
+    assert [(reader.read(), reader.at_tip) for _ in range(2)] == [([], True), ([], False)]
+
+
+def test_a_wait_that_is_cut_short_reads_nothing(kinesis: FakeKinesis, clock: Clock) -> None:
+    stopped = threading.Event()
+    stopped.set()
+    reader = ShardReader(kinesis, "rides", FIRST, clock=clock.now, sleep=stopped.wait)
+    reader.read()
+    calls = len(kinesis.calls)
+    assert reader.read() == []
+    assert len(kinesis.calls) == calls
+
+
+@pytest.mark.parametrize("failure", ["AccessDeniedException", NoCredentialsError()])
+def test_what_no_retry_can_mend_is_an_error_that_names_the_stream(
+    kinesis: FakeKinesis, clock: Clock, failure: str | Exception
+) -> None:
+    kinesis.fail("get_records", failure)
+    with pytest.raises(StreamError, match=r"cannot read the stream 'rides': ") as caught:
+        reader_of(kinesis, clock).read()
+    assert not isinstance(caught.value, StreamUnavailable)
+
+
+def test_a_shard_that_does_not_exist_is_an_error(kinesis: FakeKinesis, clock: Clock) -> None:
+    with pytest.raises(StreamError, match=r"Shard shardId-7 .* does not exist"):
+        reader_of(kinesis, clock, shard_id="shardId-7").open()
+
+
+def test_shards_are_listed_over_all_pages_with_their_family(kinesis: FakeKinesis) -> None:
+    kinesis.split("rides", FIRST)
+    one, two, three = (f"shardId-00000000000{number}" for number in (1, 2, 3))
+    kinesis.merge_shards(StreamName="rides", ShardToMerge=one, AdjacentShardToMerge=two)
+    kinesis.page_size = 3
+    assert list_shards(kinesis, "rides") == [
+        Shard(FIRST, closed=True),
+        Shard(one, parents=(FIRST,), closed=True),
+        Shard(two, parents=(FIRST,), closed=True),
+        Shard(three, parents=(one, two)),
+    ]
+
+
+def test_a_listing_tells_a_missing_stream_from_one_out_of_reach(kinesis: FakeKinesis) -> None:
+    with pytest.raises(
+        StreamError, match=r"'nowhere': .*Stream nowhere under account .* not found"
+    ):
+        list_shards(kinesis, "nowhere")
+    kinesis.fail("list_shards", "LimitExceededException")
+    with pytest.raises(StreamUnavailable, match=r"'rides': .*LimitExceeded"):
+        list_shards(kinesis, "rides")

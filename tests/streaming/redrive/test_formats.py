@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming.errors import DeadLettersUnreadable
+from streaming.redrive.formats import entry_of, read_dead_letter_records
+from tests.dead_letter_objects import discarded_batch, letter
+from tests.lambda_events import SHARD
+
+ONE, TWO = letter(b"one", 1), letter(b"two", 2)
+
+
+def lines(*letters: Any) -> bytes:
+    return b"".join(msgspec.json.encode(each) + b"\n" for each in letters)
+
+
+def changed(**fields: Any) -> bytes:
+    return lines({**msgspec.to_builtins(ONE), **fields})
+
+
+def test_the_functions_letters_are_read_back() -> None:
+    assert read_dead_letter_records(lines(ONE, TWO)) == [ONE, TWO]
+
+
+@pytest.mark.parametrize(
+    ("raised", "ending"), [(True, "function error"), (False, "reported as failed")]
+)
+def test_a_batch_that_lambda_gave_up_is_a_letter_a_record(*, raised: bool, ending: str) -> None:
+    first, second = read_dead_letter_records(discarded_batch(7, 8, raised=raised))
+
+    assert (first.event_id, second.event_id) == (f"{SHARD}:7", f"{SHARD}:8")
+    assert (first.stream, first.shard_id, first.sequence_number) == ("ride_events", SHARD, "7")
+    assert first.arrived_at == "2025-03-01T13:15:00.123Z"
+    assert first.error_type == "RetryAttemptsExhausted"
+    assert first.error_message == f"{ending}: given up by Lambda after 3 invocations"
+    assert entry_of(second) == {"Data": b"event 8", "PartitionKey": "key 8"}
+
+
+def test_a_letter_is_put_as_it_was_received_under_its_producers_key() -> None:
+    assert entry_of(ONE) == {"Data": b"one", "PartitionKey": "one"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [
+        ({"partition_key": None}, f"{SHARD}:1"),
+        ({"partition_key": None, "event_id": None}, "ride_events"),
+        ({"partition_key": "x" * 300}, "x" * 256),
+    ],
+)
+def test_a_letter_without_a_proper_key_gets_one(fields: dict[str, Any], key: str) -> None:
+    (odd,) = read_dead_letter_records(changed(**fields))
+
+    assert entry_of(odd)["PartitionKey"] == key
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (lines(ONE) + b'{"data": ', "line 2 is no dead letter: "),
+        (b"\xff", "line 1 is no dead letter: "),
+        (lines({"event_type": "ride_started"}), "missing required field"),
+        (changed(data="?"), "line 1 is no dead letter: "),
+        (changed(sequence_number="x"), "invalid literal for int"),
+        (changed(arrived_at="today"), "Invalid isoformat string"),
+        (changed(arrived_at="2025-03-01T13:15:00"), "no offset from UTC"),
+        (
+            lines({**json.loads(discarded_batch(1)), "payload": "{}"}),
+            "the batch that Lambda gave up is damaged: Object missing required field `Records`",
+        ),
+        (
+            lines(
+                {
+                    **json.loads(discarded_batch(1)),
+                    "payload": json.loads(discarded_batch(1))["payload"][:-2],
+                }
+            ),
+            "the batch that Lambda gave up is damaged: ",
+        ),
+    ],
+)
+def test_what_is_no_dead_letter_is_refused_with_its_line(content: bytes, complaint: str) -> None:
+    with pytest.raises(DeadLettersUnreadable, match=complaint):
+        read_dead_letter_records(content)
+
+
+@given(st.binary(max_size=200))
+def test_whatever_the_bytes_they_are_letters_or_refused(content: bytes) -> None:
+    try:
+        letters = read_dead_letter_records(content)
+    except DeadLettersUnreadable:
+        return
+    assert not letters

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+
+import model as serving
+from tests.training.city import city_trips, write_month
+from training.bundle_writer import read_model, trained_on
+from training.errors import BundleError
+from training.export import run_graph
+from training.trips import INPUTS, inputs
+
+REPOSITORY = Path(__file__).parents[2]
+
+mlflow_warns = pytest.mark.filterwarnings("ignore")  # of its own and its libraries' old ways
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training left behind.
+
+    Attributes:
+        folder: Where it ran.
+        output: What it printed.
+    """
+
+    folder: Path
+    output: str
+
+    @property
+    def bundle(self) -> Path:
+        return self.folder / "models"
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        manifest: dict[str, Any] = json.loads((self.bundle / "manifest.json").read_text())
+        return manifest
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Run the program once, as a person would, in a folder that held a bundle before."""
+    folder = tmp_path_factory.mktemp("training")
+    (folder / "models" / "duration").mkdir(parents=True)
+    (folder / "models" / "duration" / "old.onnx").write_text("an old model")
+    (folder / "models" / "README.md").write_text("a model card")
+    files = {month: write_month(folder, month).name for month in ("2023-01", "2023-02", "2023-03")}
+    done = subprocess.run(
+        [
+            *(sys.executable, str(REPOSITORY / "scripts" / "train.py")),
+            *("--data", files["2023-01"], files["2023-02"], "--test", files["2023-03"]),
+        ],
+        cwd=folder,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return Trained(folder, done.stdout)
+
+
+def test_the_manifest_says_what_the_bundle_was_made_from(trained: Trained) -> None:
+    manifest = trained.manifest
+
+    assert manifest["format"] == 1
+    assert manifest["version"] in trained.output
+    assert manifest["trained_on"] == ["2023-01", "2023-02"]
+    assert manifest["validated_on"] == []
+    assert manifest["tested_on"] == ["2023-03"]
+    assert set(manifest["libraries"]) >= {"scikit-learn", "onnx", "skl2onnx", "onnxruntime"}
+    assert trained_on(trained.bundle) == ["2023-01", "2023-02"]
+
+
+def test_each_target_has_its_unit_model_run_and_metrics(trained: Trained) -> None:
+    targets = trained.manifest["targets"]
+
+    assert {name: (t["unit"], t["model"], t["version"]) for name, t in targets.items()} == {
+        "duration": ("minutes", "ride-duration", "1"),
+        "tip": ("US dollars", "ride-tip", "1"),
+    }
+    for target in targets.values():
+        metrics = target["metrics"]
+        assert {"validation_rmse", "test_rmse", "test_noisy_mae", "test_r2"} <= set(metrics)
+        assert metrics["test_rmse"] > 0
+    assert targets["duration"]["trips"] > targets["tip"]["trips"] > 1_000
+
+
+def test_every_hash_in_the_manifest_is_that_of_its_file(trained: Trained) -> None:
+    manifest = trained.manifest
+
+    for entry in (*manifest["targets"].values(), manifest["statistics"]):
+        content = (trained.bundle / entry["file"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+
+
+def test_the_bundle_replaces_the_old_one_and_leaves_other_files_alone(trained: Trained) -> None:
+    assert sorted(path.name for path in trained.bundle.iterdir()) == [
+        *("README.md", "duration", "manifest.json", "statistics.json", "tip")
+    ]
+    assert not (trained.bundle / "duration" / "old.onnx").exists()
+
+
+def test_the_bundle_names_nothing_of_the_machine_it_was_made_on(trained: Trained) -> None:
+    for path in trained.bundle.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes().decode("latin-1")
+            assert not re.search(
+                rf"https?://|/(home|root)/|{re.escape(str(trained.folder))}", content
+            )
+
+
+def test_the_function_loads_the_bundle_and_predicts(trained: Trained) -> None:
+    loaded = serving.load_model({"MODEL_LOCATION": str(trained.bundle)}, pytest.fail)
+    ride = {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66}
+    event = loaded.decode(json.dumps({"ride": ride, "ride_id": 256}).encode(), 1_740_834_900.0)
+    assert event is not None
+
+    (prediction,) = loaded.predict([event])
+
+    assert loaded.version == trained.manifest["version"]
+    assert prediction.value["ride_id"] == 256
+    assert prediction.value["ride_duration"] == pytest.approx(3 + 3.5 * 3.66, rel=0.4)
+    assert prediction.value["ride_tip"] == pytest.approx(0.2 * (3 + 2.5 * 3.66), rel=0.4)
+
+
+@mlflow_warns
+@pytest.mark.parametrize("target", ["duration", "tip"])
+def test_mlflow_predicts_what_onnxruntime_predicts(
+    trained: Trained, target: str, tmp_path: Path
+) -> None:
+    trips = city_trips(tmp_path)
+    graph, _ = read_model(trained.bundle, target)
+
+    loaded = mlflow.pyfunc.load_model(str(trained.bundle / target))
+    predicted = loaded.predict(trips[list(INPUTS)])
+
+    np.testing.assert_array_equal(predicted["prediction"], run_graph(graph, inputs(trips)))
+
+
+@mlflow_warns
+def test_the_run_keeps_parameters_metrics_plots_and_registered_models(trained: Trained) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{trained.folder}/mlflow.db")
+    manifest = trained.manifest
+
+    parent = client.get_run(manifest["version"])
+    assert parent.data.params["trained on"] == "2023-01 2023-02"
+    for name, target in manifest["targets"].items():
+        run = client.get_run(target["run_id"])
+        assert run.data.tags["mlflow.parentRunId"] == manifest["version"]
+        assert run.data.params["learning_rate"] == str(target["parameters"]["learning_rate"])
+        assert run.data.metrics["test_rmse"] == target["metrics"]["test_rmse"]
+        pictures = {file.path for file in client.list_artifacts(run.info.run_id)}
+        assert pictures >= {"error_by_hour.png", "predicted_against_true.png"}, name
+        registered = client.get_model_version(target["model"], target["version"])
+        assert registered.run_id == target["run_id"]
+
+
+def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="has no manifest"):
+        trained_on(tmp_path)
+
+
+def test_a_target_that_a_bundle_lacks_is_named(trained: Trained) -> None:
+    with pytest.raises(BundleError, match="has no tolls; it has duration, tip"):
+        read_model(trained.bundle, "tolls")
