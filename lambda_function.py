@@ -1,4 +1,4 @@
-"""Lambda's entry: builds the consumer once per environment, and hands it every batch."""
+"""Lambda's entry point: builds the consumer once per execution environment."""
 
 import os
 from collections.abc import Mapping
@@ -6,20 +6,23 @@ from functools import partial
 from typing import Any
 
 from model import load_model
-from streaming.clients import aws_client, kinesis_client
-from streaming.consumer.consumer import Consumer
-from streaming.consumer.settings import Settings
-from streaming.consumer.telemetry import Telemetry
-from streaming.dead_letters import open_dead_letters
-from streaming.errors import StreamingError
-from streaming.publisher import Publisher
+from streaming import (
+    Consumer,
+    Publisher,
+    Settings,
+    StreamingError,
+    Telemetry,
+    aws_client,
+    kinesis_client,
+    open_storage,
+)
 
 OUTPUT_STREAM = "ride_predictions"
 METRICS_NAMESPACE = "RidePredictions"
 
 CONNECT_SECONDS, READ_SECONDS = 2, 5
 
-# The publisher alone tries a call again: it knows the deadline.
+# Only the publisher retries: it knows the deadline.
 CALL_LIMITS: dict[str, Any] = {
     "connect_timeout": CONNECT_SECONDS,
     "read_timeout": READ_SECONDS,
@@ -28,13 +31,13 @@ CALL_LIMITS: dict[str, Any] = {
 
 
 def build_consumer(environment: Mapping[str, str]) -> Consumer[Any]:
-    """Build the consumer that an environment describes.
+    """Build the consumer that environment variables describe.
 
-    A test run makes no AWS client, so it needs neither a region nor credentials.
+    A test run creates no AWS client, so it needs neither a region nor credentials.
 
     Raises:
-        SettingsError: A variable holds what is not allowed.
-        ModelBundleError: The model bundle is missing, damaged or of another make.
+        SettingsError: A variable has a value that is not allowed.
+        ModelBundleError: The model bundle is missing, damaged or incompatible.
     """
     settings = Settings.from_environment(environment, output_stream=OUTPUT_STREAM)
     s3_client = partial(aws_client, "s3", **CALL_LIMITS)
@@ -44,8 +47,8 @@ def build_consumer(environment: Mapping[str, str]) -> Consumer[Any]:
         return Consumer(model, publisher=None, dead_letters=None, telemetry=telemetry)
     client = kinesis_client(settings.kinesis_endpoint_url, **CALL_LIMITS)
     publisher = Publisher(client, settings.predictions_stream_name)
-    place = settings.dead_letters
-    dead_letters = open_dead_letters(place, s3_client) if place else None
+    location = settings.dead_letters
+    dead_letters = open_storage("DEAD_LETTERS", location, s3_client) if location else None
     return Consumer(
         model,
         publisher=publisher,
@@ -58,7 +61,7 @@ def build_consumer(environment: Mapping[str, str]) -> Consumer[Any]:
 try:
     consumer = build_consumer(os.environ)
 except StreamingError as error:
-    # Lambda answers and logs this in one line, and any other error with the way to it.
+    # Lambda logs an ImportError in one line, any other error with its traceback.
     raise ImportError(str(error)) from None
 
 

@@ -17,11 +17,17 @@ import onnxruntime
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from streaming.consumer.consumer import Prediction
-from streaming.consumer.model_bundle import read_bundle
-from streaming.consumer.validation import DECODE_ERRORS, WHOLE_EVENT, invalid_event
-from streaming.errors import InvalidEvent, ModelBundleError, SettingsError
-from streaming.timestamps import hour_and_weekday
+from streaming import (
+    DECODE_ERRORS,
+    WHOLE_EVENT,
+    InvalidEvent,
+    ModelBundleError,
+    Prediction,
+    SettingsError,
+    hour_and_weekday,
+    invalid_event,
+    read_bundle,
+)
 
 EVENT_TYPE = "ride_started"
 NEW_YORK = ZoneInfo("America/New_York")

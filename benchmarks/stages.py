@@ -15,7 +15,8 @@ from benchmarks.ride_batches import ARRIVED, batch
 from lambda_function import CALL_LIMITS
 from model import ModelSettings, RideFeatures, RideModel, Run, Vector, load_graph
 from streaming.clients import kinesis_client
-from streaming.consumer.consumer import Consumer, Prediction
+from streaming.consumer.consumer import Consumer
+from streaming.consumer.interface import Prediction
 from streaming.consumer.model_bundle import read_bundle
 from streaming.consumer.records import user_records
 from streaming.consumer.telemetry import Telemetry

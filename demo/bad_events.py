@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from streaming.consumer.records import UNPACKED_LIMIT
+from streaming.consumer.records import DECOMPRESSED_LIMIT
 
 Spoiler = Callable[[bytes], bytes]
 
@@ -56,7 +56,7 @@ def _wrong_checksum(event: bytes) -> bytes:
 
 @cache
 def _bomb() -> bytes:
-    return gzip.compress(b" " * (UNPACKED_LIMIT + 1), mtime=0)
+    return gzip.compress(b" " * (DECOMPRESSED_LIMIT + 1), mtime=0)
 
 
 SPOILERS: Mapping[str, Spoiler] = {

@@ -42,7 +42,3 @@ class RidesUnavailable(LocalError):
 
 class EndpointUnknown(LocalError):
     """No Kinesis is named, and AWS cannot be asked as things are configured."""
-
-
-class DestinationUnavailable(LocalError):
-    """The on-failure destination could not be written."""

@@ -16,15 +16,14 @@ from local.errors import StartError
 from local.event_source_mapping import EventSourceMapping
 from local.event_source_mapping.configuration import PARTIAL_RESPONSES, MappingConfiguration
 from local.event_source_mapping.on_failure_destination import (
-    Copies,
     Destination,
-    FolderDestination,
-    open_destination,
+    DestinationCopies,
 )
 from local.function import Function, FunctionConfiguration, FunctionPool, FunctionProcess
 from local.runtime_emulator import RuntimeEmulator
 from streaming.clients import aws_client, kinesis_client
 from streaming.reader.checkpoints import StartingPosition
+from streaming.storage import FolderStorage, open_storage
 
 RIDES = "ride_events"
 PREDICTIONS = "ride_predictions"
@@ -142,11 +141,12 @@ def _ensured(client: Any, stream: str, shards: int) -> bool:
 
 
 def _destination(settings: PipelineSettings) -> Destination:
-    folder = FolderDestination(settings.discarded)
+    folder = FolderStorage(settings.discarded)
     if settings.on_failure is None:
         return folder
     # The folder keeps a copy, since that is where the demo looks for what became of a ride.
-    return Copies(open_destination(settings.on_failure, partial(aws_client, "s3")), folder)
+    s3 = partial(aws_client, "s3")
+    return DestinationCopies(open_storage("OnFailure", settings.on_failure, s3), folder)
 
 
 def _start_function(settings: PipelineSettings, client: Any) -> Function:

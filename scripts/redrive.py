@@ -29,9 +29,10 @@ from streaming.clients import aws_client, kinesis_client
 from streaming.dead_letters import UNKNOWN_STREAM
 from streaming.errors import SettingsError, StreamingError
 from streaming.publisher import Publisher, PutRecordsClient
-from streaming.redrive.delivery import Delivery, Selection, Survey, deliver, survey
+from streaming.redrive.delivery import Delivery, deliver
 from streaming.redrive.delivery_log import DeliveryLog
-from streaming.storage import open_objects
+from streaming.redrive.survey import Selection, Survey, survey
+from streaming.storage import open_storage
 
 INTERRUPTED = 130
 """A shell's exit status for Ctrl-C."""
@@ -61,7 +62,7 @@ def main(
 
 
 def _replay(options: argparse.Namespace, client: PutRecordsClient | None, console: Console) -> int:
-    objects = open_objects(options.location, partial(aws_client, "s3"))
+    objects = open_storage("location", options.location, partial(aws_client, "s3"))
     selection = Selection(
         frozenset(options.error), frozenset(options.shard), options.since, options.until
     )
@@ -93,8 +94,8 @@ def _replay(options: argparse.Namespace, client: PutRecordsClient | None, consol
 
 
 def _show_sums(found: Survey, objects: int, state: Path, console: Console) -> None:
-    parts = [f"{found.letters:,} letters in {objects:,} objects", f"{found.selected:,} selected"]
-    parts += [f"{found.doubles:,} doubles dropped"] if found.doubles else []
+    parts = [f"{found.records:,} letters in {objects:,} objects", f"{found.selected:,} selected"]
+    parts += [f"{found.duplicates:,} doubles dropped"] if found.duplicates else []
     parts += [f"{found.delivered:,} delivered earlier ({state})"] if found.delivered else []
     console.print(", ".join(parts), markup=False, soft_wrap=True)
     for name, reason in islice(found.unreadable.items(), UNREADABLE_SHOWN):

@@ -1,20 +1,20 @@
 """Every error of this package.
 
 StreamingError
-├── SettingsError            a setting has a value that is not allowed: the start stops
-├── ModelBundleError         the model cannot be loaded: the start stops
+├── SettingsError            a setting has a value that is not allowed; the function does not start
+├── ModelBundleError         the model bundle cannot be loaded; the function does not start
 ├── UnexpectedEvent          the invocation is not a batch from a Kinesis stream
-├── ReconciliationError          the sum over a batch is wrong: a bug, so the batch must be retried
-├── DeadLettersUnavailable   dead letters could not be written: their records must be retried
-├── DeadLettersUnreadable    dead letters cannot be listed, read or removed, or are none
-├── DeliveryLogMismatch          a replay's delivery_log is of another replay, or none
-├── StreamError              a stream cannot be read or written as asked
+├── ReconciliationError      the counts of a batch do not add up: a bug, so the batch is retried
+├── StorageError             an object in a folder or bucket cannot be listed, read or written
+├── InvalidDeadLetter        an object does not hold dead-letter records
+├── DeliveryLogMismatch      a delivery log belongs to another redrive, or is not one
+├── StreamError              a stream cannot be read or written as requested
 │   └── StreamUnavailable    throttled or unreachable: the same call may succeed later
 └── Poison                   a record that can never succeed
-    ├── CorruptRecord        not base64, gzip or an aggregate of the Kinesis Producer Library
-    ├── InvalidEvent         readable, but a field breaks the contract
+    ├── CorruptRecord        not base64, gzip or a valid aggregated record
+    ├── InvalidEvent         readable, but a field violates the contract
     ├── PredictionFailed     the model fails on this event alone
-    └── PredictionTooLarge   Kinesis never accepts a record of that size
+    └── PredictionTooLarge   Kinesis never accepts a record of this size
 """
 
 import reprlib
@@ -23,23 +23,23 @@ from typing import Self
 VALUE_LIMIT = 80
 """Characters of an offending value that an error shows."""
 
-# It never writes down more of a large or deeply nested value than is shown of it.
+# Builds no more of a large or deeply nested value than an error shows.
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 2 * VALUE_LIMIT
 _SHORT.maxdict = _SHORT.maxlist = _SHORT.maxtuple = VALUE_LIMIT // 4
 
 
 class StreamingError(Exception):
-    """The root of the tree."""
+    """The base class of this package's errors."""
 
 
 class SettingsError(StreamingError):
-    """A setting's value is not allowed.
+    """A setting has a value that is not allowed.
 
     Args:
-        name: The environment variable.
-        value: What it holds.
-        allowed: What it may hold, in words.
+        name: The environment variable or parameter.
+        value: Its value.
+        allowed: The allowed values, in words.
     """
 
     def __init__(self, name: str, value: object, allowed: str) -> None:
@@ -47,7 +47,7 @@ class SettingsError(StreamingError):
 
 
 class ModelBundleError(StreamingError):
-    """The model bundle is missing, damaged or of another make."""
+    """The model bundle is missing, damaged or incompatible."""
 
 
 class UnexpectedEvent(StreamingError):
@@ -55,34 +55,34 @@ class UnexpectedEvent(StreamingError):
 
 
 class ReconciliationError(StreamingError):
-    """Published + skipped + dead-lettered + reported is not what was received."""
+    """Published + skipped + dead-lettered + failed does not equal received."""
 
 
-class DeadLettersUnavailable(StreamingError):
-    """The dead letters could not be written."""
+class StorageError(StreamingError):
+    """An object in a folder or bucket cannot be listed, read, written or deleted."""
 
 
-class DeadLettersUnreadable(StreamingError):
-    """Dead letters cannot be listed, read or removed, or what lies there is none."""
+class InvalidDeadLetter(StreamingError):
+    """An object does not hold dead-letter records."""
 
 
 class DeliveryLogMismatch(StreamingError):
-    """The delivery_log of a replay belongs to another one, or is none."""
+    """A delivery log belongs to another redrive, or the file is not a delivery log."""
 
 
 class StreamError(StreamingError):
-    """A stream cannot be read or written as asked."""
+    """A stream cannot be read or written as requested."""
 
 
 class StreamUnavailable(StreamError):
-    """The stream is throttled or out of reach: the same call may succeed later."""
+    """The stream is throttled or unreachable: the same call may succeed later."""
 
 
 class Poison(StreamingError):
     """A record that can never succeed, however often it is retried.
 
     Attributes:
-        reason: Why, without a value from the record, so that it may be logged.
+        reason: Why, without any value from the record, so that it may be logged.
     """
 
     def __init__(self, message: str, *, reason: str | None = None) -> None:
@@ -90,22 +90,22 @@ class Poison(StreamingError):
         self.reason = message if reason is None else reason
 
     def bare(self) -> Self:
-        """Let go of the way it was raised: its frames hold whole payloads, unpacked."""
+        """Drop the traceback and causes: their frames keep whole user records alive."""
         self.__cause__ = self.__context__ = None
         return self.with_traceback(None)
 
 
 class CorruptRecord(Poison):
-    """The record's data is not base64, gzip or an intact aggregate."""
+    """The record's data is not base64, gzip or a valid aggregated record."""
 
 
 class InvalidEvent(Poison):
-    """The payload is readable, but it breaks the contract.
+    """The data is readable, but violates the contract.
 
     Args:
         field: The path of the offending field, such as `ride.PULocationID`.
-        value: What stands there.
-        allowed: What may stand there, in words.
+        value: Its value.
+        allowed: The allowed values, in words.
     """
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
@@ -116,7 +116,7 @@ class InvalidEvent(Poison):
 
 
 class PredictionFailed(Poison):
-    """The model fails on this event even when it stands alone."""
+    """The model fails on this event even when it is predicted alone."""
 
 
 class PredictionTooLarge(Poison):
@@ -124,11 +124,11 @@ class PredictionTooLarge(Poison):
 
 
 def excerpt(value: object) -> str:
-    """Show a value as it would stand in Python, cut at `VALUE_LIMIT` characters."""
-    if isinstance(value, bytes | bytearray):  # reprlib knows no bytes and would write all of them
+    """Return a value's repr, cut at `VALUE_LIMIT` characters."""
+    if isinstance(value, bytes | bytearray):  # reprlib does not shorten bytes
         value = value[: 2 * VALUE_LIMIT]
     try:
         text = _SHORT.repr(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits (sys.int_info)
+    except ValueError:  # Python refuses to print integers above 4,300 digits (sys.int_info)
         text = f"a very large {type(value).__name__}"
     return text if len(text) <= VALUE_LIMIT else text[:VALUE_LIMIT] + "…"

@@ -1,18 +1,18 @@
-"""Files that others read while they appear."""
+"""Files that are read while they are being written."""
 
 import contextlib
 import os
 from pathlib import Path
 
 UNFINISHED = ".tmp"
-"""The end of a file's name while it is being written."""
+"""Suffix of a file that is still being written."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file of which no reader ever sees only a half; its folder is made when needed.
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that no reader sees half of it; create its folder if necessary.
 
     Raises:
-        OSError: It could not be written; what was there before is still there.
+        OSError: It could not be written; a previous file is unchanged.
     """
     unfinished = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED}")
     try:

@@ -1,4 +1,4 @@
-"""Places that a setting names: a folder, or a bucket and a prefix in it."""
+"""Locations that a setting names: a folder, or a bucket and a key prefix."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,45 +8,42 @@ from streaming.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """A place on S3.
+class S3Location:
+    """A location on S3.
 
     Attributes:
-        name: The bucket's.
-        prefix: What every key begins with, without slashes around it; may be empty.
+        bucket: The bucket's name.
+        prefix: The prefix of every key, without slashes around it; may be empty.
     """
 
-    name: str
+    bucket: str
     prefix: str
 
 
-def parse_location(setting: str, location: str) -> Path | Bucket:
-    """Read a place's URL.
+def parse_location(setting: str, location: str) -> Path | S3Location:
+    """Parse a location's URL.
 
     Args:
-        setting: What named the place, for the error.
+        setting: The setting that holds the location, for the error.
         location: `s3://bucket/prefix` or `file:///folder`.
 
-    Returns:
-        The folder, or the bucket and prefix.
-
     Raises:
-        SettingsError: It is neither.
+        SettingsError: The location is neither.
     """
     parts = split_url(location)
-    whole = not parts.query and not parts.fragment  # else a part of the name would be cut off
-    if whole and parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+    complete = not parts.query and not parts.fragment  # else part of the name would be cut off
+    if complete and parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
         return Path(unquote(parts.path))
-    if whole and parts.scheme == "s3" and parts.netloc:
-        return Bucket(parts.netloc, parts.path.strip("/"))
+    if complete and parts.scheme == "s3" and parts.netloc:
+        return S3Location(parts.netloc, parts.path.strip("/"))
     raise SettingsError(setting, location, "s3://bucket/prefix or file:///folder")
 
 
 def split_url(url: str) -> SplitResult:
-    """Split a URL; what is none (half an IPv6 address, a port of letters) comes back empty."""
+    """Split a URL; return empty parts if it is invalid (an open bracket, a port of letters)."""
     try:
         parts = urlsplit(url)
-        _ = parts.port  # checked only when it is asked for
+        _ = parts.port  # validated only on access
     except ValueError:
         return urlsplit("")
     return parts

@@ -1,121 +1,144 @@
-"""The objects in a place for dead letters: their names, their bytes, and their removal."""
+"""Objects by name, in a folder or a bucket: dead-letter records, discarded batches, bundles."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from streaming.errors import StorageError
+from streaming.files import UNFINISHED, write_atomically
+from streaming.locations import S3Location, parse_location
 
-from streaming.errors import DeadLettersUnreadable
-from streaming.files import UNFINISHED
-from streaming.locations import parse_location
+JSON, JSON_LINES = "application/json", "application/x-ndjson"
 
 
-class DeadLetterObjects(Protocol):
-    """Objects under a folder or a prefix. Every call raises `DeadLettersUnreadable` if it fails."""
+class Storage(Protocol):
+    """Named objects. Names may contain slashes; every method raises `StorageError` on failure."""
 
     def names(self) -> list[str]:
-        """List the objects, sorted by name; the names have slashes."""
+        """Return the names of all objects, sorted."""
 
     def read(self, name: str) -> bytes:
-        """Read an object."""
+        """Return an object's content."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write an object as a whole, replacing one of the same name."""
 
     def delete(self, name: str) -> None:
-        """Remove an object for ever."""
+        """Delete an object."""
 
 
-class FolderObjects:
-    """The files of a folder and of the folders in it.
+class FolderStorage:
+    """Objects as files.
 
     Args:
-        folder: The folder, which must be there.
+        folder: Created by the first `put`.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def names(self) -> list[str]:
-        """List the files, without those that are being written."""
+        """See `Storage.names`; files still being written are left out."""
         if not self._folder.is_dir():
-            raise DeadLettersUnreadable(f"there is no folder {self._folder}")
+            raise StorageError(f"there is no folder {self._folder}")
         files = (path for path in self._folder.rglob("*") if path.is_file())
         return sorted(
             path.relative_to(self._folder).as_posix() for path in files if path.suffix != UNFINISHED
         )
 
     def read(self, name: str) -> bytes:
-        """Read a file."""
-        try:
+        """See `Storage.read`."""
+        with _storage_errors("read", self._folder / name):
             return (self._folder / name).read_bytes()
-        except OSError as error:
-            raise DeadLettersUnreadable(f"cannot read {self._folder / name}: {error}") from error
+
+    def put(self, name: str, content: bytes) -> None:
+        """See `Storage.put`."""
+        with _storage_errors("write", self._folder / name):
+            write_atomically(self._folder / name, content)
 
     def delete(self, name: str) -> None:
-        """Remove a file; its folder stays."""
-        try:
+        """See `Storage.delete`; the file's folder stays."""
+        with _storage_errors("delete", self._folder / name):
             (self._folder / name).unlink()
-        except OSError as error:
-            raise DeadLettersUnreadable(f"cannot delete {self._folder / name}: {error}") from error
 
 
-class S3Objects:
-    """The objects of a bucket under a prefix.
+class S3Storage:
+    """Objects of a bucket under a key prefix.
 
     Args:
-        client: A boto3 S3 client.
-        bucket: The bucket's name.
-        prefix: What every key begins with, without slashes around it; may be empty.
+        make_client: Creates an S3 client; called once, on first use, because it takes time and
+            most functions never meet poison.
+        location: The bucket and the prefix.
     """
 
-    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
-        self._client = client
-        self._bucket = bucket
-        self._prefix = f"{prefix}/" if prefix else ""
+    def __init__(self, make_client: Callable[[], Any], location: S3Location) -> None:
+        self._make_client = make_client
+        self._client: Any = None
+        self._bucket = location.bucket
+        self._prefix = f"{location.prefix}/" if location.prefix else ""
 
     def names(self) -> list[str]:
-        """List the keys, without the prefix."""
-        try:
-            pages: Iterable[Any] = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=self._prefix
-            )
+        """See `Storage.names`."""
+        with _storage_errors("list", self._url("")):
+            paginator = self._connected().get_paginator("list_objects_v2")
+            pages: Iterable[Any] = paginator.paginate(Bucket=self._bucket, Prefix=self._prefix)
             keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
-        except (BotoCoreError, ClientError) as error:
-            place = f"s3://{self._bucket}/{self._prefix}"
-            raise DeadLettersUnreadable(f"cannot list {place}: {error}") from error
-        # A key that ends in a slash is a folder that some console made.
+        # Some consoles create empty objects whose key ends in a slash, to show a folder.
         return sorted(key.removeprefix(self._prefix) for key in keys if not key.endswith("/"))
 
     def read(self, name: str) -> bytes:
-        """Read an object."""
-        try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)
+        """See `Storage.read`."""
+        with _storage_errors("read", self._url(name)):
+            answer = self._connected().get_object(Bucket=self._bucket, Key=self._prefix + name)
             content: bytes = answer["Body"].read()
-        except (BotoCoreError, ClientError) as error:
-            raise DeadLettersUnreadable(f"cannot read {self._place(name)}: {error}") from error
         return content
 
-    def delete(self, name: str) -> None:
-        """Remove an object."""
-        try:
-            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
-        except (BotoCoreError, ClientError) as error:
-            raise DeadLettersUnreadable(f"cannot delete {self._place(name)}: {error}") from error
+    def put(self, name: str, content: bytes) -> None:
+        """See `Storage.put`."""
+        with _storage_errors("write", self._url(name)):
+            self._connected().put_object(
+                Bucket=self._bucket,
+                Key=self._prefix + name,
+                Body=content,
+                ContentType=JSON_LINES if name.endswith(".jsonl") else JSON,
+            )
 
-    def _place(self, name: str) -> str:
+    def delete(self, name: str) -> None:
+        """See `Storage.delete`."""
+        with _storage_errors("delete", self._url(name)):
+            self._connected().delete_object(Bucket=self._bucket, Key=self._prefix + name)
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            self._client = self._make_client()
+        return self._client
+
+    def _url(self, name: str) -> str:
         return f"s3://{self._bucket}/{self._prefix}{name}"
 
 
-def open_objects(location: str, s3_client: Callable[[], Any]) -> DeadLetterObjects:
-    """Open a place for dead letters.
+def open_storage(setting: str, location: str, s3_client: Callable[[], Any]) -> Storage:
+    """Open a folder or a bucket; nothing is accessed yet.
 
     Args:
+        setting: The setting that holds the location, for the error.
         location: `s3://bucket/prefix` or `file:///folder`.
-        s3_client: Makes a boto3 S3 client; called only for `s3://`.
+        s3_client: Creates an S3 client; called on first use of `s3://`.
 
     Raises:
-        SettingsError: It is neither.
+        SettingsError: The location is neither.
     """
-    place = parse_location("location", location)
-    if isinstance(place, Path):
-        return FolderObjects(place)
-    return S3Objects(s3_client(), place.name, place.prefix)
+    found = parse_location(setting, location)
+    return FolderStorage(found) if isinstance(found, Path) else S3Storage(s3_client, found)
+
+
+@contextmanager
+def _storage_errors(action: str, place: object) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:  # creating a client and botocore's parser fail in many ways
+        reason = getattr(error, "strerror", None) or error  # an OSError repeats the path
+        raise StorageError(f"cannot {action} {place}: {reason}") from error

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 from model import load_model
 from streaming.consumer.consumer import Consumer
 from streaming.consumer.telemetry import Telemetry
-from streaming.dead_letters import S3DeadLetters
+from streaming.locations import S3Location
 from streaming.publisher import Publisher
+from streaming.storage import S3Storage
 from tests.aggregates import aggregate, entry, field
 from tests.lambda_events import event, ride
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streaming.consumer.batch_counts import BatchCounts
+    from streaming.consumer.batch import BatchCounts
 
 MIB = 1024 * 1024
 ADDRESS_SPACE = 4096 * MIB
@@ -112,7 +113,7 @@ def main(folder: Path) -> None:
     consumer = Consumer(
         load_model({}, dict),
         publisher=Publisher(Nowhere(), "ride_predictions"),
-        dead_letters=S3DeadLetters(Nowhere, "dead", ""),
+        dead_letters=S3Storage(Nowhere, S3Location("dead", "")),
         telemetry=telemetry,
     )
     consumer.handle(event(ride(), b"poison"))

@@ -1,4 +1,4 @@
-"""Dead letters of both kinds, as the function and Lambda write them."""
+"""Objects of dead letters of both kinds, as the function and Lambda write them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from local.event_source_mapping.on_failure_destination import (
     invocation_record,
     object_key,
 )
+from streaming.consumer.poison import dead_letter_record
 from streaming.consumer.records import user_records
-from streaming.dead_letters import DeadLetterRecord, FolderDeadLetters, dead_letter
+from streaming.dead_letters import DeadLetterRecord, encode_lines, object_name
 from streaming.errors import CorruptRecord, InvalidEvent, Poison
 from streaming.reader.shard_reader import StreamRecord
+from streaming.storage import FolderStorage
 from tests.lambda_events import ARN, ARRIVED, SHARD, record
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ INVALID = InvalidEvent("ride_id", "", "a string of 1 to 128 characters")
 CORRUPT = CorruptRecord("damaged gzip: no end")
 
 
-def letter(
+def dead_letter(
     data: bytes,
     number: int,
     error: Poison = INVALID,
@@ -34,20 +36,20 @@ def letter(
     stream: str | None = "ride_events",
     after: float = 0.0,
 ) -> DeadLetterRecord:
-    """Make a letter of a record, with its data as partition key, some seconds after the first."""
-    (payload,) = user_records(
+    """Build a dead-letter record whose partition key is its data."""
+    (user_record,) = user_records(
         [record(data, number, key=data.decode(), arrived=ARRIVED + after)], 0.0
     )
-    return dead_letter(payload, stream, error)
+    return dead_letter_record(user_record, stream, error)
 
 
-def keep(folder: Path, *letters: DeadLetterRecord) -> None:
+def write_dead_letters(folder: Path, *records: DeadLetterRecord) -> None:
     """Write an object as the function does."""
-    FolderDeadLetters(folder).write(letters)
+    FolderStorage(folder).put(object_name(records), encode_lines(records))
 
 
 def discarded_batch(*numbers: int, raised: bool = True) -> bytes:
-    """Make an object as Lambda does, of records whose data is `event <number>`."""
+    """Build an object as Lambda does, of records whose data is `event <number>`."""
     encoder = EventEncoder(ARN)
     arrived_at = datetime.fromtimestamp(ARRIVED, UTC)
     records = [
@@ -62,7 +64,7 @@ def discarded_batch(*numbers: int, raised: bool = True) -> bytes:
     return invocation_record(discarded, IDENTITY, arrived_at)
 
 
-def keep_given_up(folder: Path, *numbers: int) -> None:
+def write_discarded_batch(folder: Path, *numbers: int) -> None:
     """Write an object as Lambda does."""
     path = folder / object_key(IDENTITY.uuid, SHARD, datetime.fromtimestamp(ARRIVED, UTC))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -85,7 +85,7 @@ def test_a_bad_setting_stops_the_start_with_a_line_that_names_it(name: str, valu
     assert started.returncode != 0
     last = started.stderr.splitlines()[-1]
     assert value in last
-    assert "allowed: " in last or "cannot read manifest.json of the bundle" in last
+    assert "allowed: " in last or "cannot read no-such-folder/manifest.json: " in last
 
 
 def test_without_a_region_the_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

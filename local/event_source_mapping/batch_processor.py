@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from itertools import count, dropwhile
 
-from local.errors import DestinationUnavailable, FunctionError, FunctionUnavailable
+from local.errors import FunctionError, FunctionUnavailable
 from local.event_source_mapping.configuration import UNLIMITED, MappingConfiguration
 from local.event_source_mapping.invocation_event import EncodedRecord, count_done, event_payload
 from local.event_source_mapping.mapping_metrics import MappingMetrics
@@ -25,6 +25,7 @@ from local.event_source_mapping.on_failure_destination import (
     object_key,
 )
 from local.function import Function
+from streaming.errors import StorageError
 from streaming.retries import backoff
 
 logger = logging.getLogger(__name__)
@@ -214,7 +215,7 @@ class BatchProcessor:
         for failures in count():
             try:
                 destination.put(key, body)
-            except DestinationUnavailable as error:
+            except StorageError as error:
                 # A record that is neither done nor kept would be lost without a trace.
                 logger.warning("The on-failure destination fails: %s", error)
                 self.metrics.add("destination_failures")

@@ -1,23 +1,16 @@
-"""The on-failure destination: what is kept of records that the mapping gives up.
+"""The on-failure destination: discarded batches, in the form that Lambda writes to S3.
 
-AWS sends metadata to SQS and SNS, and to S3 the records too. Here S3's form goes to a bucket or to
-a folder.
+Lambda sends only metadata to SQS and SNS, but the records too to S3.
 """
 
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from local.errors import DestinationUnavailable
 from local.event_source_mapping.invocation_event import EncodedRecord, event_payload
-from streaming.files import write_whole
-from streaming.locations import parse_location
 from streaming.timestamps import iso_utc
 
 Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
@@ -56,85 +49,30 @@ class MappingIdentity:
 
 
 class Destination(Protocol):
-    """A place for objects."""
+    """Where discarded batches are written, such as a `streaming.Storage`."""
 
-    def put(self, key: str, body: bytes) -> None:
-        """Keep an object under a key with slashes.
+    def put(self, name: str, content: bytes) -> None:
+        """Write an object as a whole.
 
         Raises:
-            DestinationUnavailable: It could not be written.
+            StorageError: It could not be written.
         """
 
 
-class FolderDestination:
-    """Objects as files of a folder, which is made when needed."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def put(self, key: str, body: bytes) -> None:
-        """Write one file; see `Destination.put`."""
-        path = self._folder / key
-        try:
-            write_whole(path, body)
-        except OSError as error:
-            raise DestinationUnavailable(f"cannot write {path}: {error}") from error
-
-
-class S3Destination:
-    """Objects of a bucket.
+class DestinationCopies:
+    """Several destinations that each get every object.
 
     Args:
-        client: A boto3 S3 client.
-        bucket: The bucket's name.
-        prefix: What every key begins with; may be empty.
+        destinations: Written one after another; after a failure, all of them are retried.
     """
 
-    def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
-        self._client = client
-        self._bucket = bucket
-        self._prefix = prefix
+    def __init__(self, *destinations: Destination) -> None:
+        self._destinations = destinations
 
-    def put(self, key: str, body: bytes) -> None:
-        """Put one object; see `Destination.put`."""
-        key = f"{self._prefix}/{key}" if self._prefix else key
-        try:
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
-        except (BotoCoreError, ClientError) as error:
-            place = f"s3://{self._bucket}/{key}"
-            raise DestinationUnavailable(f"cannot write {place}: {error}") from error
-
-
-class Copies:
-    """Objects that are kept in several places, in each of them.
-
-    Args:
-        places: One after another; a place that fails is tried again together with all of them.
-    """
-
-    def __init__(self, *places: Destination) -> None:
-        self._places = places
-
-    def put(self, key: str, body: bytes) -> None:
-        """Put one object in each place; see `Destination.put`."""
-        for place in self._places:
-            place.put(key, body)
-
-
-def open_destination(location: str, s3_client: Callable[[], Any]) -> Destination:
-    """Open a destination.
-
-    Args:
-        location: `file:///folder` or `s3://bucket/prefix`.
-        s3_client: Makes a boto3 S3 client; called only for `s3://`.
-
-    Raises:
-        SettingsError: It is neither.
-    """
-    place = parse_location("OnFailure", location)
-    if isinstance(place, Path):
-        return FolderDestination(place)
-    return S3Destination(s3_client(), place.name, place.prefix)
+    def put(self, name: str, content: bytes) -> None:
+        """See `Destination.put`."""
+        for destination in self._destinations:
+            destination.put(name, content)
 
 
 def invocation_record(discarded: Discarded, identity: MappingIdentity, at: datetime) -> bytes:

@@ -1,51 +1,83 @@
-"""What is found out about one batch on its way through the consumer."""
+"""The state of one batch on its way through the consumer, and its counts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from streaming.consumer.batch_counts import BatchCounts
 from streaming.consumer.records import UserRecord
-from streaming.errors import Poison
+from streaming.errors import Poison, ReconciliationError
+
+
+@dataclass(slots=True)
+class BatchCounts:
+    """How many user records of a batch ended in which way, each counted where it happens.
+
+    Attributes:
+        received: User records in the batch; each entry of an aggregated record counts.
+        published: Predictions that the output stream accepted (in a test run: returned).
+        skipped: Events of an unrecognised event type.
+        dead_lettered: User records that were written to the dead letters.
+        failed: User records that are covered by the batch item failures.
+        retried: How many times an entry of PutRecords was sent again.
+    """
+
+    received: int = 0
+    published: int = 0
+    skipped: int = 0
+    dead_lettered: int = 0
+    failed: int = 0
+    retried: int = 0
+
+    def reconcile(self) -> None:
+        """Check that every user record is accounted for.
+
+        Raises:
+            ReconciliationError: The counts do not add up, which only a bug can cause.
+        """
+        accounted = self.published + self.skipped + self.dead_lettered + self.failed
+        if accounted != self.received:
+            raise ReconciliationError(
+                f"{accounted} user records accounted for, {self.received} received: {self}"
+            )
 
 
 @dataclass(slots=True)
 class Batch:
-    """One batch, and what became of it so far.
+    """One batch and its progress.
 
     Attributes:
-        stream: Where it comes from, if its records say so.
+        stream: The input stream, if the records name it.
         deadline: When publishing must end, on the consumer's clock.
-        oldest: The first arrival of a payload, seconds since the epoch.
-        counts: The sums.
-        poison: Payloads that can never succeed, and are not dead_lettered yet.
-        failed: Sequence numbers that Lambda must be told of.
-        answers: A test run's predictions.
-        publishing_stopped: Something was refused for good; nothing may
-            overtake it.
+        oldest_arrival: The earliest arrival of a user record, seconds since the epoch.
+        counts: The batch counts.
+        poison: Poison that is not dead-lettered yet.
+        failed: Sequence numbers of records that Lambda must retry.
+        predictions: A test run's predictions.
+        publishing_stopped: Entries were refused until the deadline; later ones must not overtake
+            them.
     """
 
     stream: str | None
     deadline: float
-    oldest: float
+    oldest_arrival: float
     counts: BatchCounts = field(default_factory=BatchCounts)
     poison: list[tuple[UserRecord, Poison]] = field(default_factory=list)
     failed: set[str | None] = field(default_factory=set)
-    answers: list[Any] = field(default_factory=list)
+    predictions: list[Any] = field(default_factory=list)
     publishing_stopped: bool = False
 
-    def report(self, user_records: Iterable[UserRecord]) -> None:
-        """Note user_records that are not done."""
-        for payload in user_records:
+    def fail(self, user_records: Iterable[UserRecord]) -> None:
+        """Mark user records as failed."""
+        for user_record in user_records:
             self.counts.failed += 1
-            self.failed.add(payload.sequence_number)
+            self.failed.add(user_record.sequence_number)
 
-    def checkpoint(self) -> list[dict[str, str | None]]:
-        """Give what Lambda starts again from: the lowest sequence number, compared as an integer.
+    def item_failures(self) -> list[dict[str, str | None]]:
+        """Return `batchItemFailures`: where Lambda resumes.
 
         Returns:
-            `batchItemFailures`: nothing if all is done; null as the number, which fails the whole
-            batch, if something that is not done came without one.
+            The lowest sequence number that failed, compared as an integer; nothing if none did.
+            The number is null, which fails the whole batch, if a failed record came without one.
         """
         if not self.failed:
             return []

@@ -1,116 +1,51 @@
-"""One batch, start to end: user_records → events → predictions → the output stream.
+"""One batch, start to end: user records → events → predictions → the output stream.
 
-Every payload is in the end published, skipped, dead-lettered or reported; nothing else can happen
-to it, and the sum is checked. A batch goes through in slices, so that its memory has a limit
-whatever its aggregates hold.
+Every user record is in the end published, skipped, dead-lettered or failed, and the counts are
+reconciled. A batch is processed in slices, so that memory is bounded however many entries its
+aggregated records hold.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic
 
 import msgspec
 
 from streaming.consumer.batch import Batch
+from streaming.consumer.interface import EventT, Model, PredictionRecord
+from streaming.consumer.poison import dead_letter_record, model_failure
 from streaming.consumer.records import UserRecord, kinesis_records, stream_name, user_records
 from streaming.consumer.telemetry import Telemetry
-from streaming.dead_letters import DeadLetters, dead_letter
-from streaming.errors import (
-    DeadLettersUnavailable,
-    Poison,
-    PredictionFailed,
-    PredictionTooLarge,
-)
+from streaming.dead_letters import encode_lines, object_name
+from streaming.errors import Poison, PredictionFailed, PredictionTooLarge, StorageError
 from streaming.publisher import Entry, Publisher, entry_bytes
+from streaming.storage import Storage
 from streaming.timestamps import iso_utc
 
 DEFAULT_BUDGET_SECONDS = 60.0
 """Time for a batch that comes without Lambda's context."""
 
-ANSWER_SECONDS = 1.0
-"""Time to finish up in when no call is made any more."""
+RESPONSE_SECONDS = 1.0
+"""Time to return the response after the last call to AWS."""
 
-SLICE_PAYLOADS = 2_000
-"""Payloads in work at a time: four full calls of PutRecords. Larger slices are no faster, and at
-10,000 a full batch takes 12 MB more."""
-
-EventT = TypeVar("EventT")
-
-
-class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """A model's answer to one event.
-
-    Attributes:
-        partition_key: The key of its record on the output stream, 1 to 256 characters.
-        value: What stands under `prediction`; anything that can be written as JSON.
-    """
-
-    partition_key: str
-    value: Any
-
-
-class Model(Protocol[EventT]):
-    """All that a consumer asks of a model. Another model is another one of these, and nothing else.
-
-    Attributes:
-        name: What stands under `model` in a prediction's record.
-        version: What stands under `version`.
-        event_type: What stands under `event_type`.
-    """
-
-    name: str
-    version: str
-    event_type: str
-
-    def decode(self, content: bytes, arrived_at: float) -> EventT | None:
-        """Make an event of a payload.
-
-        Args:
-            content: The payload, unpacked.
-            arrived_at: Its arrival on the stream, seconds since the epoch.
-
-        Returns:
-            The event; None if the payload is somebody else's.
-
-        Raises:
-            InvalidEvent: The payload can never be an event.
-        """
-
-    def predict(self, events: Sequence[EventT]) -> Sequence[Prediction]:
-        """Predict a batch in one go: as many predictions as events, in their order.
-
-        Whatever this raises, the batch is halved until the event that causes it stands alone. That
-        one is poison, unless memory was short: then the invocation fails and Lambda tries again.
-
-        Args:
-            events: At least one.
-        """
-
-
-class PredictionRecord(msgspec.Struct, frozen=True, gc=False):
-    """What is put on the output stream, one record for each prediction."""
-
-    event_type: str
-    event_id: str | None
-    model: str
-    version: str
-    prediction: Any
-    arrived_at: str
+SLICE_RECORDS = 2_000
+"""User records processed at a time: four full calls of PutRecords. Larger slices are no faster, and
+at 10,000 a full batch takes 12 MB more."""
 
 
 class Consumer(Generic[EventT]):
-    """Takes the batches that Lambda hands over.
+    """Processes the batches that Lambda invokes the function with.
 
     Args:
         model: The model.
-        publisher: Where predictions go; None: a test run, which answers them instead.
-        dead_letters: Where poison goes; None: poison is reported as failed.
-        telemetry: Where logs and metrics go.
-        call_seconds: How long a call of AWS may take at most. Two fit between the deadline of
-            publishing and that of the answer: the last PutRecords, and writing dead letters.
+        publisher: Puts predictions on the output stream; None: a test run, which returns them.
+        dead_letters: Where dead-letter records are written; None: poison is a batch item failure.
+        telemetry: Writes logs and metrics.
+        call_seconds: The longest that one call to AWS may take. Two fit between the deadline of
+            publishing and that of the response: the last PutRecords, and writing dead letters.
         now: Seconds since the epoch.
-        clock: Seconds, never going back; the publisher's.
+        clock: Monotonic seconds; the publisher's.
     """
 
     def __init__(
@@ -118,7 +53,7 @@ class Consumer(Generic[EventT]):
         model: Model[EventT],
         *,
         publisher: Publisher | None,
-        dead_letters: DeadLetters | None,
+        dead_letters: Storage | None,
         telemetry: Telemetry,
         call_seconds: float = 7.0,
         now: Callable[[], float] = time.time,
@@ -128,7 +63,7 @@ class Consumer(Generic[EventT]):
         self._publisher = publisher
         self._dead_letters = dead_letters
         self._telemetry = telemetry
-        self._margin = 2 * call_seconds + ANSWER_SECONDS
+        self._margin = 2 * call_seconds + RESPONSE_SECONDS
         self._now = now
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
@@ -138,64 +73,64 @@ class Consumer(Generic[EventT]):
 
         Args:
             event: Lambda's Kinesis event.
-            context: Lambda's context; None where there is none.
+            context: Lambda's context object; None outside Lambda.
 
         Returns:
             Lambda's partial batch response: `batchItemFailures` holds the lowest sequence number
-            that is not done, or nothing. The number is null, which fails the whole batch, if a
-            record that is not done came without one. A test run's answer holds `predictions` too.
+            that failed, or nothing. The number is null, which fails the whole batch, if a failed
+            record came without one. A test run also returns `predictions`.
 
         Raises:
             UnexpectedEvent: The invocation is not a batch from a Kinesis stream.
-            ReconciliationError: A bug; Lambda will retry the batch.
-            MemoryError: Memory is short; the same.
+            ReconciliationError: A bug; Lambda retries the batch.
+            MemoryError: Memory is short; Lambda retries the batch.
         """
         started, now = self._clock(), self._now()
         records = kinesis_records(event)
         batch = Batch(stream_name(records), started + self._budget(context), now)
         for received in _slices(user_records(records, now)):
             batch.counts.received += len(received)
-            batch.oldest = min(batch.oldest, *(payload.arrived_at for payload in received))
+            batch.oldest_arrival = min(batch.oldest_arrival, *(r.arrived_at for r in received))
             if batch.publishing_stopped or self._clock() >= batch.deadline:
-                self._telemetry.failure(f"{len(received)} user_records not begun: no time is left")
-                batch.report(received)
+                self._telemetry.failure(f"{len(received)} user records not started: out of time")
+                batch.fail(received)
             else:
                 self._process(received, batch)
 
-        batch.counts.check()
+        batch.counts.reconcile()
         self._telemetry.batch(
             batch.counts,
             latency=self._clock() - started,
-            arrival_age=now - batch.oldest if records else None,
+            arrival_age=now - batch.oldest_arrival if records else None,
             request_id=getattr(context, "aws_request_id", None),
         )
-        response: dict[str, Any] = {"batchItemFailures": batch.checkpoint()}
+        response: dict[str, Any] = {"batchItemFailures": batch.item_failures()}
         if self._publisher is None:
-            response["predictions"] = batch.answers
+            response["predictions"] = batch.predictions
         return response
 
     def _budget(self, context: Any) -> float:
-        """Give the seconds that publishing may take, so that the answer still comes in time."""
+        """Return how many seconds publishing may take, so that the response is still in time."""
         if context is None:
             return DEFAULT_BUDGET_SECONDS
         remaining = float(context.get_remaining_time_in_millis()) / 1000
         if remaining >= 2 * self._margin:
             return remaining - self._margin
-        # Then only calls that are quicker than they have to be leave time for the answer.
+        # In time only if the calls take less than their timeouts.
         self._telemetry.warning(
-            f"{remaining:.1f} s are left of the function's timeout; {2 * self._margin:.0f} s are "
-            "needed to answer in time whatever happens"
+            f"the function's remaining time is {remaining:.1f} s; if calls to AWS time out, "
+            f"responding in time takes {2 * self._margin:.0f} s"
         )
         return remaining / 2
 
     def _process(self, received: Sequence[UserRecord], batch: Batch) -> None:
         events = self._decode(received, batch)
-        answers = self._predict(events, batch) if events else []
+        entries = self._predict(events, batch) if events else []
         if self._publisher is None:
-            batch.counts.published += len(answers)
-            batch.answers += [msgspec.json.decode(entry["Data"]) for _, entry in answers]
+            batch.counts.published += len(entries)
+            batch.predictions += [msgspec.json.decode(entry["Data"]) for _, entry in entries]
         else:
-            self._publish(self._publisher, answers, batch)
+            self._publish(self._publisher, entries, batch)
         if batch.poison:
             self._dead_letter(batch)
 
@@ -204,106 +139,103 @@ class Consumer(Generic[EventT]):
     ) -> list[tuple[UserRecord, EventT]]:
         decode = self._model.decode
         events: list[tuple[UserRecord, EventT]] = []
-        for payload in received:
+        for user_record in received:
             try:
-                event = decode(payload.content(), payload.arrived_at)
+                event = decode(user_record.content(), user_record.arrived_at)
             except Poison as error:
-                batch.poison.append((payload, error.bare()))
+                batch.poison.append((user_record, error.bare()))
             except MemoryError:
-                raise  # says nothing of the payload: Lambda tries the batch again
+                raise  # not the record's fault: Lambda retries the batch
             except Exception as error:  # noqa: BLE001  a model may raise anything
-                batch.poison.append((payload, _failure("decode", error)))
+                batch.poison.append((user_record, model_failure("decode", error)))
             else:
                 if event is None:
                     batch.counts.skipped += 1
                 else:
-                    events.append((payload, event))
+                    events.append((user_record, event))
         return events
 
     def _predict(
-        self, asked: Sequence[tuple[UserRecord, EventT]], batch: Batch
+        self, events: Sequence[tuple[UserRecord, EventT]], batch: Batch
     ) -> list[tuple[UserRecord, Entry]]:
-        """Predict all at once; if that fails, halve until whoever causes it stands alone."""
+        """Predict all events at once; on an error, halve them until the one at fault is alone."""
         try:
-            return self._answer(asked)
+            return self._predict_all(events)
         except Exception as error:
-            if len(asked) == 1:
+            if len(events) == 1:
                 if isinstance(error, MemoryError):
                     raise
-                batch.poison.append((asked[0][0], _failure("predict", error)))
+                batch.poison.append((events[0][0], model_failure("predict", error)))
                 return []
-        middle = len(asked) // 2
-        return [*self._predict(asked[:middle], batch), *self._predict(asked[middle:], batch)]
+        middle = len(events) // 2
+        return [*self._predict(events[:middle], batch), *self._predict(events[middle:], batch)]
 
-    def _answer(self, asked: Sequence[tuple[UserRecord, EventT]]) -> list[tuple[UserRecord, Entry]]:
+    def _predict_all(
+        self, events: Sequence[tuple[UserRecord, EventT]]
+    ) -> list[tuple[UserRecord, Entry]]:
         model, encode = self._model, self._encode
-        predictions = model.predict([event for _, event in asked])
-        if len(predictions) != len(asked):
-            raise PredictionFailed(f"{len(predictions)} predictions for {len(asked)} events")
+        predictions = model.predict([event for _, event in events])
+        if len(predictions) != len(events):
+            raise PredictionFailed(f"{len(predictions)} predictions for {len(events)} events")
         return [
             (
-                payload,
+                user_record,
                 {
                     "Data": encode(
                         PredictionRecord(
                             model.event_type,
-                            payload.event_id,
+                            user_record.event_id,
                             model.name,
                             model.version,
                             prediction.value,
-                            iso_utc(payload.arrived_at),
+                            iso_utc(user_record.arrived_at),
                         )
                     ),
-                    "PartitionKey": _writable(prediction.partition_key),
+                    "PartitionKey": _encodable(prediction.partition_key),
                 },
             )
-            for (payload, _), prediction in zip(asked, predictions, strict=True)
+            for (user_record, _), prediction in zip(events, predictions, strict=True)
         ]
 
     def _publish(
-        self, publisher: Publisher, answers: Sequence[tuple[UserRecord, Entry]], batch: Batch
+        self, publisher: Publisher, entries: Sequence[tuple[UserRecord, Entry]], batch: Batch
     ) -> None:
-        published = publisher.publish([entry for _, entry in answers], batch.deadline)
+        published = publisher.publish([entry for _, entry in entries], batch.deadline)
         batch.counts.published += published.accepted
         batch.counts.retried += published.retried
         for position in published.unacceptable:
-            payload, entry = answers[position]
+            user_record, entry = entries[position]
             size, key = entry_bytes(entry), len(entry["PartitionKey"])
             error = PredictionTooLarge(f"{size} bytes under a partition key of {key} characters")
-            batch.poison.append((payload, error))
-        batch.report(answers[position][0] for position in published.refused)
+            batch.poison.append((user_record, error))
+        batch.fail(entries[position][0] for position in published.refused)
         if published.refused:
             batch.publishing_stopped = True
             self._telemetry.failure(f"not published: {published.failure or 'out of time'}")
 
     def _dead_letter(self, batch: Batch) -> None:
-        """Write poison to the dead letters; what cannot go there is not done."""
+        """Write poison to the dead letters; what cannot be written there has failed."""
         poison, batch.poison = batch.poison, []
         self._telemetry.poison(poison)
         if self._dead_letters is not None:
-            letters = [dead_letter(payload, batch.stream, error) for payload, error in poison]
+            records = [dead_letter_record(each, batch.stream, error) for each, error in poison]
             try:
-                self._dead_letters.write(letters)
-            except DeadLettersUnavailable as error:
+                self._dead_letters.put(object_name(records), encode_lines(records))
+            except StorageError as error:
                 self._telemetry.failure(str(error))
             else:
-                batch.counts.dead_lettered += len(letters)
+                batch.counts.dead_lettered += len(records)
                 return
-        batch.report(payload for payload, _ in poison)
+        batch.fail(user_record for user_record, _ in poison)
 
 
 def _slices(received: Iterator[UserRecord]) -> Iterator[list[UserRecord]]:
-    while some := list(islice(received, SLICE_PAYLOADS)):
+    while some := list(islice(received, SLICE_RECORDS)):
         yield some
 
 
-def _writable(partition_key: str) -> str:
-    """Refuse a key that has no UTF-8, before it fails the call that its whole batch is put with."""
+def _encodable(partition_key: str) -> str:
+    """Reject a key that UTF-8 cannot encode, before it fails the call for all other entries."""
     if not partition_key.isascii():
         partition_key.encode()
     return partition_key
-
-
-def _failure(step: str, error: Exception) -> PredictionFailed:
-    cause = type(error).__name__
-    return PredictionFailed(f"{cause}: {error}", reason=f"{step} raised {cause}")

@@ -1,7 +1,6 @@
 """A model bundle: a manifest and the files it names, in a folder or on S3.
 
-What is read is checked against the manifest's hashes before anything uses it, and it is never
-unpickled.
+Files are verified against the manifest's hashes before they are used. Nothing is unpickled.
 """
 
 import hashlib
@@ -11,25 +10,24 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
-from streaming.errors import ModelBundleError
-from streaming.locations import parse_location
+from streaming.errors import ModelBundleError, StorageError
+from streaming.storage import FolderStorage, Storage, open_storage
 
 MANIFEST = "manifest.json"
 FORMAT = 1
 
 VERSION_CHARACTERS = 128
-"""It stands in every prediction, whose record has a limit."""
+"""It is part of every prediction record, whose size is limited."""
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What the manifest says of one target.
+    """A target in the manifest.
 
     Attributes:
         file: The model's path in the bundle.
         sha256: Its hash, in hexadecimal.
-        unit: What the prediction is counted in.
+        unit: The unit of the predictions.
         model: The registered model's name.
         version: The registered model's version.
     """
@@ -42,7 +40,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The part of `manifest.json` that serving needs.
+    """The fields of `manifest.json` that serving needs.
 
     Attributes:
         format: The layout of the bundle.
@@ -56,18 +54,18 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class _Header(msgspec.Struct):
-    """What every format has: of a newer one nothing else may be expected."""
+    """The only field that every format is known to have."""
 
     format: int
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle that was read and checked.
+    """A bundle that was read and verified.
 
     Attributes:
-        manifest: What it says of itself.
-        models: The bytes of each model that was asked for, by target.
+        manifest: Its manifest.
+        models: The requested models' bytes by target.
     """
 
     manifest: Manifest
@@ -79,26 +77,26 @@ def read_bundle(location: str, targets: Iterable[str], s3_client: Callable[[], A
 
     Args:
         location: A folder or `s3://bucket/prefix`.
-        targets: The targets whose models are wanted.
-        s3_client: Makes a boto3 S3 client; called only for `s3://`.
+        targets: The targets whose models are requested.
+        s3_client: Creates an S3 client; called only for `s3://`.
 
     Raises:
-        ModelBundleError: A file is missing or is not what the manifest says, the manifest cannot
-            be read, or it lacks a target.
-        SettingsError: The location is a URL of another kind.
+        ModelBundleError: A file is missing or does not match the manifest, the manifest cannot be
+            read, or it lacks a target.
+        SettingsError: The location is any other URL.
     """
-    read = _reader(location, s3_client)
-    manifest = _manifest(location, read(MANIFEST))
+    storage = _open(location, s3_client)
+    manifest = _manifest(location, _read(storage, MANIFEST))
     models = {}
     for name in targets:
         target = manifest.targets.get(name)
         if target is None:
-            there = ", ".join(sorted(manifest.targets)) or "none"
-            raise ModelBundleError(f"{location}: {MANIFEST} has no target {name}; it has {there}")
+            present = ", ".join(sorted(manifest.targets)) or "none"
+            raise ModelBundleError(f"{location}: {MANIFEST} has no target {name}; it has {present}")
         path = PurePosixPath(target.file)
         if path.is_absolute() or ".." in path.parts:
             raise ModelBundleError(f"{location}: {target.file} is outside the bundle")
-        models[name] = read(target.file)
+        models[name] = _read(storage, target.file)
         digest = hashlib.sha256(models[name]).hexdigest()
         if digest != target.sha256:
             raise ModelBundleError(
@@ -119,26 +117,15 @@ def _manifest(location: str, content: bytes) -> Manifest:
         raise ModelBundleError(f"{location}: {MANIFEST} cannot be read: {error}") from error
 
 
-def _reader(location: str, s3_client: Callable[[], Any]) -> Callable[[str], bytes]:
-    # A bundle's folder is named as a path, so that the usual case needs no URL.
-    place = parse_location("MODEL_LOCATION", location) if "://" in location else Path(location)
-    if isinstance(place, Path):
-        return lambda name: _read_file(place, name)
-    client = s3_client()
-    return lambda name: _read_object(client, place.name, f"{place.prefix}/{name}".lstrip("/"))
+def _open(location: str, s3_client: Callable[[], Any]) -> Storage:
+    # A folder may be named by its path, so that the usual case needs no URL.
+    if "://" not in location:
+        return FolderStorage(Path(location))
+    return open_storage("MODEL_LOCATION", location, s3_client)
 
 
-def _read_file(folder: Path, name: str) -> bytes:
+def _read(storage: Storage, name: str) -> bytes:
     try:
-        return (folder / name).read_bytes()
-    except (OSError, ValueError) as error:  # a name with a zero byte in it is a ValueError
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ModelBundleError(f"cannot read {name} of the bundle {folder}: {reason}") from error
-
-
-def _read_object(client: Any, bucket: str, key: str) -> bytes:
-    try:
-        body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except (BotoCoreError, ClientError) as error:
-        raise ModelBundleError(f"cannot read s3://{bucket}/{key}: {error}") from error
-    return body
+        return storage.read(name)
+    except StorageError as error:
+        raise ModelBundleError(str(error)) from error

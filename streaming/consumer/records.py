@@ -1,7 +1,7 @@
-"""From a Kinesis record, as Lambda hands it over, to the user records in it.
+"""From the Kinesis records of an invocation to the user records in them.
 
-A record holds one payload, plain or gzipped, or an aggregate of the Kinesis Producer Library with
-many of them.
+A Kinesis record holds one user record, plain or gzipped, or it is an aggregated record of the
+Kinesis Producer Library with many of them.
 """
 
 import binascii
@@ -22,34 +22,34 @@ EVENT_SOURCE = "aws:kinesis"
 
 GZIP_MAGIC = b"\x1f\x8b"
 
-UNPACKED_LIMIT = 10 * 1024 * 1024
-"""Bytes that a gzipped payload may unpack to: the largest record a stream may be set to take."""
+DECOMPRESSED_LIMIT = 10 * 1024 * 1024
+"""Bytes that gzip may decompress to: the largest record that a stream can be configured for."""
 
 SEQUENCE_NUMBER_DIGITS = 128
 TEXT_CHARACTERS = 512
-"""A record's id is a shard's and a sequence number of at most 128 characters each."""
+"""An event id is a shard id and a sequence number of at most 128 characters each."""
 
 STREAM_ARN = re.compile(
     r"arn:[^:]*:kinesis:[^:]*:[^:]*:stream/([a-zA-Z0-9_-][a-zA-Z0-9_.-]{0,127})"
 )
 
 LAST_SECOND = 253_402_300_799
-"""9999-12-31T23:59:59Z in seconds since the epoch: no later date can be written."""
+"""9999-12-31T23:59:59Z in seconds since the epoch: no later date can be formatted."""
 
 
 class UserRecord(msgspec.Struct, frozen=True, gc=False):
-    """One producer's message, and where it came from.
+    """What a producer put, and where it came from.
 
     Attributes:
-        data: The bytes as they were received: still gzipped if they came so.
-        event_id: `shardId:sequenceNumber`, with `:index` inside an aggregate; None where Lambda
-            gave none.
-        sequence_number: The Kinesis record's; None where Lambda gave none.
+        data: The bytes as they were received, still gzipped if they were.
+        event_id: `shardId:sequenceNumber`, with `:index` for an entry of an aggregated record; None
+            if Lambda sent none.
+        sequence_number: The Kinesis record's; None if Lambda sent none.
         partition_key: The producer's.
-        arrived_at: Arrival on the stream, seconds since the epoch.
-        decode_error: Why it cannot be read, if that is known already. It is no exception: one
-            that was raised holds its frames and they hold the payload, a circle that is never
-            collected (gc=False).
+        arrived_at: Approximate arrival on the stream, seconds since the epoch.
+        decode_error: Why the data cannot be read, if that is already known. Not an exception: its
+            traceback would keep the user record alive, in a cycle that is never collected
+            (gc=False).
     """
 
     data: bytes
@@ -60,7 +60,7 @@ class UserRecord(msgspec.Struct, frozen=True, gc=False):
     decode_error: str | None = None
 
     def content(self) -> bytes:
-        """Give the message itself, unpacked.
+        """Return the data, decompressed.
 
         Raises:
             CorruptRecord: It cannot be read.
@@ -71,7 +71,7 @@ class UserRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 def kinesis_records(event: Any) -> list[Any]:
-    """Give the records of an invocation.
+    """Return the Kinesis records of an invocation.
 
     Raises:
         UnexpectedEvent: The invocation is not a batch from a Kinesis stream.
@@ -90,7 +90,7 @@ def kinesis_records(event: Any) -> list[Any]:
 
 
 def stream_name(records: Sequence[Any]) -> str | None:
-    """Give the stream that records came from; None if they do not say, or not in AWS's form."""
+    """Return the name in the records' stream ARN; None if there is none, or it is malformed."""
     first = records[0] if records else None
     arn = first.get("eventSourceARN") if isinstance(first, dict) else None
     match = STREAM_ARN.fullmatch(arn) if isinstance(arn, str) else None
@@ -98,27 +98,27 @@ def stream_name(records: Sequence[Any]) -> str | None:
 
 
 def user_records(records: Sequence[Any], now: float) -> Iterator[UserRecord]:
-    """Give every payload of some records, in order; unreadable ones carry their decode_error.
+    """Yield the user records of Kinesis records, in order; unreadable ones carry a decode error.
 
     Args:
         records: `Records` of the invocation, in the shape of Lambda's Kinesis event.
-        now: Seconds since the epoch: the arrival of a record that does not say its own.
+        now: Seconds since the epoch: the arrival of a record without a timestamp.
 
     Yields:
-        The user records one by one: aggregates in 6 MB of records can hold a million of them.
+        One at a time: 6 MB of aggregated records can hold a million user records.
     """
     for record in records:
         try:
-            payload = _payload(record, record["kinesis"], now)
+            user_record = _user_record(record, record["kinesis"], now)
         except (KeyError, TypeError, AttributeError):
-            payload = _malformed(record, now)
-        if payload.decode_error is None and payload.data.startswith(AGGREGATE_MAGIC):
-            yield from _aggregated(payload)
+            user_record = _malformed(record, now)
+        if user_record.decode_error is None and user_record.data.startswith(AGGREGATE_MAGIC):
+            yield from _deaggregated(user_record)
         else:
-            yield payload
+            yield user_record
 
 
-def _payload(record: Any, kinesis: Any, now: float) -> UserRecord:
+def _user_record(record: Any, kinesis: Any, now: float) -> UserRecord:
     decode_error = None
     try:
         data = binascii.a2b_base64(kinesis["data"], strict_mode=True)
@@ -136,7 +136,7 @@ def _payload(record: Any, kinesis: Any, now: float) -> UserRecord:
 
 
 def _malformed(record: Any, now: float) -> UserRecord:
-    """Keep a record that has no `kinesis.data` of its kind: its JSON is its data."""
+    """Return a user record for a record without `kinesis.data`: its JSON is the data."""
     envelope = record if isinstance(record, dict) else {}
     kinesis = envelope.get("kinesis")
     kinesis = kinesis if isinstance(kinesis, dict) else {}
@@ -153,7 +153,7 @@ def _malformed(record: Any, now: float) -> UserRecord:
 def _as_json(record: Any) -> bytes:
     try:
         return json.dumps(record).encode()
-    except (RecursionError, TypeError, ValueError):  # nested too deep, or it never was JSON
+    except (RecursionError, TypeError, ValueError):  # nested too deep, or not from JSON
         return excerpt(record).encode()
 
 
@@ -164,7 +164,7 @@ def _text(value: Any) -> str | None:
 
 
 def _is_utf8(text: str) -> bool:
-    """Tell whether a text can be written down; JSON can carry halves of characters, which not."""
+    """Return whether UTF-8 can encode a text: JSON can carry lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -185,24 +185,25 @@ def _seconds(value: Any, now: float) -> float:
 
 
 def gunzip(data: bytes) -> bytes:
-    """Unpack gzip, one member or several.
+    """Decompress gzip of one or several members.
 
     Raises:
-        CorruptRecord: It is damaged, cut short, or unpacks to more than `UNPACKED_LIMIT` bytes.
+        CorruptRecord: It is damaged, truncated, or decompresses to more than
+            `DECOMPRESSED_LIMIT` bytes.
     """
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            unpacked = file.read(UNPACKED_LIMIT + 1)
+            decompressed = file.read(DECOMPRESSED_LIMIT + 1)
     except (OSError, EOFError, zlib.error) as error:
-        # The error may show bytes of the payload, which must not be logged.
+        # The error may quote the data, which must not be logged.
         raise CorruptRecord(f"damaged gzip: {error}", reason="damaged gzip") from error
-    if len(unpacked) > UNPACKED_LIMIT:
-        raise CorruptRecord(f"gzip that unpacks to more than {UNPACKED_LIMIT} bytes")
-    return unpacked
+    if len(decompressed) > DECOMPRESSED_LIMIT:
+        raise CorruptRecord(f"gzip that decompresses to more than {DECOMPRESSED_LIMIT} bytes")
+    return decompressed
 
 
-def _aggregated(parent: UserRecord) -> Iterator[UserRecord]:
-    """Return the user records of an aggregate; if it cannot be opened, itself with its error."""
+def _deaggregated(parent: UserRecord) -> Iterator[UserRecord]:
+    """Yield the entries of an aggregated record; if it is corrupt, the record with its error."""
     try:
         entries = deaggregate(parent.data)
     except CorruptRecord as error:

@@ -1,38 +1,41 @@
-"""From the environment to checked settings."""
+"""The function's environment variables, checked."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from streaming.errors import SettingsError
 from streaming.locations import parse_location, split_url
 
-STREAM_NAME_CHARACTERS = frozenset(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
-)
-STREAM_NAME_LENGTH = 128
-
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-LOG_LEVELS: tuple[LogLevel, ...] = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-TRUE = frozenset({"true", "1", "yes", "on"})
-FALSE = frozenset({"", "false", "0", "no", "off"})
+ALLOWED = {
+    "PREDICTIONS_STREAM_NAME": "1 to 128 letters, digits, and any of _.-",
+    "DEAD_LETTERS": "s3://bucket/prefix or file:///folder",
+    "TEST_RUN": "True or False",
+    "KINESIS_ENDPOINT_URL": "an http:// or https:// URL",
+    "LOG_LEVEL": "DEBUG, INFO, WARNING, ERROR, CRITICAL",
+}
+FLAGS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+FIELD = re.compile(r"`\$\.(\w+)`$")
+"""The end of msgspec's message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a consumer is told by its environment.
+class Settings(msgspec.Struct, frozen=True, rename=str.upper):
+    """A consumer's settings.
 
     Attributes:
         predictions_stream_name: `PREDICTIONS_STREAM_NAME`, the output stream.
-        dead_letters: `DEAD_LETTERS`, `s3://bucket/prefix` or `file:///folder`; None: poison is
-            reported as failed.
-        test_run: `TEST_RUN`: answer the predictions instead of publishing them.
-        kinesis_endpoint_url: `KINESIS_ENDPOINT_URL`; None: the SDK's own choice.
+        dead_letters: `DEAD_LETTERS`, `s3://bucket/prefix` or `file:///folder`; None: poison is a
+            batch item failure.
+        test_run: `TEST_RUN`: return the predictions instead of publishing them.
+        kinesis_endpoint_url: `KINESIS_ENDPOINT_URL`; None: the SDK's choice.
         log_level: `LOG_LEVEL`.
     """
 
-    predictions_stream_name: str
+    predictions_stream_name: Annotated[str, msgspec.Meta(pattern=r"\A[a-zA-Z0-9_.-]{1,128}\Z")]
     dead_letters: str | None = None
     test_run: bool = False
     kinesis_endpoint_url: str | None = None
@@ -40,60 +43,39 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, output_stream: str) -> "Settings":
-        """Read and check every setting.
+        """Read and check the settings.
 
         Args:
             environment: Such as `os.environ`.
-            output_stream: The stream to publish on where `PREDICTIONS_STREAM_NAME` names none.
+            output_stream: The output stream if `PREDICTIONS_STREAM_NAME` is not set.
 
         Raises:
-            SettingsError: A variable holds what is not allowed.
+            SettingsError: A variable has a value that is not allowed.
         """
-        return cls(
-            predictions_stream_name=_stream_name(
-                environment, "PREDICTIONS_STREAM_NAME", output_stream
-            ),
-            dead_letters=_location(environment, "DEAD_LETTERS"),
-            test_run=_flag(environment, "TEST_RUN"),
-            kinesis_endpoint_url=_url(environment, "KINESIS_ENDPOINT_URL"),
-            log_level=_log_level(environment, "LOG_LEVEL"),
-        )
+        found = {name: environment[name] for name in ALLOWED if environment.get(name)}
+        values = {"PREDICTIONS_STREAM_NAME": output_stream, **found}
+        if flag := found.get("TEST_RUN"):
+            values["TEST_RUN"] = FLAGS.get(flag.lower(), flag)
+        if level := found.get("LOG_LEVEL"):
+            values["LOG_LEVEL"] = level.upper()
+        try:
+            settings = msgspec.convert(values, cls, strict=False)
+        except msgspec.ValidationError as error:
+            field = FIELD.search(str(error))
+            assert field is not None  # noqa: S101  every rule is a field's
+            raise _not_allowed(field[1], found.get(field[1], output_stream)) from None
+        if settings.dead_letters is not None:
+            parse_location("DEAD_LETTERS", settings.dead_letters)
+        if settings.kinesis_endpoint_url is not None:
+            _check_url("KINESIS_ENDPOINT_URL", settings.kinesis_endpoint_url)
+        return settings
 
 
-def _stream_name(environment: Mapping[str, str], name: str, default: str) -> str:
-    value = environment.get(name) or default
-    if not 1 <= len(value) <= STREAM_NAME_LENGTH or not set(value) <= STREAM_NAME_CHARACTERS:
-        raise SettingsError(name, value, "1 to 128 letters, digits, and any of _.-")
-    return value
+def _check_url(name: str, url: str) -> None:
+    parts = split_url(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or " " in url:
+        raise _not_allowed(name, url)
 
 
-def _location(environment: Mapping[str, str], name: str) -> str | None:
-    value = environment.get(name) or None
-    if value is not None:
-        parse_location(name, value)
-    return value
-
-
-def _flag(environment: Mapping[str, str], name: str) -> bool:
-    value = environment.get(name, "")
-    if value.lower() not in TRUE | FALSE:
-        raise SettingsError(name, value, "True or False")
-    return value.lower() in TRUE
-
-
-def _url(environment: Mapping[str, str], name: str) -> str | None:
-    value = environment.get(name) or None
-    if value is None:
-        return None
-    parts = split_url(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or " " in value:
-        raise SettingsError(name, value, "an http:// or https:// URL")
-    return value
-
-
-def _log_level(environment: Mapping[str, str], name: str) -> LogLevel:
-    value = environment.get(name) or "INFO"
-    for level in LOG_LEVELS:
-        if value.upper() == level:
-            return level
-    raise SettingsError(name, value, ", ".join(LOG_LEVELS))
+def _not_allowed(name: str, value: str) -> SettingsError:
+    return SettingsError(name, value, ALLOWED[name])

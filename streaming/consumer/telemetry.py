@@ -1,6 +1,7 @@
-"""Logs and metrics: one structured line a batch, and CloudWatch metrics in the embedded format.
+"""Logs and metrics: one structured line per batch, and CloudWatch embedded metrics.
 
-What is logged never holds a payload, or a value out of one: a dead letter holds those.
+Nothing of a user record is logged, neither its data nor a value in it; dead-letter records keep
+those.
 """
 
 from collections.abc import Sequence
@@ -9,22 +10,22 @@ from dataclasses import asdict
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from streaming.consumer.batch_counts import BatchCounts
+from streaming.consumer.batch import BatchCounts
 from streaming.consumer.records import UserRecord
 from streaming.consumer.settings import LogLevel
 from streaming.errors import Poison
 
 POISON_LINES = 10
-"""Poison records of one batch that are logged each; the rest are counted only."""
+"""Poison of one slice that is logged record by record; the rest is only counted."""
 
 
 class Telemetry:
-    """Tells of each batch, on standard output, where Lambda collects it.
+    """Writes logs and metrics to standard output, from where Lambda collects them.
 
     Args:
-        service: The name that logs and metrics carry.
+        service: The service name in logs and metrics.
         namespace: The CloudWatch namespace of the metrics.
-        level: The lowest level that is logged.
+        level: The lowest log level that is written.
     """
 
     def __init__(self, service: str, namespace: str, level: LogLevel = "INFO") -> None:
@@ -33,24 +34,24 @@ class Telemetry:
         self._cold = True
 
     def poison(self, found: Sequence[tuple[UserRecord, Poison]]) -> None:
-        """Log what poison was found, by its id and reason."""
-        for payload, error in found[:POISON_LINES]:
-            told = {
-                "event_id": payload.event_id,
+        """Log poison by event id and reason."""
+        for user_record, error in found[:POISON_LINES]:
+            fields = {
+                "event_id": user_record.event_id,
                 "error_type": type(error).__name__,
                 "reason": error.reason,
             }
-            self._logger.warning("poison", extra=told)
+            self._logger.warning("poison", extra=fields)
         if len(found) > POISON_LINES:
             self._logger.warning("more poison", extra={"records": len(found) - POISON_LINES})
 
     def warning(self, message: str) -> None:
-        """Log what may go wrong."""
+        """Log a condition that may lead to a failure."""
         self._logger.warning(message)
 
     def failure(self, message: str) -> None:
-        """Log why records are reported as failed."""
-        # AWS says what is wrong in the first line. To a wrong signature it adds the whole request,
+        """Log why user records failed."""
+        # AWS's first line says what is wrong. After a wrong signature, the rest echoes the request,
         # session token included.
         self._logger.error(message.partition("\n")[0])
 
@@ -62,10 +63,10 @@ class Telemetry:
         arrival_age: float | None,
         request_id: str | None,
     ) -> None:
-        """Log one line for a batch, and give its metrics.
+        """Log a batch in one line and write its metrics.
 
         Args:
-            counts: What became of its user_records.
+            counts: The batch counts.
             latency: How long it took, in seconds.
             arrival_age: How long ago its oldest record arrived, in seconds; None if it was empty.
             request_id: Lambda's, if there is one.
@@ -87,12 +88,12 @@ class Telemetry:
                     name=name, unit=MetricUnit.Milliseconds, value=round(seconds * 1000, 3)
                 )
         self._metrics.flush_metrics()
-        told = {
+        fields = {
             **asdict(counts),
             "latency_seconds": latency,
             "arrival_age_seconds": arrival_age,
             "cold_start": self._cold,
             "request_id": request_id,
         }
-        self._logger.info("batch", extra=told)
+        self._logger.info("batch", extra=fields)
         self._cold = False

@@ -1,7 +1,7 @@
-"""What is wrong with an event that msgspec refuses: which field, its value, what is allowed.
+"""Explain why msgspec rejected an event: the field, its value, what is allowed.
 
-msgspec tells the field and the rule in one go with decoding, which costs a good event nothing; the
-value is looked up only then.
+msgspec checks while it decodes and names the field, which costs a valid event nothing. The value is
+looked up only after a rejection.
 """
 
 import json
@@ -14,13 +14,13 @@ import msgspec
 from streaming.errors import InvalidEvent
 
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""Everything that decoding arbitrary bytes with msgspec raises."""
+"""Everything that msgspec raises when it decodes arbitrary bytes."""
 
 WHOLE_EVENT = "event"
-"""The name of the event as a whole, among the names of fields."""
+"""The key in `allowed` for the event as a whole."""
 
 LOOKUP_BYTES = 8 * 1024
-"""Of a larger event no value is shown: looking it up takes long, and a hundred times its memory."""
+"""No value of a larger event is shown: the lookup is slow and takes a hundred times its memory."""
 
 # The ends of msgspec's messages: "Expected `int`, got `str` - at `$.ride.PULocationID`" and "Object
 # missing required field `ride_id`".
@@ -29,7 +29,7 @@ MISSING = re.compile(r"missing required field `(\w+)`")
 
 
 class _Verbatim:
-    """A number as it stands in the text, however long; or the word for what is not there."""
+    """A number exactly as in the text, however long; or the word for a missing value."""
 
     __slots__ = ("_text",)
 
@@ -41,24 +41,24 @@ class _Verbatim:
 
 
 class _NotANumber(_Verbatim):
-    """What Python's JSON reader takes for a number and JSON does not know: NaN and Infinity."""
+    """NaN or Infinity, which Python's JSON parser accepts and JSON does not have."""
 
     __slots__ = ()
 
 
 class _NotShown(_Verbatim):
-    """Words in place of any value of an event, and of the event itself."""
+    """Shown in place of every value of an event that is too large."""
 
     __slots__ = ()
 
 
 def invalid_event(content: bytes, error: Exception, allowed: Mapping[str, str]) -> InvalidEvent:
-    """Say why an event was refused.
+    """Return the error that explains why an event was rejected.
 
     Args:
         content: The event.
-        error: What decoding it raised, one of `DECODE_ERRORS`.
-        allowed: What each field may hold, in words, by its path (such as `ride.PULocationID`); and
+        error: The error of decoding it, one of `DECODE_ERRORS`.
+        allowed: The allowed values in words, by field path (such as `ride.PULocationID`) and for
             `WHOLE_EVENT`.
     """
     try:

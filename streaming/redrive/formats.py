@@ -1,7 +1,7 @@
-"""Dead letters read back: this package's own, and those that Lambda writes when it gives up.
+"""Reading dead letters of both kinds: this package's records, and the batches Lambda discarded.
 
-Lambda's on-failure destination on S3 keeps a whole batch as one JSON object (Lambda developer
-guide, Retain discarded batch records for a Kinesis Data Streams event source).
+An on-failure destination on S3 keeps a discarded batch as one JSON object (Lambda developer guide,
+Retain discarded batch records for a Kinesis Data Streams event source).
 """
 
 import base64
@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from streaming.consumer.records import LAST_SECOND
 from streaming.dead_letters import UNKNOWN_STREAM, DeadLetterRecord
-from streaming.errors import DeadLettersUnreadable
+from streaming.errors import InvalidDeadLetter
 from streaming.publisher import PARTITION_KEY_CHARACTERS, Entry
 from streaming.timestamps import iso_utc
 
@@ -51,16 +51,14 @@ class _BatchInfo(msgspec.Struct, rename="camel"):
 
 
 class _DiscardedBatch(msgspec.Struct, rename="camel"):
-    """Lambda's object."""
-
     request_context: _RequestContext
     batch_info: _BatchInfo = msgspec.field(name="KinesisBatchInfo")
     payload: str
     response_context: _ResponseContext | None = None
 
 
-_decode_letter = msgspec.json.Decoder(DeadLetterRecord).decode
-_decode_given_up = msgspec.json.Decoder(_DiscardedBatch).decode
+_decode_record = msgspec.json.Decoder(DeadLetterRecord).decode
+_decode_discarded_batch = msgspec.json.Decoder(_DiscardedBatch).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 
 
@@ -69,65 +67,65 @@ def read_dead_letter_records(content: bytes) -> list[DeadLetterRecord]:
 
     Args:
         content: JSON lines, each a `DeadLetterRecord`; or one JSON object of Lambda's. A record
-            that Lambda kept becomes a letter whose `error_type` is Lambda's condition, such as
+            that Lambda discarded gets Lambda's condition as its `error_type`, such as
             `RetryAttemptsExhausted`.
 
     Raises:
-        DeadLettersUnreadable: It is neither, or a letter's data is not base64.
+        InvalidDeadLetter: It is neither, or a record's data is not base64.
     """
     lines = content.splitlines()
     try:
-        discarded_batch = _decode_given_up(content)
+        batch = _decode_discarded_batch(content)
     except _UNREADABLE:
-        return [_record(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+        return [_from_line(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     try:
-        records = _decode_event(discarded_batch.payload).records
-        letters = [_of_record(record, discarded_batch) for record in records]
+        return [_from_lambda(record, batch) for record in _decode_event(batch.payload).records]
     except _UNREADABLE as error:
-        raise DeadLettersUnreadable(f"the batch that Lambda gave up is damaged: {error}") from error
-    return letters
+        raise InvalidDeadLetter(f"the discarded batch is damaged: {error}") from error
 
 
-def entry_of(letter: DeadLetterRecord) -> Entry:
-    """Give what puts a letter's payload on a stream again, under the producer's partition key."""
-    key = letter.partition_key or letter.event_id or letter.stream
-    return Entry(Data=base64.b64decode(letter.data), PartitionKey=key[:PARTITION_KEY_CHARACTERS])
+def entry_of(record: DeadLetterRecord) -> Entry:
+    """Return the entry that puts a record back on a stream, under its producer's partition key."""
+    key = record.partition_key or record.event_id or record.stream
+    return Entry(Data=base64.b64decode(record.data), PartitionKey=key[:PARTITION_KEY_CHARACTERS])
 
 
-def _record(number: int, line: bytes) -> DeadLetterRecord:
+def _from_line(number: int, line: bytes) -> DeadLetterRecord:
     try:
-        return _checked(_decode_letter(line))
+        return _checked(_decode_record(line))
     except _UNREADABLE as error:
-        raise DeadLettersUnreadable(f"line {number} is no dead letter: {error}") from error
+        raise InvalidDeadLetter(f"line {number} is not a dead-letter record: {error}") from error
 
 
-def _checked(letter: DeadLetterRecord) -> DeadLetterRecord:
-    """Refuse what could not be chosen, ordered or put later.
+def _checked(record: DeadLetterRecord) -> DeadLetterRecord:
+    """Reject a record that could not be selected, ordered or put later.
 
     Raises:
-        ValueError: It is not base64, a time with its offset, or a whole number.
+        ValueError: Its data is not base64, its arrival has no UTC offset, or its sequence number is
+            not an integer.
     """
-    base64.b64decode(letter.data, validate=True)
-    int(letter.sequence_number or 0)
-    if datetime.fromisoformat(letter.arrived_at).tzinfo is None:
-        raise ValueError("its time of arrival has no offset from UTC")
-    return letter
+    base64.b64decode(record.data, validate=True)
+    int(record.sequence_number or 0)
+    if datetime.fromisoformat(record.arrived_at).tzinfo is None:
+        raise ValueError("arrived_at has no UTC offset")
+    return record
 
 
-def _of_record(record: _Record, discarded_batch: _DiscardedBatch) -> DeadLetterRecord:
+def _from_lambda(record: _Record, batch: _DiscardedBatch) -> DeadLetterRecord:
     kinesis = record.kinesis
-    response = discarded_batch.response_context
-    ending = "function error" if response and response.function_error else "reported as failed"
-    count = discarded_batch.request_context.approximate_invoke_count
-    letter = DeadLetterRecord(
-        data=kinesis.data,
-        event_id=record.event_id,
-        stream=discarded_batch.batch_info.stream_arn.rpartition("stream/")[2] or UNKNOWN_STREAM,
-        shard_id=discarded_batch.batch_info.shard_id,
-        sequence_number=kinesis.sequence_number,
-        partition_key=kinesis.partition_key,
-        arrived_at=iso_utc(kinesis.approximate_arrival_timestamp),
-        error_type=discarded_batch.request_context.condition,
-        error_message=f"{ending}: given up by Lambda after {count} invocations",
+    response = batch.response_context
+    outcome = "function error" if response and response.function_error else "batch item failure"
+    count = batch.request_context.approximate_invoke_count
+    return _checked(
+        DeadLetterRecord(
+            data=kinesis.data,
+            event_id=record.event_id,
+            stream=batch.batch_info.stream_arn.rpartition("stream/")[2] or UNKNOWN_STREAM,
+            shard_id=batch.batch_info.shard_id,
+            sequence_number=kinesis.sequence_number,
+            partition_key=kinesis.partition_key,
+            arrived_at=iso_utc(kinesis.approximate_arrival_timestamp),
+            error_type=batch.request_context.condition,
+            error_message=f"{outcome}: discarded by Lambda after {count} invocations",
+        )
     )
-    return _checked(letter)

@@ -12,12 +12,12 @@ from demo.ride_tracker import Dead, Ledger, Route, Sums
 from local.event_source_mapping.invocation_event import EventEncoder
 from local.event_source_mapping.on_failure_destination import (
     Discarded,
-    FolderDestination,
     MappingIdentity,
     invocation_record,
 )
-from streaming.dead_letters import DeadLetterRecord, FolderDeadLetters
+from streaming.dead_letters import DeadLetterRecord, encode_lines, object_name
 from streaming.reader.shard_reader import StreamRecord
+from streaming.storage import FolderStorage
 from tests.fakes.clock import EPOCH, Clock
 from tests.fakes.kinesis import FakeKinesis
 
@@ -168,15 +168,18 @@ class TestDeadLetterFolders:
             error_message="ride is missing",
         )
 
+    def write(self, storage: FolderStorage, records: list[DeadLetterRecord]) -> None:
+        storage.put(object_name(records), encode_lines(records))
+
     def test_dead_letters_of_the_function_are_found_once(self, tmp_path: Path) -> None:
         ledger = ledger_of("1", "2")
         folders = DeadLetterFolders(tmp_path / "dead", tmp_path / "discarded")
         folders.read(ledger)
-        letters = FolderDeadLetters(tmp_path / "dead")
-        letters.write([self.letter("1", "a"), self.letter("256", "b")])
+        storage = FolderStorage(tmp_path / "dead")
+        self.write(storage, [self.letter("1", "a"), self.letter("256", "b")])
         folders.read(ledger)
         folders.read(ledger)
-        letters.write([self.letter("2", "c"), self.letter(None, "d")])
+        self.write(storage, [self.letter("2", "c"), self.letter(None, "d")])
         folders.read(ledger)
         assert ledger.sums() == Sums(put=2, dead=2, other_dead=2)
         assert ledger.newest_dead() == Dead(None, "ride is missing")
@@ -192,7 +195,7 @@ class TestDeadLetterFolders:
         )
         identity = MappingIdentity("uuid", "stream", "function")
         body = invocation_record(discarded, identity, EPOCH + timedelta(seconds=9))
-        FolderDestination(tmp_path).put("aws/lambda/uuid/shardId-000000000000/object", body)
+        FolderStorage(tmp_path).put("aws/lambda/uuid/shardId-000000000000/object", body)
         DeadLetterFolders(tmp_path / "dead", tmp_path).read(ledger)
         assert ledger.sums() == Sums(put=2, dead=2)
         reason = "given up by the event source mapping: RetryAttemptsExhausted"

@@ -12,20 +12,22 @@ import msgspec
 
 from model import RideFeatures, load_model
 from streaming.aggregation import AGGREGATE_MAGIC
-from streaming.consumer.batch_counts import BatchCounts
-from streaming.consumer.consumer import Consumer, Model
-from streaming.consumer.records import GZIP_MAGIC, UNPACKED_LIMIT, user_records
+from streaming.consumer.batch import BatchCounts
+from streaming.consumer.consumer import Consumer
+from streaming.consumer.interface import Model
+from streaming.consumer.records import DECOMPRESSED_LIMIT, GZIP_MAGIC, user_records
 from streaming.consumer.telemetry import Telemetry
-from streaming.dead_letters import S3DeadLetters
 from streaming.errors import (
     CorruptRecord,
-    DeadLettersUnreadable,
+    InvalidDeadLetter,
     InvalidEvent,
     UnexpectedEvent,
 )
+from streaming.locations import S3Location
 from streaming.publisher import PARTITION_KEY_CHARACTERS, Publisher
-from streaming.redrive.delivery import Selection, Survey
 from streaming.redrive.formats import entry_of, read_dead_letter_records
+from streaming.redrive.survey import Selection, Survey
+from streaming.storage import S3Storage
 from tests.fuzz.draw import ARRIVED, aggregate, draw_event, record
 
 FRAMES: tuple[Callable[[bytes], bytes], ...] = (
@@ -96,7 +98,7 @@ def fuzz_record(data: bytes) -> None:
         except CorruptRecord as error:
             _hold(error.reason, "poison without a reason")
         else:
-            _hold(len(content) <= UNPACKED_LIMIT, "unpacked beyond the limit")
+            _hold(len(content) <= DECOMPRESSED_LIMIT, "unpacked beyond the limit")
 
 
 def fuzz_event(data: bytes) -> None:
@@ -121,7 +123,7 @@ def fuzz_letters(data: bytes) -> None:
     """An object of any bytes holds dead letters that can be chosen, told and put; or none."""
     try:
         letters = read_dead_letter_records(data)
-    except DeadLettersUnreadable:
+    except InvalidDeadLetter:
         return
     found = Survey()
     for letter in letters:
@@ -142,7 +144,7 @@ def check_batch(event: Any, model: Model[RideFeatures] = MODEL) -> None:
     consumer = Consumer(
         model,
         publisher=Publisher(sink, "ride_predictions"),
-        dead_letters=S3DeadLetters(lambda: sink, "dead", ""),
+        dead_letters=S3Storage(lambda: sink, S3Location("dead", "")),
         telemetry=TELEMETRY,
         now=lambda: ARRIVED,
     )

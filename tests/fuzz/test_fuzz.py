@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from model import RideFeatures, RideModel
-from streaming.consumer.consumer import Prediction
+from streaming.consumer.interface import Prediction
 from tests.fuzz.__main__ import executions
 from tests.fuzz.draw import draw_event
 from tests.fuzz.seed_corpus import SEEDS, WORDS, write_dictionary, write_seeds

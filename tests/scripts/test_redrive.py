@@ -10,7 +10,12 @@ from moto import mock_aws
 from rich.console import Console
 
 from scripts.redrive import main
-from tests.dead_letter_objects import CORRUPT, keep, keep_given_up, letter
+from tests.dead_letter_objects import (
+    CORRUPT,
+    dead_letter,
+    write_dead_letters,
+    write_discarded_batch,
+)
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
 
@@ -47,8 +52,13 @@ class Terminal:
 @pytest.fixture
 def terminal(tmp_path: Path) -> Terminal:
     terminal = Terminal(tmp_path)
-    keep(terminal.folder, letter(b"one", 1), letter(b"two", 2, CORRUPT), letter(b"two", 2, CORRUPT))
-    keep_given_up(terminal.folder, 3)
+    write_dead_letters(
+        terminal.folder,
+        dead_letter(b"one", 1),
+        dead_letter(b"two", 2, CORRUPT),
+        dead_letter(b"two", 2, CORRUPT),
+    )
+    write_discarded_batch(terminal.folder, 3)
     return terminal
 
 
@@ -112,7 +122,7 @@ def test_another_stream_may_be_named(terminal: Terminal) -> None:
 def test_a_letter_that_names_no_stream_needs_one(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keep(terminal.folder, letter(b"lost", 9, stream=None))
+    write_dead_letters(terminal.folder, dead_letter(b"lost", 9, stream=None))
 
     with pytest.raises(SystemExit, match="2"):
         terminal.run("--deliver")
@@ -129,7 +139,7 @@ def test_what_cannot_be_read_is_named_and_fails(terminal: Terminal) -> None:
 
     shown = terminal.run()
 
-    assert "Not read: note [0]: line 1 is no dead letter" in shown.replace("\n", " ")
+    assert "Not read: note [0]: line 1 is not a dead-letter record" in shown.replace("\n", " ")
     assert "... and 2 more not read" in shown
     assert terminal.status == 1
 
@@ -211,7 +221,7 @@ def test_the_state_of_another_replay_is_refused(
     with pytest.raises(SystemExit, match="2"):
         terminal.run("--deliver", "--stream", "ride_events")
 
-    assert "is of a replay of" in capsys.readouterr().err
+    assert "logs a redrive from" in capsys.readouterr().err
 
 
 def test_by_itself_it_remembers_in_a_file_of_this_location_and_stream(

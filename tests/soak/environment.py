@@ -10,9 +10,9 @@ from typing import Any
 from local.embedded_kinesis import EmbeddedKinesis, ensure_stream
 from local.event_source_mapping.configuration import PARTIAL_RESPONSES, MappingConfiguration
 from local.event_source_mapping.mapping import EventSourceMapping, Timing
-from local.event_source_mapping.on_failure_destination import FolderDestination
 from local.function import FunctionConfiguration, FunctionPool, FunctionProcess
 from streaming.clients import kinesis_client
+from streaming.storage import FolderStorage
 from tests.soak.aws_contents import DeadLetterBucket
 from tests.soak.fault_proxy import FaultProxy
 from tests.soak.process_faults import FaultyEnvironment, ProcessFaultInjector, SteppingClock
@@ -130,7 +130,7 @@ def open_environment(setup: SoakConfig) -> Iterator[SoakEnvironment]:
             RIDES,
             pool,
             setup.mapping,
-            destination=FolderDestination(setup.discarded),
+            destination=FolderStorage(setup.discarded),
             timing=Timing(now=lambda: datetime.fromtimestamp(clock.now(), UTC)),
         )
         stack.callback(mapping.stop)

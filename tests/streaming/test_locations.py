@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from streaming.errors import SettingsError
-from streaming.locations import Bucket, parse_location
+from streaming.locations import S3Location, parse_location
 
 
 @pytest.mark.parametrize(
@@ -11,13 +11,15 @@ from streaming.locations import Bucket, parse_location
     [
         ("file:///dead/letters", Path("/dead/letters")),
         ("file:///dead%20letters%23", Path("/dead letters#")),
-        ("s3://dead", Bucket("dead", "")),
-        ("s3://dead/", Bucket("dead", "")),
-        ("s3://dead/a/b", Bucket("dead", "a/b")),
-        ("s3://dead/a/b/", Bucket("dead", "a/b")),
+        ("s3://dead", S3Location("dead", "")),
+        ("s3://dead/", S3Location("dead", "")),
+        ("s3://dead/a/b", S3Location("dead", "a/b")),
+        ("s3://dead/a/b/", S3Location("dead", "a/b")),
     ],
 )
-def test_a_place_is_a_folder_or_a_bucket_with_a_prefix(location: str, place: Path | Bucket) -> None:
+def test_a_place_is_a_folder_or_a_bucket_with_a_prefix(
+    location: str, place: Path | S3Location
+) -> None:
     assert parse_location("DEAD_LETTERS", location) == place
 
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.exceptions import NoCredentialsError
 from moto import mock_aws
 
-from streaming.errors import DeadLettersUnreadable, SettingsError
-from streaming.storage import DeadLetterObjects, FolderObjects, open_objects
+from streaming.errors import SettingsError, StorageError
+from streaming.locations import S3Location
+from streaming.storage import FolderStorage, S3Storage, Storage, open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,25 +20,31 @@ NAMES = ["aws/lambda/x", "rides/2025/03/01/a.jsonl", "rides/2025/03/02/b.jsonl"]
 
 
 def no_s3() -> Any:
-    raise AssertionError("a folder needs no S3 client")
+    raise AssertionError("no S3 client is needed")
 
 
-def in_folder(folder: Path) -> DeadLetterObjects:
+def in_folder(folder: Path) -> Storage:
     for name in [*NAMES, "rides/2025/03/02/c.jsonl.7.tmp"]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(name.encode())
-    return open_objects(folder.as_uri(), no_s3)
+    return open_storage("location", folder.as_uri(), no_s3)
 
 
-def in_bucket(client: Any) -> DeadLetterObjects:
+def in_bucket(client: Any) -> Storage:
     client.create_bucket(Bucket="dead")
     for name in [*(f"a/b/{name}" for name in NAMES), "a/b/", "a/bc/other", "other"]:
         client.put_object(Bucket="dead", Key=name, Body=name.removeprefix("a/b/").encode())
-    return open_objects("s3://dead/a/b/", lambda: client)
+    return open_storage("location", "s3://dead/a/b/", lambda: client)
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        yield boto3.client("s3", region_name="us-east-1")
 
 
 @pytest.fixture(params=["folder", "bucket"])
-def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DeadLetterObjects]:
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
     if request.param == "folder":
         yield in_folder(tmp_path / "dead letters")
         return
@@ -43,45 +52,122 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DeadLett
         yield in_bucket(boto3.client("s3", region_name="us-east-1"))
 
 
-def test_objects_are_listed_by_name_and_read(objects: DeadLetterObjects) -> None:
-    assert objects.names() == NAMES
-    assert [objects.read(name) for name in NAMES] == [name.encode() for name in NAMES]
+def test_objects_are_listed_by_name_and_read(storage: Storage) -> None:
+    assert storage.names() == NAMES
+    assert [storage.read(name) for name in NAMES] == [name.encode() for name in NAMES]
 
 
-def test_a_deleted_object_is_gone_and_the_others_stay(objects: DeadLetterObjects) -> None:
-    objects.delete(NAMES[1])
+def test_an_object_that_is_put_can_be_read_and_replaced(storage: Storage) -> None:
+    for content in (b"one", b"two"):
+        storage.put("new/name.jsonl", content)
 
-    assert objects.names() == [NAMES[0], NAMES[2]]
-
-
-def test_an_object_that_is_not_there_cannot_be_read(objects: DeadLetterObjects) -> None:
-    with pytest.raises(DeadLettersUnreadable, match=r"cannot read .*gone: "):
-        objects.read("gone")
+        assert storage.read("new/name.jsonl") == content
+    assert storage.names() == sorted([*NAMES, "new/name.jsonl"])
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DeadLettersUnreadable, match=f"there is no folder {tmp_path}/gone"):
-        FolderObjects(tmp_path / "gone").names()
+def test_a_deleted_object_is_gone_and_the_others_stay(storage: Storage) -> None:
+    storage.delete(NAMES[1])
+
+    assert storage.names() == [NAMES[0], NAMES[2]]
 
 
-def test_a_file_that_is_gone_cannot_be_deleted(tmp_path: Path) -> None:
-    with pytest.raises(DeadLettersUnreadable, match=r"cannot delete .*gone: "):
-        FolderObjects(tmp_path).delete("gone")
+def test_an_object_that_does_not_exist_cannot_be_read(storage: Storage) -> None:
+    with pytest.raises(StorageError, match=r"cannot read .*gone: "):
+        storage.read("gone")
 
 
-def test_a_whole_bucket_may_be_meant_and_must_be_there() -> None:
-    with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
-        in_bucket(client)
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=f"there is no folder {tmp_path}/gone"):
+        FolderStorage(tmp_path / "gone").names()
 
-        assert len(open_objects("s3://dead", lambda: client).names()) == 5
-        gone = open_objects("s3://gone/x", lambda: client)
-        for call in (gone.names, lambda: gone.delete("y")):
-            with pytest.raises(DeadLettersUnreadable, match=r"s3://gone/x/.*NoSuchBucket"):
-                call()
+
+def test_a_file_that_does_not_exist_cannot_be_deleted(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"cannot delete .*gone: "):
+        FolderStorage(tmp_path).delete("gone")
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(StorageError, match="cannot write "):
+        FolderStorage(tmp_path / "file").put("a.jsonl", b"{}")
+
+
+def test_a_folder_is_named_by_its_url(tmp_path: Path) -> None:
+    open_storage("location", f"file://{tmp_path}/dead%20letters", no_s3).put("a/b.json", b"{}")
+
+    assert (tmp_path / "dead letters/a/b.json").read_bytes() == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("location", "prefix"),
+    [("s3://dead", ""), ("s3://dead/", ""), ("s3://dead/a/b", "a/b/"), ("s3://dead/a/b/", "a/b/")],
+)
+def test_an_object_of_a_bucket_has_the_prefix_and_a_content_type(
+    s3: Any, location: str, prefix: str
+) -> None:
+    s3.create_bucket(Bucket="dead")
+    storage = open_storage("location", location, lambda: s3)
+
+    storage.put("x/lines.jsonl", b"{}\n")
+    storage.put("x/object", b"{}")
+
+    types = {
+        key: s3.head_object(Bucket="dead", Key=key)["ContentType"]
+        for key in (item["Key"] for item in s3.list_objects_v2(Bucket="dead")["Contents"])
+    }
+    assert types == {
+        f"{prefix}x/lines.jsonl": "application/x-ndjson",
+        f"{prefix}x/object": "application/json",
+    }
+
+
+def test_a_client_is_created_once_and_only_when_it_is_needed(s3: Any) -> None:
+    s3.create_bucket(Bucket="dead")
+    created: list[str] = []
+
+    def client() -> Any:
+        created.append("client")
+        return s3
+
+    storage = open_storage("location", "s3://dead", client)
+    assert created == []
+    for _ in range(2):
+        storage.put("a", b"{}")
+    assert created == ["client"]
+
+
+def test_a_whole_bucket_can_be_listed_and_must_exist(s3: Any) -> None:
+    in_bucket(s3)
+
+    assert len(open_storage("location", "s3://dead", lambda: s3).names()) == 5
+    gone = open_storage("location", "s3://gone/x", lambda: s3)
+    for call in (gone.names, lambda: gone.delete("y"), lambda: gone.put("y", b"")):
+        with pytest.raises(StorageError, match=r"s3://gone/x/.*NoSuchBucket"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [NoCredentialsError(), SettingsError("AWS_REGION", None, "a region"), AttributeError("no XML")],
+)
+def test_every_failure_of_s3_is_a_storage_error(failure: Exception) -> None:
+    def client() -> Any:
+        raise failure
+
+    with pytest.raises(StorageError, match=re.escape(str(failure))):
+        S3Storage(client, S3Location("dead", "")).put("a", b"{}")
+
+
+def test_a_lack_of_memory_is_not_a_storage_error() -> None:
+    def client() -> Any:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        S3Storage(client, S3Location("dead", "")).put("a", b"{}")
 
 
 @pytest.mark.parametrize("location", ["dead", "/dead", "http://dead", "s3://", "file://host/dead"])
 def test_another_location_says_what_is_allowed(location: str) -> None:
     with pytest.raises(SettingsError, match=f"location is '{location}'; allowed: s3://bucket"):
-        open_objects(location, no_s3)
+        open_storage("location", location, no_s3)

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.errors import DestinationUnavailable, FunctionError, FunctionUnavailable
+from local.errors import FunctionError, FunctionUnavailable
 from local.event_source_mapping.batch_processor import BatchProcessor
 from local.event_source_mapping.configuration import PARTIAL_RESPONSES, MappingConfiguration
 from local.event_source_mapping.invocation_event import EncodedRecord
 from local.event_source_mapping.mapping_metrics import MappingMetrics
 from local.event_source_mapping.on_failure_destination import MappingIdentity
+from streaming.errors import StorageError
 from tests.fakes.clock import EPOCH, Clock
 from tests.local.event_source_mapping.records import (
     STREAM_ARN,
@@ -40,7 +41,7 @@ class KeptObjects:
     def put(self, key: str, body: bytes) -> None:
         if self._failures:
             self._failures -= 1
-            raise DestinationUnavailable("disk full")
+            raise StorageError("disk full")
         self.objects[key] = json.loads(body)
 
     def numbers(self) -> list[list[int]]:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from local.errors import FunctionError
 from local.event_source_mapping.configuration import MappingConfiguration
 from local.event_source_mapping.mapping import EventSourceMapping, Timing
-from local.event_source_mapping.on_failure_destination import FolderDestination
 from streaming.errors import StreamError
 from streaming.reader.checkpoints import FINISHED, LATEST, StartingPosition
+from streaming.storage import FolderStorage
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
 from tests.local.event_source_mapping.records import ScriptedFunction, failed
@@ -140,7 +140,7 @@ def test_records_given_up_do_not_keep_back_the_next(world: World, tmp_path: Any)
         function,
         batch_size=2,
         maximum_retry_attempts=1,
-        destination=FolderDestination(tmp_path),
+        destination=FolderStorage(tmp_path),
     )
     done(mapping, 2)
 

@@ -1,40 +1,19 @@
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pytest
-from botocore.stub import Stubber
-
-from local.errors import DestinationUnavailable
 from local.event_source_mapping.on_failure_destination import (
-    Copies,
+    DestinationCopies,
     Discarded,
-    FolderDestination,
     MappingIdentity,
-    S3Destination,
     invocation_record,
     object_key,
-    open_destination,
 )
-from streaming.clients import aws_client
-from streaming.errors import SettingsError
+from streaming.storage import FolderStorage
 from tests.fakes.clock import EPOCH
 from tests.local.event_source_mapping.records import SHARD, STREAM_ARN, batch
 
 IDENTITY = MappingIdentity("2b733dc0-mapping", STREAM_ARN, "arn:aws:lambda:::function:rides")
-
-
-@pytest.fixture
-def s3() -> Iterator[Any]:
-    client = aws_client("s3", "http://127.0.0.1:1")
-    yield client
-    client.close()
-
-
-def no_client() -> Any:
-    pytest.fail("nobody needs S3 here")
 
 
 def test_the_record_of_a_discarded_batch_has_awss_shape_for_s3() -> None:
@@ -85,48 +64,10 @@ def test_objects_are_named_by_mapping_shard_and_time() -> None:
     )
 
 
-def test_a_folder_keeps_objects_as_files(tmp_path: Path) -> None:
-    open_destination(f"file://{tmp_path}/given%20up", no_client).put("aws/lambda/1", b"{}")
-
-    assert (tmp_path / "given up/aws/lambda/1").read_bytes() == b"{}"
-
-
-def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-
-    with pytest.raises(DestinationUnavailable, match="cannot write"):
-        FolderDestination(tmp_path / "file").put("aws/lambda/1", b"{}")
-
-
-@pytest.mark.parametrize(
-    ("location", "key"),
-    [("s3://bucket", "aws/lambda/1"), ("s3://bucket/given-up/", "given-up/aws/lambda/1")],
-)
-def test_a_bucket_keeps_objects_under_a_prefix(s3: Any, location: str, key: str) -> None:
-    with Stubber(s3) as stub:
-        stub.add_response("put_object", {}, {"Bucket": "bucket", "Key": key, "Body": b"{}"})
-        open_destination(location, lambda: s3).put("aws/lambda/1", b"{}")
-        stub.assert_no_pending_responses()
-
-
-def test_a_bucket_that_cannot_be_written_says_so(s3: Any) -> None:
-    with Stubber(s3) as stub:
-        stub.add_client_error("put_object", "NoSuchBucket")
-        with pytest.raises(DestinationUnavailable, match="cannot write s3://bucket/1"):
-            S3Destination(s3, "bucket").put("1", b"{}")
-
-
-@pytest.mark.parametrize("location", ["folder", "file://host/folder", "s3://", "sqs://queue"])
-def test_another_location_is_refused(location: str) -> None:
-    allowed = "s3://bucket/prefix or file:///folder"
-    with pytest.raises(SettingsError, match=f"OnFailure is '{location}'; allowed: {allowed}"):
-        open_destination(location, no_client)
-
-
 def test_copies_of_an_object_go_to_each_place(tmp_path: Path) -> None:
-    places = [FolderDestination(tmp_path / name) for name in ("one", "two")]
+    places = [FolderStorage(tmp_path / name) for name in ("one", "two")]
 
-    Copies(*places).put("aws/lambda/1", b"{}")
+    DestinationCopies(*places).put("aws/lambda/1", b"{}")
 
     assert (tmp_path / "one/aws/lambda/1").read_bytes() == b"{}"
     assert (tmp_path / "two/aws/lambda/1").read_bytes() == b"{}"

@@ -13,16 +13,17 @@ from botocore.exceptions import ReadTimeoutError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming.consumer.consumer import Consumer, Prediction
+from streaming.consumer.consumer import Consumer
+from streaming.consumer.interface import Prediction
 from streaming.consumer.telemetry import Telemetry
-from streaming.dead_letters import DeadLetterRecord, FolderDeadLetters
 from streaming.errors import (
-    DeadLettersUnavailable,
     InvalidEvent,
     ReconciliationError,
+    StorageError,
     UnexpectedEvent,
 )
 from streaming.publisher import Entry, Published, Publisher
+from streaming.storage import FolderStorage
 from tests.aggregates import aggregate, entry, field
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
@@ -31,7 +32,7 @@ from tests.lambda_events import ARRIVED, SHARD, event, record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streaming.consumer.batch_counts import BatchCounts
+    from streaming.consumer.batch import BatchCounts
 
 OUTPUT = "words"
 THROTTLED = "ProvisionedThroughputExceededException"
@@ -67,9 +68,9 @@ class Shout:
         return [Prediction(word[0], {"loud": word.upper() + "!" * huge}) for word in events]
 
 
-class BrokenDeadLetters:
-    def write(self, letters: Sequence[DeadLetterRecord]) -> None:
-        raise DeadLettersUnavailable(f"no room for {len(letters)}")
+class BrokenStorage:
+    def put(self, _name: str, content: bytes) -> None:
+        raise StorageError(f"no room for {len(content.splitlines())}")
 
 
 class LastBatch(Telemetry):
@@ -80,7 +81,7 @@ class LastBatch(Telemetry):
         super().batch(counts, **rest)
 
 
-class Stage:
+class Fixture:
     """A consumer and all it works with."""
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -93,7 +94,7 @@ class Stage:
             self.kinesis, OUTPUT, clock=self.clock.now, sleep=self.clock.sleep, jitter=lambda: 1.0
         )
         self.folder = folder
-        self.dead_letters: Any = FolderDeadLetters(folder) if folder else None
+        self.dead_letters: Any = FolderStorage(folder) if folder else None
 
     def handle(self, batch: Any, context: Any = None, **changes: Any) -> dict[str, Any]:
         parts: dict[str, Any] = {
@@ -112,7 +113,7 @@ class Stage:
     def words(self) -> list[str]:
         return [record["prediction"]["loud"].rstrip("!") for record in self.published()]
 
-    def letters(self) -> list[dict[str, Any]]:
+    def dead_letters_written(self) -> list[dict[str, Any]]:
         assert self.folder is not None
         paths = sorted(self.folder.rglob("*.jsonl"))
         return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
@@ -123,8 +124,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path)
+def fixture(tmp_path: Path) -> Fixture:
+    return Fixture(tmp_path)
 
 
 def failed(sequence_number: int | None) -> list[dict[str, str | None]]:
@@ -132,11 +133,11 @@ def failed(sequence_number: int | None) -> list[dict[str, str | None]]:
     return [{"itemIdentifier": identifier}]
 
 
-def test_a_good_event_is_predicted_and_published(stage: Stage) -> None:
-    response = stage.handle(event(b"hello", first=42))
+def test_a_good_event_is_predicted_and_published(fixture: Fixture) -> None:
+    response = fixture.handle(event(b"hello", first=42))
 
     assert response == {"batchItemFailures": []}
-    assert stage.published() == [
+    assert fixture.published() == [
         {
             "event_type": "word_shouted",
             "event_id": f"{SHARD}:42",
@@ -146,79 +147,84 @@ def test_a_good_event_is_predicted_and_published(stage: Stage) -> None:
             "arrived_at": "2025-03-01T13:15:00.123Z",
         }
     ]
-    (call,) = [given for name, given in stage.kinesis.calls if name == "put_records"]
+    (call,) = [given for name, given in fixture.kinesis.calls if name == "put_records"]
     assert call["Records"][0]["PartitionKey"] == "h"
-    assert stage.sums() == (1, 1, 0, 0, 0)
+    assert fixture.sums() == (1, 1, 0, 0, 0)
 
 
-def test_a_batch_is_predicted_with_one_call(stage: Stage) -> None:
-    stage.handle(event(*[b"hello"] * 100))
+def test_a_batch_is_predicted_with_one_call(fixture: Fixture) -> None:
+    fixture.handle(event(*[b"hello"] * 100))
 
-    assert stage.model.batches == [100]
-
-
-def test_somebody_elses_event_is_skipped_and_counted(stage: Stage) -> None:
-    assert stage.handle(event(b"foreign", b"hello")) == {"batchItemFailures": []}
-    assert stage.words() == ["HELLO"]
-    assert stage.sums() == (2, 1, 1, 0, 0)
+    assert fixture.model.batches == [100]
 
 
-def test_a_batch_of_nothing_to_predict_asks_nobody(stage: Stage) -> None:
+def test_somebody_elses_event_is_skipped_and_counted(fixture: Fixture) -> None:
+    assert fixture.handle(event(b"foreign", b"hello")) == {"batchItemFailures": []}
+    assert fixture.words() == ["HELLO"]
+    assert fixture.sums() == (2, 1, 1, 0, 0)
+
+
+def test_a_batch_of_nothing_to_predict_asks_nobody(fixture: Fixture) -> None:
     for batch in (event(), event(b"foreign")):
-        assert stage.handle(batch) == {"batchItemFailures": []}
-    assert stage.model.batches == []
+        assert fixture.handle(batch) == {"batchItemFailures": []}
+    assert fixture.model.batches == []
 
 
-def test_poison_goes_to_the_dead_letters_and_is_done(stage: Stage) -> None:
+def test_poison_goes_to_the_dead_letters_and_is_done(fixture: Fixture) -> None:
     broken = record(b"", 3)
     broken["kinesis"]["data"] = "no base64!"
     batch = {"Records": [record(b"hello", 1), record(b"w0rd", 2), broken, record(b"bye", 4)]}
 
-    assert stage.handle(batch) == {"batchItemFailures": []}
-    assert stage.words() == ["HELLO", "BYE"]
-    assert [(line["sequence_number"], line["error_type"]) for line in stage.letters()] == [
+    assert fixture.handle(batch) == {"batchItemFailures": []}
+    assert fixture.words() == ["HELLO", "BYE"]
+    assert [
+        (line["sequence_number"], line["error_type"]) for line in fixture.dead_letters_written()
+    ] == [
         ("2", "InvalidEvent"),
         ("3", "CorruptRecord"),
     ]
-    assert stage.letters()[0]["error_message"] == "word is 'w0rd'; allowed: letters"
-    assert stage.letters()[0]["stream"] == "ride_events"
-    assert stage.sums() == (4, 2, 0, 2, 0)
+    assert fixture.dead_letters_written()[0]["error_message"] == "word is 'w0rd'; allowed: letters"
+    assert fixture.dead_letters_written()[0]["stream"] == "ride_events"
+    assert fixture.sums() == (4, 2, 0, 2, 0)
 
 
 def test_without_dead_letters_poison_is_reported() -> None:
-    stage = Stage()
+    fixture = Fixture()
 
-    assert stage.handle(event(b"hello", b"w0rd", b"bye"))["batchItemFailures"] == failed(2)
-    assert stage.words() == ["HELLO", "BYE"]
-    assert stage.sums() == (3, 2, 0, 0, 1)
+    assert fixture.handle(event(b"hello", b"w0rd", b"bye"))["batchItemFailures"] == failed(2)
+    assert fixture.words() == ["HELLO", "BYE"]
+    assert fixture.sums() == (3, 2, 0, 0, 1)
 
 
-def test_when_the_dead_letters_cannot_be_written_poison_is_reported(stage: Stage) -> None:
-    stage.dead_letters = BrokenDeadLetters()
+def test_when_the_dead_letters_cannot_be_written_poison_is_reported(fixture: Fixture) -> None:
+    fixture.dead_letters = BrokenStorage()
 
-    assert stage.handle(event(b"hello", b"w0rd", b"b0rd"))["batchItemFailures"] == failed(2)
-    assert stage.sums() == (3, 1, 0, 0, 2)
+    assert fixture.handle(event(b"hello", b"w0rd", b"b0rd"))["batchItemFailures"] == failed(2)
+    assert fixture.sums() == (3, 1, 0, 0, 2)
 
 
 def test_the_lowest_sequence_number_is_lowest_as_a_number() -> None:
-    response = Stage().handle(event(b"hello", b"w0rd", b"b0rd", first=8))
+    response = Fixture().handle(event(b"hello", b"w0rd", b"b0rd", first=8))
 
     assert response["batchItemFailures"] == failed(9)
 
 
-def test_one_bad_entry_of_an_aggregate_does_not_cost_its_siblings(stage: Stage) -> None:
+def test_one_bad_entry_of_an_aggregate_does_not_cost_its_siblings(fixture: Fixture) -> None:
     message = field(1, b"a") + entry(b"hello") + entry(b"w0rd") + field(3, b"") + entry(b"bye")
 
-    assert stage.handle(event(aggregate(message), first=42)) == {"batchItemFailures": []}
-    assert [r["event_id"] for r in stage.published()] == [f"{SHARD}:42:0", f"{SHARD}:42:3"]
-    assert [line["event_id"] for line in stage.letters()] == [f"{SHARD}:42:1", f"{SHARD}:42:2"]
-    assert stage.sums() == (4, 2, 0, 2, 0)
+    assert fixture.handle(event(aggregate(message), first=42)) == {"batchItemFailures": []}
+    assert [r["event_id"] for r in fixture.published()] == [f"{SHARD}:42:0", f"{SHARD}:42:3"]
+    assert [line["event_id"] for line in fixture.dead_letters_written()] == [
+        f"{SHARD}:42:1",
+        f"{SHARD}:42:2",
+    ]
+    assert fixture.sums() == (4, 2, 0, 2, 0)
 
 
 def test_an_aggregate_with_an_entry_not_done_is_reported_as_its_record() -> None:
     message = field(1, b"a") + entry(b"hello") + entry(b"w0rd")
 
-    response = Stage().handle(event(b"hi", aggregate(message), first=42))
+    response = Fixture().handle(event(b"hi", aggregate(message), first=42))
 
     assert response["batchItemFailures"] == failed(43)
 
@@ -227,131 +233,131 @@ def test_an_aggregate_with_an_entry_not_done_is_reported_as_its_record() -> None
     ("word", "cause"), [(b"curse", "ValueError: such language"), (b"mute", "")]
 )
 def test_the_event_on_which_predict_fails_is_found_and_is_poison(
-    stage: Stage, word: bytes, cause: str
+    fixture: Fixture, word: bytes, cause: str
 ) -> None:
     words = [b"hello"] * 100
     words[37] = word
 
-    assert stage.handle(event(*words, first=1000)) == {"batchItemFailures": []}
+    assert fixture.handle(event(*words, first=1000)) == {"batchItemFailures": []}
 
-    (line,) = stage.letters()
+    (line,) = fixture.dead_letters_written()
     assert line["sequence_number"] == "1037"
     assert line["error_type"] == "PredictionFailed"
     assert cause in line["error_message"]
-    assert stage.sums() == (100, 99, 0, 1, 0)
-    assert [r["event_id"] for r in stage.published()] == [
+    assert fixture.sums() == (100, 99, 0, 1, 0)
+    assert [r["event_id"] for r in fixture.published()] == [
         f"{SHARD}:{number}" for number in range(1000, 1100) if number != 1037
     ]
 
 
-def test_an_answer_that_cannot_be_written_as_json_is_poison(stage: Stage) -> None:
+def test_an_answer_that_cannot_be_written_as_json_is_poison(fixture: Fixture) -> None:
     class Odd(Shout):
         def predict(self, events: Sequence[str]) -> list[Prediction]:
             return [Prediction("k", object() if word == "odd" else word) for word in events]
 
-    stage.model = Odd()
+    fixture.model = Odd()
 
-    assert stage.handle(event(b"hello", b"odd", b"bye")) == {"batchItemFailures": []}
-    assert stage.sums() == (3, 2, 0, 1, 0)
+    assert fixture.handle(event(b"hello", b"odd", b"bye")) == {"batchItemFailures": []}
+    assert fixture.sums() == (3, 2, 0, 1, 0)
 
 
-def test_a_key_that_cannot_be_written_down_is_poison(stage: Stage) -> None:
+def test_a_key_that_cannot_be_written_down_is_poison(fixture: Fixture) -> None:
     class Half(Shout):
         def predict(self, events: Sequence[str]) -> list[Prediction]:
             return [Prediction("\ud800" if word == "odd" else "é", word) for word in events]
 
-    stage.model = Half()
+    fixture.model = Half()
 
-    assert stage.handle(event(b"hello", b"odd", b"bye")) == {"batchItemFailures": []}
-    assert stage.sums() == (3, 2, 0, 1, 0)
+    assert fixture.handle(event(b"hello", b"odd", b"bye")) == {"batchItemFailures": []}
+    assert fixture.sums() == (3, 2, 0, 1, 0)
 
 
-def test_an_event_that_a_model_cannot_even_decode_is_poison(stage: Stage) -> None:
+def test_an_event_that_a_model_cannot_even_decode_is_poison(fixture: Fixture) -> None:
     class Fragile(Shout):
         def decode(self, content: bytes, arrived_at: float) -> str | None:
             if content == b"{}":
                 raise KeyError("word")
             return super().decode(content, arrived_at)
 
-    stage.model = Fragile()
+    fixture.model = Fragile()
 
-    assert stage.handle(event(b"hello", b"{}", b"bye")) == {"batchItemFailures": []}
-    (line,) = stage.letters()
+    assert fixture.handle(event(b"hello", b"{}", b"bye")) == {"batchItemFailures": []}
+    (line,) = fixture.dead_letters_written()
     assert line["error_type"] == "PredictionFailed"
     assert line["error_message"] == "KeyError: 'word'"
-    assert stage.sums() == (3, 2, 0, 1, 0)
+    assert fixture.sums() == (3, 2, 0, 1, 0)
 
 
-def test_a_prediction_that_kinesis_never_takes_is_poison(stage: Stage) -> None:
-    assert stage.handle(event(b"huge")) == {"batchItemFailures": []}
+def test_a_prediction_that_kinesis_never_takes_is_poison(fixture: Fixture) -> None:
+    assert fixture.handle(event(b"huge")) == {"batchItemFailures": []}
 
-    (line,) = stage.letters()
+    (line,) = fixture.dead_letters_written()
     assert line["error_type"] == "PredictionTooLarge"
     assert "bytes under a partition key of 1 characters" in line["error_message"]
 
 
-def test_what_is_refused_until_the_deadline_is_reported(stage: Stage) -> None:
-    stage.kinesis.refuse = lambda e: THROTTLED if e["PartitionKey"] in "bc" else None
+def test_what_is_refused_until_the_deadline_is_reported(fixture: Fixture) -> None:
+    fixture.kinesis.refuse = lambda e: THROTTLED if e["PartitionKey"] in "bc" else None
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 40_000, aws_request_id="r")
 
-    response = stage.handle(event(b"apple", b"bee", b"cow", b"bat", b"dog"), context)
+    response = fixture.handle(event(b"apple", b"bee", b"cow", b"bat", b"dog"), context)
 
     assert response["batchItemFailures"] == failed(2)
-    assert stage.words() == ["APPLE", "DOG"]
-    assert stage.sums() == (5, 2, 0, 0, 3)
-    assert stage.clock.now() < 40 - 15
+    assert fixture.words() == ["APPLE", "DOG"]
+    assert fixture.sums() == (5, 2, 0, 0, 3)
+    assert fixture.clock.now() < 40 - 15
 
 
-def test_a_short_time_is_halved_between_publishing_and_the_rest(stage: Stage) -> None:
-    stage.kinesis.refuse = lambda _entry: THROTTLED
+def test_a_short_time_is_halved_between_publishing_and_the_rest(fixture: Fixture) -> None:
+    fixture.kinesis.refuse = lambda _entry: THROTTLED
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 3000, aws_request_id="r")
 
-    stage.handle(event(b"hello"), context)
+    fixture.handle(event(b"hello"), context)
 
-    assert 0 < stage.clock.now() < 1.5
+    assert 0 < fixture.clock.now() < 1.5
 
 
-def test_when_credentials_or_network_fail_everything_is_reported(stage: Stage) -> None:
-    stage.kinesis.fail("put_records", "UnrecognizedClientException")
+def test_when_credentials_or_network_fail_everything_is_reported(fixture: Fixture) -> None:
+    fixture.kinesis.fail("put_records", "UnrecognizedClientException")
 
-    assert stage.handle(event(b"hello", b"bye", first=42))["batchItemFailures"] == failed(42)
-    assert stage.sums() == (2, 0, 0, 0, 2)
+    assert fixture.handle(event(b"hello", b"bye", first=42))["batchItemFailures"] == failed(42)
+    assert fixture.sums() == (2, 0, 0, 0, 2)
 
 
 def test_a_record_without_a_sequence_number_fails_the_whole_batch() -> None:
     batch = {"Records": [record(b"hello", 1), {"kinesis": {"data": "MQ=="}}]}
 
-    assert Stage().handle(batch)["batchItemFailures"] == failed(None)
+    assert Fixture().handle(batch)["batchItemFailures"] == failed(None)
 
 
-def test_a_hand_made_event_is_predicted(stage: Stage) -> None:
-    stage.handle({"Records": [{"kinesis": {"data": "aGVsbG8="}}]})
+def test_a_hand_made_event_is_predicted(fixture: Fixture) -> None:
+    fixture.handle({"Records": [{"kinesis": {"data": "aGVsbG8="}}]})
 
-    (published,) = stage.published()
+    (published,) = fixture.published()
     assert published["event_id"] is None
     assert published["arrived_at"] == "2025-03-01T13:15:02.123Z"
 
 
-def test_a_test_run_answers_the_predictions_and_publishes_nothing(stage: Stage) -> None:
-    stage.handle(event(b"hello", b"foreign", b"w0rd", first=42))
-    (published,) = stage.published()
+def test_a_test_run_answers_the_predictions_and_publishes_nothing(fixture: Fixture) -> None:
+    fixture.handle(event(b"hello", b"foreign", b"w0rd", first=42))
+    (published,) = fixture.published()
 
-    response = stage.handle(
+    response = fixture.handle(
         event(b"hello", b"foreign", b"w0rd", first=42), publisher=None, dead_letters=None
     )
 
     assert response == {"predictions": [published], "batchItemFailures": failed(44)}
-    assert len(stage.published()) == 1
-    assert stage.sums() == (3, 1, 1, 0, 1)
+    assert len(fixture.published()) == 1
+    assert fixture.sums() == (3, 1, 1, 0, 1)
 
 
-def test_two_events_of_one_key_are_published_in_their_order(stage: Stage) -> None:
+def test_two_events_of_one_key_are_published_in_their_order(fixture: Fixture) -> None:
     refusals = iter([THROTTLED, None])
-    stage.kinesis.refuse = lambda _entry: next(refusals, None)
+    fixture.kinesis.refuse = lambda _entry: next(refusals, None)
 
-    stage.handle(event(b"ant", b"bee", b"ape"))
+    fixture.handle(event(b"ant", b"bee", b"ape"))
 
-    assert stage.words() == ["BEE", "ANT", "APE"]
+    assert fixture.words() == ["BEE", "ANT", "APE"]
 
 
 def crowd(*words: bytes) -> dict[str, Any]:
@@ -361,77 +367,77 @@ def crowd(*words: bytes) -> dict[str, Any]:
     return event(aggregate(message), aggregate(message), first=42)
 
 
-def test_what_many_aggregates_hold_goes_through_in_slices(stage: Stage) -> None:
-    assert stage.handle(crowd(b"hello", b"foreign")) == {"batchItemFailures": []}
+def test_what_many_aggregates_hold_goes_through_in_slices(fixture: Fixture) -> None:
+    assert fixture.handle(crowd(b"hello", b"foreign")) == {"batchItemFailures": []}
 
-    assert [r["event_id"] for r in stage.published()] == [f"{SHARD}:42:0", f"{SHARD}:43:0"]
-    ids = [line["event_id"] for line in stage.letters()]
+    assert [r["event_id"] for r in fixture.published()] == [f"{SHARD}:42:0", f"{SHARD}:43:0"]
+    ids = [line["event_id"] for line in fixture.dead_letters_written()]
     assert len(ids) == len(set(ids)) == 5_996
     assert sorted(
-        path.read_text().count("\n") for path in (stage.folder or Path()).rglob("*.*")
+        path.read_text().count("\n") for path in (fixture.folder or Path()).rglob("*.*")
     ) == [
         1_998,
         1_998,
         2_000,
     ]
-    assert stage.sums() == (6_000, 2, 2, 5_996, 0)
+    assert fixture.sums() == (6_000, 2, 2, 5_996, 0)
 
 
-def test_what_comes_behind_a_refused_prediction_does_not_overtake_it(stage: Stage) -> None:
-    stage.kinesis.fail("put_records", "AccessDenied")
+def test_what_comes_behind_a_refused_prediction_does_not_overtake_it(fixture: Fixture) -> None:
+    fixture.kinesis.fail("put_records", "AccessDenied")
 
-    response = stage.handle(crowd(b"hello"))
+    response = fixture.handle(crowd(b"hello"))
 
     assert response["batchItemFailures"] == failed(42)
-    assert stage.published() == []
-    assert stage.sums() == (6_000, 0, 0, 1_999, 4_001)
+    assert fixture.published() == []
+    assert fixture.sums() == (6_000, 0, 0, 1_999, 4_001)
 
 
-def test_what_is_not_begun_in_time_is_reported(stage: Stage) -> None:
-    class Slow(BrokenDeadLetters):
-        def write(self, letters: Sequence[DeadLetterRecord]) -> None:
-            assert letters
-            stage.clock.advance(9)
+def test_what_is_not_begun_in_time_is_reported(fixture: Fixture) -> None:
+    class Slow(BrokenStorage):
+        def put(self, _name: str, content: bytes) -> None:
+            assert content
+            fixture.clock.advance(9)
 
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000, aws_request_id="r")
 
-    response = stage.handle(crowd(b"hello"), context, dead_letters=Slow())
+    response = fixture.handle(crowd(b"hello"), context, dead_letters=Slow())
 
     assert response["batchItemFailures"] == failed(43)
-    assert stage.sums() == (6_000, 2, 0, 3_998, 2_000)
+    assert fixture.sums() == (6_000, 2, 0, 3_998, 2_000)
 
 
 def test_a_batch_that_memory_is_too_short_for_is_predicted_in_parts(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
-    stage.model.room = 1
-    stage.handle(event(b"one", b"two", b"three"))
-    assert stage.words() == ["ONE", "TWO", "THREE"]
+    fixture = Fixture(tmp_path)
+    fixture.model.room = 1
+    fixture.handle(event(b"one", b"two", b"three"))
+    assert fixture.words() == ["ONE", "TWO", "THREE"]
 
 
 @pytest.mark.parametrize("word", [b"word", b"exhausting"])
 def test_a_lack_of_memory_fails_the_invocation_and_makes_no_dead_letter(
     tmp_path: Path, word: bytes
 ) -> None:
-    stage = Stage(tmp_path)
-    stage.model.room = 0
+    fixture = Fixture(tmp_path)
+    fixture.model.room = 0
     with pytest.raises(MemoryError):
-        stage.handle(event(word))
-    assert stage.letters() == []
+        fixture.handle(event(word))
+    assert fixture.dead_letters_written() == []
 
 
-def test_accounts_that_do_not_balance_fail_the_batch(stage: Stage) -> None:
+def test_accounts_that_do_not_balance_fail_the_batch(fixture: Fixture) -> None:
     class Forgetful(Publisher):
         def publish(self, entries: Sequence[Entry], deadline: float) -> Published:
             published = super().publish(entries, deadline)
             return Published(published.accepted - 1, [], [], 0, None)
 
     with pytest.raises(ReconciliationError):
-        stage.handle(event(b"hello"), publisher=Forgetful(stage.kinesis, OUTPUT))
+        fixture.handle(event(b"hello"), publisher=Forgetful(fixture.kinesis, OUTPUT))
 
 
-def test_an_invocation_from_elsewhere_is_refused(stage: Stage) -> None:
+def test_an_invocation_from_elsewhere_is_refused(fixture: Fixture) -> None:
     with pytest.raises(UnexpectedEvent):
-        stage.handle({"Records": [{"eventSource": "aws:sqs"}]})
+        fixture.handle({"Records": [{"eventSource": "aws:sqs"}]})
 
 
 WORDS = st.sampled_from(["ant", "ape", "bee", "bat", "foreign", "w0rd", "curse", "mute"])
@@ -451,16 +457,16 @@ def test_every_record_is_accounted_for_in_order_and_the_lowest_failure_is_report
     dead_letters: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    stage = Stage(tmp_path_factory.mktemp("dead") if dead_letters == "kept" else None)
+    fixture = Fixture(tmp_path_factory.mktemp("dead") if dead_letters == "kept" else None)
     if dead_letters == "broken":
-        stage.dead_letters = BrokenDeadLetters()
+        fixture.dead_letters = BrokenStorage()
     taking = iter(takes)
-    stage.kinesis.refuse = lambda _entry: None if next(taking, True) else THROTTLED
+    fixture.kinesis.refuse = lambda _entry: None if next(taking, True) else THROTTLED
     for fault in faults:
         if fault == "lost":
-            stage.kinesis.lose_answer("put_records", ReadTimeoutError(endpoint_url="http://k"))
+            fixture.kinesis.lose_answer("put_records", ReadTimeoutError(endpoint_url="http://k"))
         else:
-            stage.kinesis.fail("put_records", fault)
+            fixture.kinesis.fail("put_records", fault)
     asked = {
         f"{SHARD}:{number}:{index}": word
         for number, words in enumerate(batch, 1)
@@ -472,10 +478,10 @@ def test_every_record_is_accounted_for_in_order_and_the_lowest_failure_is_report
     ]
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 4000, aws_request_id="r")
 
-    response = stage.handle({"Records": records}, context)
+    response = fixture.handle({"Records": records}, context)
 
-    published = [r["event_id"] for r in stage.published()]
-    dead = [line["event_id"] for line in stage.letters()] if stage.folder else []
+    published = [r["event_id"] for r in fixture.published()]
+    dead = [line["event_id"] for line in fixture.dead_letters_written()] if fixture.folder else []
     skipped = [event_id for event_id, word in asked.items() if word == "foreign"]
     failed = set(asked) - set(published) - set(dead) - set(skipped)
     assert not set(published) & set(dead)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streaming.consumer.batch_counts import BatchCounts
+from streaming.consumer.batch import BatchCounts
 from streaming.consumer.records import user_records
 from streaming.consumer.telemetry import POISON_LINES, Telemetry
 from streaming.errors import InvalidEvent

@@ -7,10 +7,17 @@ import pytest
 
 from streaming.errors import PredictionFailed
 from streaming.publisher import Publisher
-from streaming.redrive.delivery import Delivery, Selection, Survey, deliver, survey
+from streaming.redrive.delivery import Delivery, deliver
 from streaming.redrive.delivery_log import DeliveryLog
-from streaming.storage import FolderObjects
-from tests.dead_letter_objects import CORRUPT, INVALID, keep, keep_given_up, letter
+from streaming.redrive.survey import Selection, Survey, survey
+from streaming.storage import FolderStorage
+from tests.dead_letter_objects import (
+    CORRUPT,
+    INVALID,
+    dead_letter,
+    write_dead_letters,
+    write_discarded_batch,
+)
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
 from tests.lambda_events import SHARD
@@ -28,7 +35,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "dead"
         self.folder.mkdir()
-        self.objects = FolderObjects(self.folder)
+        self.objects = FolderStorage(self.folder)
         self.clock = Clock()
         self.kinesis = FakeKinesis(self.clock)
         for stream in ("ride_events", "other"):
@@ -68,9 +75,11 @@ def place(tmp_path: Path) -> Place:
 
 
 def test_letters_of_both_kinds_go_back_as_they_were_in_order_of_arrival(place: Place) -> None:
-    keep(place.folder, letter(b"three", 3, after=9), letter(b"four", 4, after=9))
-    keep(place.folder, letter(b"two", 2, after=5))
-    keep_given_up(place.folder, 1)
+    write_dead_letters(
+        place.folder, dead_letter(b"three", 3, after=9), dead_letter(b"four", 4, after=9)
+    )
+    write_dead_letters(place.folder, dead_letter(b"two", 2, after=5))
+    write_discarded_batch(place.folder, 1)
 
     assert place.deliver() == Delivery(delivered=4)
 
@@ -80,8 +89,8 @@ def test_letters_of_both_kinds_go_back_as_they_were_in_order_of_arrival(place: P
 
 
 def test_a_letter_goes_back_to_the_stream_it_came_from(place: Place) -> None:
-    keep(place.folder, letter(b"one", 1))
-    keep(place.folder, letter(b"two", 2, stream="other"))
+    write_dead_letters(place.folder, dead_letter(b"one", 1))
+    write_dead_letters(place.folder, dead_letter(b"two", 2, stream="other"))
 
     place.deliver()
 
@@ -89,25 +98,25 @@ def test_a_letter_goes_back_to_the_stream_it_came_from(place: Place) -> None:
 
 
 def test_doubles_are_known_by_their_event_id_and_put_once(place: Place) -> None:
-    keep(place.folder, letter(b"one", 1), letter(b"one", 1))
-    keep(place.folder, letter(b"one", 1), letter(b"two", 2))
+    write_dead_letters(place.folder, dead_letter(b"one", 1), dead_letter(b"one", 1))
+    write_dead_letters(place.folder, dead_letter(b"one", 1), dead_letter(b"two", 2))
 
     found = place.survey()
     place.deliver()
 
-    assert (found.letters, found.selected, found.doubles) == (4, 2, 2)
+    assert (found.records, found.selected, found.duplicates) == (4, 2, 2)
     assert sorted(place.on_stream()) == [b"one", b"two"]
 
 
 def test_an_event_id_that_was_used_twice_makes_no_double_of_other_data(place: Place) -> None:
-    keep(place.folder, letter(b"one", 1), letter(b"another one", 1))
+    write_dead_letters(place.folder, dead_letter(b"one", 1), dead_letter(b"another one", 1))
 
     assert place.deliver().delivered == 2
 
 
 def test_letters_without_an_event_id_are_no_doubles_of_each_other(place: Place) -> None:
     path = place.folder / "a.jsonl"
-    keep(place.folder, letter(b"one", 1))
+    write_dead_letters(place.folder, dead_letter(b"one", 1))
     (kept,) = place.folder.rglob("*.jsonl")
     anonymous = kept.read_text().replace(f'"{SHARD}:1"', "null")
     kept.unlink()
@@ -138,13 +147,13 @@ def test_letters_without_an_event_id_are_no_doubles_of_each_other(place: Place) 
 def test_only_what_is_selected_is_put(
     place: Place, selection: Selection, chosen: list[bytes]
 ) -> None:
-    keep(
+    write_dead_letters(
         place.folder,
-        letter(b"a", 11),
-        letter(b"b", 12, CORRUPT, after=10),
-        letter(b"c", 13, after=20),
+        dead_letter(b"a", 11),
+        dead_letter(b"b", 12, CORRUPT, after=10),
+        dead_letter(b"c", 13, after=20),
     )
-    keep_given_up(place.folder, 9)
+    write_discarded_batch(place.folder, 9)
 
     place.deliver(selection)
 
@@ -153,7 +162,7 @@ def test_only_what_is_selected_is_put(
 
 def many(folder: Path) -> list[bytes]:
     names = [f"{number:04}".encode() for number in range(1200)]
-    keep(folder, *(letter(name, number) for number, name in enumerate(names)))
+    write_dead_letters(folder, *(dead_letter(name, number) for number, name in enumerate(names)))
     return names
 
 
@@ -183,7 +192,7 @@ def test_what_kinesis_refuses_ends_it_and_stays_for_the_next_time(place: Place) 
 
 
 def test_a_letter_that_kinesis_never_takes_does_not_hold_up_the_others(place: Place) -> None:
-    keep(place.folder, letter(b"x" * 1024 * 1024, 1), letter(b"two", 2))
+    write_dead_letters(place.folder, dead_letter(b"x" * 1024 * 1024, 1), dead_letter(b"two", 2))
 
     assert place.deliver(delete=True) == Delivery(delivered=1, unacceptable=1)
 
@@ -192,7 +201,7 @@ def test_a_letter_that_kinesis_never_takes_does_not_hold_up_the_others(place: Pl
 
 
 def test_an_object_is_deleted_only_when_all_of_it_was_delivered(place: Place) -> None:
-    keep(place.folder, letter(b"a", 1), letter(b"b", 2, CORRUPT))
+    write_dead_letters(place.folder, dead_letter(b"a", 1), dead_letter(b"b", 2, CORRUPT))
     invalid = Selection(error_types=frozenset({"InvalidEvent"}))
 
     assert place.deliver(invalid, delete=True) == Delivery(delivered=1, deleted=0)
@@ -203,27 +212,27 @@ def test_an_object_is_deleted_only_when_all_of_it_was_delivered(place: Place) ->
 
 
 def test_what_is_no_dead_letter_is_named_and_never_deleted(place: Place) -> None:
-    keep(place.folder, letter(b"one", 1))
+    write_dead_letters(place.folder, dead_letter(b"one", 1))
     (place.folder / "notes.txt").write_text("not a letter")
 
     found = place.survey()
     place.deliver(delete=True)
 
     assert list(found.unreadable) == ["notes.txt"]
-    assert "line 1 is no dead letter" in found.unreadable["notes.txt"]
+    assert "line 1 is not a dead-letter record" in found.unreadable["notes.txt"]
     assert place.objects.names() == ["notes.txt"]
 
 
 def test_letters_are_summed_up_by_what_is_wrong_with_an_example(place: Place) -> None:
-    keep(
+    write_dead_letters(
         place.folder,
-        letter(b"a", 1),
-        letter(b"b", 2, after=60),
-        letter(b"c", 3, CORRUPT),
-        letter(b"d", 4, PredictionFailed("12 bytes under a partition key of 9 characters")),
-        letter(b"e", 5, PredictionFailed("34 bytes under a partition key of 9 characters")),
+        dead_letter(b"a", 1),
+        dead_letter(b"b", 2, after=60),
+        dead_letter(b"c", 3, CORRUPT),
+        dead_letter(b"d", 4, PredictionFailed("12 bytes under a partition key of 9 characters")),
+        dead_letter(b"e", 5, PredictionFailed("34 bytes under a partition key of 9 characters")),
     )
-    keep_given_up(place.folder, 6, 7)
+    write_discarded_batch(place.folder, 6, 7)
 
     kinds = place.survey().kinds
 
@@ -240,7 +249,7 @@ def test_letters_are_summed_up_by_what_is_wrong_with_an_example(place: Place) ->
 
 def test_progress_is_told_object_by_object_and_letter_by_letter(place: Place) -> None:
     many(place.folder)
-    keep(place.folder, letter(b"one", 7777))
+    write_dead_letters(place.folder, dead_letter(b"one", 7777))
     read: list[int] = []
     put: list[int] = []
     names = place.objects.names()

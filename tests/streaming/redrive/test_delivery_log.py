@@ -74,7 +74,7 @@ def test_a_journal_of_another_replay_is_refused(path: Path, place: str, stream: 
     with DeliveryLog(path, place, stream) as delivery_log:
         delivery_log.add(["a:1"])
 
-    with pytest.raises(DeliveryLogMismatch, match=f"is of a replay of {place} to "):
+    with pytest.raises(DeliveryLogMismatch, match=f"logs a redrive from {place} to "):
         DeliveryLog(path, PLACE, None)
 
 
@@ -82,6 +82,6 @@ def test_a_journal_of_another_replay_is_refused(path: Path, place: str, stream: 
 def test_a_file_that_is_no_journal_is_refused_and_kept(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
-    with pytest.raises(DeliveryLogMismatch, match="is no delivery_log of a replay"):
+    with pytest.raises(DeliveryLogMismatch, match="is not a delivery log"):
         DeliveryLog(path, PLACE, None)
     assert path.read_bytes() == content

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.errors import DeadLettersUnreadable
+from streaming.errors import InvalidDeadLetter
 from streaming.redrive.formats import entry_of, read_dead_letter_records
-from tests.dead_letter_objects import discarded_batch, letter
+from tests.dead_letter_objects import dead_letter, discarded_batch
 from tests.lambda_events import SHARD
 
-ONE, TWO = letter(b"one", 1), letter(b"two", 2)
+ONE, TWO = dead_letter(b"one", 1), dead_letter(b"two", 2)
 
 
 def lines(*letters: Any) -> bytes:
@@ -29,7 +29,7 @@ def test_the_functions_letters_are_read_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raised", "ending"), [(True, "function error"), (False, "reported as failed")]
+    ("raised", "ending"), [(True, "function error"), (False, "batch item failure")]
 )
 def test_a_batch_that_lambda_gave_up_is_a_letter_a_record(*, raised: bool, ending: str) -> None:
     first, second = read_dead_letter_records(discarded_batch(7, 8, raised=raised))
@@ -38,7 +38,7 @@ def test_a_batch_that_lambda_gave_up_is_a_letter_a_record(*, raised: bool, endin
     assert (first.stream, first.shard_id, first.sequence_number) == ("ride_events", SHARD, "7")
     assert first.arrived_at == "2025-03-01T13:15:00.123Z"
     assert first.error_type == "RetryAttemptsExhausted"
-    assert first.error_message == f"{ending}: given up by Lambda after 3 invocations"
+    assert first.error_message == f"{ending}: discarded by Lambda after 3 invocations"
     assert entry_of(second) == {"Data": b"event 8", "PartitionKey": "key 8"}
 
 
@@ -63,16 +63,16 @@ def test_a_letter_without_a_proper_key_gets_one(fields: dict[str, Any], key: str
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (lines(ONE) + b'{"data": ', "line 2 is no dead letter: "),
-        (b"\xff", "line 1 is no dead letter: "),
+        (lines(ONE) + b'{"data": ', "line 2 is not a dead-letter record: "),
+        (b"\xff", "line 1 is not a dead-letter record: "),
         (lines({"event_type": "ride_started"}), "missing required field"),
-        (changed(data="?"), "line 1 is no dead letter: "),
+        (changed(data="?"), "line 1 is not a dead-letter record: "),
         (changed(sequence_number="x"), "invalid literal for int"),
         (changed(arrived_at="today"), "Invalid isoformat string"),
-        (changed(arrived_at="2025-03-01T13:15:00"), "no offset from UTC"),
+        (changed(arrived_at="2025-03-01T13:15:00"), "no UTC offset"),
         (
             lines({**json.loads(discarded_batch(1)), "payload": "{}"}),
-            "the batch that Lambda gave up is damaged: Object missing required field `Records`",
+            "the discarded batch is damaged: Object missing required field `Records`",
         ),
         (
             lines(
@@ -81,12 +81,12 @@ def test_a_letter_without_a_proper_key_gets_one(fields: dict[str, Any], key: str
                     "payload": json.loads(discarded_batch(1))["payload"][:-2],
                 }
             ),
-            "the batch that Lambda gave up is damaged: ",
+            "the discarded batch is damaged: ",
         ),
     ],
 )
 def test_what_is_no_dead_letter_is_refused_with_its_line(content: bytes, complaint: str) -> None:
-    with pytest.raises(DeadLettersUnreadable, match=complaint):
+    with pytest.raises(InvalidDeadLetter, match=complaint):
         read_dead_letter_records(content)
 
 
@@ -94,6 +94,6 @@ def test_what_is_no_dead_letter_is_refused_with_its_line(content: bytes, complai
 def test_whatever_the_bytes_they_are_letters_or_refused(content: bytes) -> None:
     try:
         letters = read_dead_letter_records(content)
-    except DeadLettersUnreadable:
+    except InvalidDeadLetter:
         return
     assert not letters

@@ -1,0 +1,82 @@
+"""What the consumer requires of a model, and the records that it writes."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+EventT = TypeVar("EventT")
+
+
+class Prediction(msgspec.Struct, frozen=True, gc=False):
+    """A model's prediction for one event.
+
+    Attributes:
+        partition_key: The partition key of its record on the output stream, 1 to 256 characters.
+        value: The value of `prediction` in that record; anything that can be encoded as JSON.
+    """
+
+    partition_key: str
+    value: Any
+
+
+class Model(Protocol[EventT]):
+    """The only thing to implement for another model.
+
+    Attributes:
+        name: The value of `model` in a prediction record.
+        version: The value of `version`.
+        event_type: The value of `event_type`.
+    """
+
+    name: str
+    version: str
+    event_type: str
+
+    def decode(self, content: bytes, arrived_at: float) -> EventT | None:
+        """Decode a user record.
+
+        Args:
+            content: The user record's data, decompressed.
+            arrived_at: Approximate arrival on the stream, seconds since the epoch.
+
+        Returns:
+            The event; None if its event type is not one of this model's, and it is to be skipped.
+
+        Raises:
+            InvalidEvent: The data can never be an event of this model.
+        """
+
+    def predict(self, events: Sequence[EventT]) -> Sequence[Prediction]:
+        """Predict a batch in one call.
+
+        If this raises, the batch is halved until the event that causes the error is alone. That
+        event is poison, unless memory was short: then the invocation fails and Lambda retries it.
+
+        Args:
+            events: At least one.
+
+        Returns:
+            As many predictions as events, in the same order.
+        """
+
+
+class PredictionRecord(msgspec.Struct, frozen=True, gc=False):
+    """A record of the output stream; one per prediction.
+
+    Attributes:
+        event_type: The model's.
+        event_id: The event's `shardId:sequenceNumber`, with `:index` for an entry of an aggregated
+            record. The same input always has the same id, so that readers recognise duplicates.
+        model: The model's name.
+        version: The model's version.
+        prediction: The predicted values.
+        arrived_at: Approximate arrival of the event on the input stream, ISO 8601 in UTC.
+    """
+
+    event_type: str
+    event_id: str | None
+    model: str
+    version: str
+    prediction: Any
+    arrived_at: str

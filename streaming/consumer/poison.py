@@ -1,0 +1,47 @@
+"""From an error to the dead-letter record that keeps it."""
+
+import base64
+
+from streaming.consumer.records import UserRecord
+from streaming.dead_letters import UNKNOWN_STREAM, DeadLetterRecord
+from streaming.errors import Poison, PredictionFailed
+from streaming.timestamps import iso_utc
+
+MESSAGE_LIMIT = 1000
+"""Characters of an error's message that a dead-letter record keeps."""
+
+
+def dead_letter_record(
+    user_record: UserRecord, stream: str | None, error: Poison
+) -> DeadLetterRecord:
+    """Return the dead-letter record of a user record.
+
+    Args:
+        user_record: What can never succeed.
+        stream: The input stream; None if it is not known.
+        error: Why.
+    """
+    event_id = user_record.event_id
+    return DeadLetterRecord(
+        data=base64.b64encode(user_record.data).decode(),
+        event_id=event_id,
+        stream=stream or UNKNOWN_STREAM,
+        shard_id=event_id.partition(":")[0] if event_id else None,
+        sequence_number=user_record.sequence_number,
+        partition_key=user_record.partition_key,
+        arrived_at=iso_utc(user_record.arrived_at),
+        error_type=type(error).__name__,
+        # A model's exception may hold any amount of text, and text that is not UTF-8.
+        error_message=str(error)[:MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode(),
+    )
+
+
+def model_failure(step: str, error: Exception) -> PredictionFailed:
+    """Turn an exception of the model into poison.
+
+    Args:
+        step: The model's method that raised it.
+        error: The exception.
+    """
+    cause = type(error).__name__
+    return PredictionFailed(f"{cause}: {error}", reason=f"{step} raised {cause}")

@@ -1,0 +1,159 @@
+"""What a folder or bucket of dead letters holds: select records and group them by error."""
+
+import hashlib
+import re
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from streaming.dead_letters import DeadLetterRecord
+from streaming.errors import InvalidDeadLetter
+from streaming.redrive.formats import read_dead_letter_records
+from streaming.storage import Storage
+
+DIGEST_DIGITS = 16
+
+VALUES = re.compile(r" (?:is|with) .*|: .*|\d+", re.DOTALL)
+"""The part of an error message that differs between errors of one kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which dead-letter records to process; by default all.
+
+    Attributes:
+        error_types: Such as `InvalidEvent`; empty: any.
+        shard_ids: Such as `shardId-000000000000`; empty: any.
+        since: The earliest arrival, timezone-aware.
+        until: Arrivals before this time, timezone-aware.
+    """
+
+    error_types: frozenset[str] = frozenset()
+    shard_ids: frozenset[str] = frozenset()
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __contains__(self, record: DeadLetterRecord) -> bool:
+        """Return whether a record is selected."""
+        arrived_at = datetime.fromisoformat(record.arrived_at)
+        return (
+            (not self.error_types or record.error_type in self.error_types)
+            and (not self.shard_ids or record.shard_id in self.shard_ids)
+            and (self.since is None or arrived_at >= self.since)
+            and (self.until is None or arrived_at < self.until)
+        )
+
+
+@dataclass(slots=True)
+class ErrorKind:
+    """Dead-letter records with the same kind of error.
+
+    Attributes:
+        count: How many.
+        first: The first arrival, ISO 8601 in UTC.
+        last: The last arrival.
+        example: One of them.
+    """
+
+    count: int
+    first: str
+    last: str
+    example: DeadLetterRecord
+
+
+@dataclass(slots=True)
+class Survey:
+    """The dead letters in a folder or bucket.
+
+    Attributes:
+        objects: Names of the objects that hold selected records, by their first arrival: that keeps
+            each partition key's order, since an object holds records of one batch of one shard.
+        unreadable: For each object without dead-letter records, the reason.
+        records: All records, duplicates included.
+        selected: Selected records, duplicates excluded.
+        duplicates: Selected records that repeat another's id.
+        delivered: Selected records that were delivered earlier.
+        kinds: Selected records by error type and message without its values.
+        streams: The streams they came from.
+    """
+
+    objects: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    records: int = 0
+    selected: int = 0
+    duplicates: int = 0
+    delivered: int = 0
+    kinds: dict[tuple[str, str], ErrorKind] = field(default_factory=dict)
+    streams: set[str] = field(default_factory=set)
+
+    def count(self, record: DeadLetterRecord) -> None:
+        """Count a selected record."""
+        self.selected += 1
+        self.streams.add(record.stream)
+        key = (record.error_type, VALUES.sub("…", record.error_message))
+        at = record.arrived_at
+        kind = self.kinds.setdefault(key, ErrorKind(0, at, at, record))
+        kind.count += 1
+        kind.first, kind.last = min(kind.first, at), max(kind.last, at)
+
+
+def survey(
+    storage: Storage,
+    names: Sequence[str],
+    selection: Selection,
+    delivered: Container[str],
+    *,
+    advance: Callable[[int], None] = lambda _count: None,
+) -> Survey:
+    """Read objects and count their dead-letter records; deliver nothing.
+
+    Args:
+        storage: The folder or bucket.
+        names: The objects.
+        selection: Which records count.
+        delivered: Ids of the records that were delivered earlier: the delivery log.
+        advance: Called with 1 after each object.
+
+    Raises:
+        StorageError: An object cannot be read.
+    """
+    found = Survey()
+    seen: set[str] = set()
+    order: dict[str, tuple[str, int]] = {}
+    for name in names:
+        content = storage.read(name)
+        try:
+            records = read_dead_letter_records(content)
+        except InvalidDeadLetter as error:
+            found.unreadable[name] = str(error)
+            records = []
+        found.records += len(records)
+        for record_id, record in identified(name, records):
+            if record not in selection:
+                continue
+            order.setdefault(name, (record.arrived_at, int(record.sequence_number or 0)))
+            if record_id in seen:
+                found.duplicates += 1
+                continue
+            seen.add(record_id)
+            found.delivered += record_id in delivered
+            found.count(record)
+        advance(1)
+    found.objects = sorted(order, key=order.__getitem__)
+    return found
+
+
+def identified(
+    name: str, records: Sequence[DeadLetterRecord]
+) -> Iterator[tuple[str, DeadLetterRecord]]:
+    """Yield an object's records with their ids.
+
+    A record is identified by its event id and its data (handmade events may repeat an id); one
+    without an event id by its object's name and its line.
+    """
+    for number, record in enumerate(records, 1):
+        if record.event_id:
+            digest = hashlib.sha256(record.data.encode()).hexdigest()[:DIGEST_DIGITS]
+            yield f"{record.event_id} {digest}", record
+        else:
+            yield f"{name} {number}", record

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import base64
+
+import msgspec
+
+from streaming.consumer.poison import MESSAGE_LIMIT, dead_letter_record
+from streaming.consumer.records import user_records
+from streaming.errors import InvalidEvent, PredictionFailed
+from tests.lambda_events import SHARD, record
+
+ERROR = InvalidEvent("ride_id", "", "a string of 1 to 128 characters")
+
+
+def test_a_dead_letter_record_holds_the_data_its_origin_and_the_reason() -> None:
+    (user_record,) = user_records([record(b"\xff\x00bad", 42, key="k")], 0.0)
+
+    assert msgspec.structs.asdict(dead_letter_record(user_record, "ride_events", ERROR)) == {
+        "data": base64.b64encode(b"\xff\x00bad").decode(),
+        "event_id": f"{SHARD}:42",
+        "stream": "ride_events",
+        "shard_id": SHARD,
+        "sequence_number": "42",
+        "partition_key": "k",
+        "arrived_at": "2025-03-01T13:15:00.123Z",
+        "error_type": "InvalidEvent",
+        "error_message": "ride_id is ''; allowed: a string of 1 to 128 characters",
+    }
+
+
+def test_a_message_that_is_endless_or_not_utf8_is_kept_as_far_as_possible() -> None:
+    (user_record,) = user_records([record(b"bad")], 0.0)
+
+    kept = dead_letter_record(user_record, "ride_events", PredictionFailed("\ud800" + "x" * 5000))
+
+    assert kept.error_message == "\\ud800" + "x" * (MESSAGE_LIMIT - 1)
