@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cli.arguments import Parser
-from training.bundle_writer import trained_on
+from training.bundle_io import trained_on
 from training.download import TripData
 from training.errors import TrainingError, TripDataError
 from training.evaluation import as_table, evaluate, training_files

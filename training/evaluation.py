@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from training.baselines import BASELINES, fit_baseline, predict_baseline
-from training.bundle_writer import read_model
+from training.bundle_io import read_model
 from training.download import TripData, file_name
 from training.export import run_graph
 from training.fit import TARGETS, Target, known, with_noise

@@ -9,14 +9,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.progress import Progress
 
-from training import plots, tracking
-from training.bundle_writer import Months, write_bundle
+from training import tracking
+from training.bundle_io import Months, write_bundle
 from training.errors import TripDataError
 from training.export import PARITY_RIDES, check_parity
+from training.figures import error_by_hour, predicted_against_true
 from training.fit import TARGETS, FittedModel, Target, fit, known, with_noise
 from training.graph import to_onnx
 from training.metrics import measure
-from training.statistics import count_statistics
+from training.ride_statistics import count_statistics
 from training.tracking import Outcome
 from training.trips import inputs, month_of, read_trips
 from training.zones import load_zones
@@ -112,8 +113,8 @@ def _figures(model: FittedModel, trips: pd.DataFrame) -> dict[str, Figure]:
     rides, truth = known(target, trips)
     prediction = model.predict(rides)
     return {
-        "error_by_hour.png": plots.error_by_hour(rides["hour"], prediction - truth, target.unit),
-        "predicted_against_true.png": plots.predicted_against_true(prediction, truth, target.unit),
+        "error_by_hour.png": error_by_hour(rides["hour"], prediction - truth, target.unit),
+        "predicted_against_true.png": predicted_against_true(prediction, truth, target.unit),
     }
 
 

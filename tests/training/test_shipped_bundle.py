@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.training.city import rides
-from training.bundle_writer import read_model
+from training.bundle_io import read_model
 from training.export import run_graph
 from training.trips import INPUTS
 

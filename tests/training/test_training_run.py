@@ -16,7 +16,7 @@ import pytest
 
 import model as serving
 from tests.training.city import city_trips, write_month
-from training.bundle_writer import read_model, trained_on
+from training.bundle_io import read_model, trained_on
 from training.errors import BundleError
 from training.export import run_graph
 from training.trips import INPUTS, inputs

@@ -8,7 +8,7 @@ import pytest
 
 from demo.ride_generator import read_statistics
 from tests.training.city import QUIET, city_trips, tlc_table
-from training.statistics import count_statistics
+from training.ride_statistics import count_statistics
 from training.trips import read_trips
 from training.zones import load_zones
 

@@ -51,7 +51,7 @@ def write_bundle(
         version: Of the bundle: the id of the training's MLflow run.
         months: Named in the manifest.
         outcomes: The models, and where they were registered.
-        statistics: As `training.statistics.count_statistics` returns them.
+        statistics: As `training.ride_statistics.count_statistics` returns them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
