@@ -46,9 +46,8 @@ def main(arguments: list[str] | None = None, *, source: TripData | None = None) 
     except KeyboardInterrupt:
         return INTERRUPTED
     if leaked := set(months) & {month_of(path) for path in options.data}:
-        print(
-            f"The bundle was trained on {', '.join(sorted(leaked))}, so its metrics are too optimistic."
-        )
+        months_seen = ", ".join(sorted(leaked))
+        print(f"The bundle was trained on {months_seen}, so its metrics are too optimistic.")
     if missing:
         print(f"The baselines are skipped, there are no trips to train them on: {missing}")
     for evaluation in evaluations:
