@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None, *, source: TripData | None = None) 
 
     Args:
         arguments: The command line.
-        source: Provides the months that are not beside the data; default: the TLC's site.
+        source: Provides the months that are not next to the data; default: the TLC's site.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -86,8 +86,8 @@ def _parser() -> Parser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="parquet files to train the baselines on (default: the bundle's months, found beside "
-        "--data or in the cache, or downloaded)",
+        help="parquet files to train the baselines on (default: the bundle's months, found "
+        "next to --data, in the cache, or downloaded)",
     )
     parser.add_argument(
         "--cache", type=Path, default=Path("data"), help="folder of downloads (default: data)"

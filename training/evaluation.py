@@ -94,13 +94,13 @@ def training_files(
     months: Sequence[str], data: Sequence[Path], source: TripData, progress: Progress
 ) -> list[Path]:
     """Return the files of months: from the folders of `data` if there, else from `source`."""
-    beside = {
+    next_to_data = {
         month: path.with_name(file_name(month))
         for path in data
         for month in months
         if path.with_name(file_name(month)).exists()
     }
-    return [beside.get(month) or source.files([month], progress)[0] for month in months]
+    return [next_to_data.get(month) or source.files([month], progress)[0] for month in months]
 
 
 def as_table(evaluation: Evaluation) -> Table:

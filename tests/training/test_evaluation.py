@@ -58,13 +58,13 @@ def test_trips_without_a_known_tip_are_an_error_that_names_the_target(tmp_path: 
         evaluate_bundle(SHIPPED, [path], [path], QUIET)
 
 
-def test_the_baselines_months_are_found_beside_the_data_and_then_in_the_cache(
+def test_the_baselines_months_are_found_next_to_the_data_and_then_in_the_cache(
     tmp_path: Path,
 ) -> None:
-    beside, cache = tmp_path / "beside", tmp_path / "cache"
-    beside.mkdir()
+    folder, cache = tmp_path / "folder", tmp_path / "cache"
+    folder.mkdir()
     cache.mkdir()
-    test, january = write_month(beside, "2023-03"), write_month(beside, "2023-01")
+    test, january = write_month(folder, "2023-03"), write_month(folder, "2023-01")
     february = write_month(cache, "2023-02")
     source = TripData(cache, "http://127.0.0.1:9")
 
