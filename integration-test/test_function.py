@@ -81,7 +81,7 @@ def test_a_bundle_on_s3_is_fetched_at_the_start(tmp_path: Path, calm_stack: Stac
     [
         (
             {**ACCESS, "MODELS": "fare"},
-            "MODELS is 'fare'; allowed: duration, tip, or both with a comma between",
+            "MODELS is 'fare'; allowed: duration, tip, or both separated by a comma",
         ),
         ({"TEST_RUN": "perhaps"}, "TEST_RUN is 'perhaps'; allowed: True or False"),
         ({}, "AWS_REGION is None; allowed: a region, such as us-east-1"),
