@@ -116,7 +116,7 @@ LAST_HOUR = np.nextafter(np.float32(24), np.float32(0))
 """The largest float32 below 24; 23:59:59.999 as a float32 would be 24."""
 
 TRIAL_RIDES = 2
-"""Rides in the trial prediction: more than one, to reject a model that returns one value for all."""
+"""Rides in the trial prediction; more than one, to reject a model with one output for all rides."""
 
 Vector = NDArray[np.float32]
 Run = Callable[[Mapping[str, Vector]], Vector]

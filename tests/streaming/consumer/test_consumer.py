@@ -183,7 +183,9 @@ def test_poison_is_dead_lettered(harness: Harness) -> None:
         ("2", "InvalidEvent"),
         ("3", "CorruptRecord"),
     ]
-    assert harness.dead_letters_written()[0]["error_message"] == "word is 'w0rd'; allowed: alphabetic"
+    assert (
+        harness.dead_letters_written()[0]["error_message"] == "word is 'w0rd'; allowed: alphabetic"
+    )
     assert harness.dead_letters_written()[0]["stream"] == "ride_events"
     assert harness.sums() == (4, 2, 0, 2, 0)
 
