@@ -70,7 +70,7 @@ class RideStarted(msgspec.Struct, frozen=True, gc=False):
 
 
 class EventHeader(msgspec.Struct, frozen=True, gc=False):
-    """The field that tells an unrecognised event type from an invalid event."""
+    """The field that distinguishes an unrecognised event type from an invalid event."""
 
     event_type: Any = EVENT_TYPE
 

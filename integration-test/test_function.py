@@ -87,7 +87,7 @@ def test_a_bundle_on_s3_is_fetched_at_the_start(tmp_path: Path, calm_stack: Stac
         ({}, "AWS_REGION is None; allowed: a region, such as us-east-1"),
         (
             {"AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"},
-            "AWS_ACCESS_KEY_ID is None; allowed: a key; a profile or a role gives one too",
+            "AWS_ACCESS_KEY_ID is None; allowed: a key, or a profile or role that provides one",
         ),
         (
             {**TEST_RUN, "MODEL_LOCATION": "/bundle"},

@@ -90,7 +90,9 @@ def aws_client(
     except BotoCoreError as error:
         raise _settings_error(error) from error
     if unsigned:
-        raise SettingsError("AWS_ACCESS_KEY_ID", None, "a key; a profile or a role gives one too")
+        raise SettingsError(
+            "AWS_ACCESS_KEY_ID", None, "a key, or a profile or role that provides one"
+        )
     return client
 
 

@@ -57,5 +57,5 @@ def _read_response(
     try:
         customized_response_dict.update(_decode_response(response_dict["body"]))
     except msgspec.MsgspecError:
-        return  # botocore reports what is wrong
+        return  # botocore raises the error
     response_dict["body"] = b"{}"

@@ -171,8 +171,8 @@ class ShardReader:
             limit: The maximum number of records, 1 to 10,000.
 
         Returns:
-            The next records, in order. None if there are no new ones, if the wait was interrupted,
-            or if the call failed and may be retried (the next read then waits longer).
+            The next records, in order. Empty if there are none yet, if the wait was interrupted, or
+            if the call failed and may be retried (the next read then waits longer).
 
         Raises:
             StreamError: The shard cannot be read.

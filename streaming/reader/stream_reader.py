@@ -67,7 +67,7 @@ class StreamReader:
         ValueError: `start` is a sequence number, or `saved` is not a `position`.
     """
 
-    def __init__(  # noqa: PLR0913  all but two have defaults, four of them only for tests
+    def __init__(  # noqa: PLR0913  all but two have defaults, four are for time and randomness
         self,
         client: KinesisReads,
         stream_name: str,

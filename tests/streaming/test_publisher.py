@@ -49,7 +49,9 @@ class Environment:
         )
 
     def calls(self) -> list[Sequence[Entry]]:
-        return [given["Records"] for name, given in self.kinesis.calls if name == "put_records"]
+        return [
+            arguments["Records"] for name, arguments in self.kinesis.calls if name == "put_records"
+        ]
 
     def written(self) -> list[bytes]:
         return self.kinesis.payloads(STREAM)
@@ -208,8 +210,8 @@ def test_a_call_with_a_malformed_response_is_retried(
     responses = [malformed]
 
     class MalformedOnce:
-        def put_records(self, **given: Any) -> Any:
-            return responses.pop() if responses else environment.kinesis.put_records(**given)
+        def put_records(self, **arguments: Any) -> Any:
+            return responses.pop() if responses else environment.kinesis.put_records(**arguments)
 
     publisher = Publisher(
         MalformedOnce(), STREAM, clock=environment.clock.now, sleep=environment.clock.sleep

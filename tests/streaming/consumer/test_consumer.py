@@ -39,7 +39,7 @@ THROTTLED = "ProvisionedThroughputExceededException"
 
 
 class Shout:
-    """A model whose prediction is the event in capitals; its partition key is the first letter."""
+    """Predicts the event in capitals, with its first character as the partition key."""
 
     name, version, event_type = "shout", "7", "word_shouted"
 
@@ -147,7 +147,7 @@ def test_a_valid_event_is_predicted_and_published(harness: Harness) -> None:
             "arrived_at": "2025-03-01T13:15:00.123Z",
         }
     ]
-    (call,) = [given for name, given in harness.kinesis.calls if name == "put_records"]
+    (call,) = [arguments for name, arguments in harness.kinesis.calls if name == "put_records"]
     assert call["Records"][0]["PartitionKey"] == "h"
     assert harness.sums() == (1, 1, 0, 0, 0)
 

@@ -196,8 +196,8 @@ class MalformedFirst:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._kinesis, name)
 
-    def get_records(self, **given: Any) -> Any:
-        return self._responses.pop(0) if self._responses else self._kinesis.get_records(**given)
+    def get_records(self, **arguments: Any) -> Any:
+        return self._responses.pop(0) if self._responses else self._kinesis.get_records(**arguments)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,9 @@ def test_dead_letters_of_both_kinds_are_redriven_as_received_in_order_of_arrival
     assert environment.deliver() == Delivery(delivered=4)
 
     assert environment.on_stream() == [b"event 1", b"two", b"three", b"four"]
-    (first, *_) = (given for name, given in environment.kinesis.calls if name == "put_records")
+    (first, *_) = (
+        arguments for name, arguments in environment.kinesis.calls if name == "put_records"
+    )
     assert first["Records"] == [{"Data": b"event 1", "PartitionKey": "key 1"}]
 
 
