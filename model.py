@@ -1,6 +1,6 @@
-"""The ride models: a `ride_started` event in, its predicted duration and tip out.
+"""The ride models: predict duration and tip from a `ride_started` event.
 
-This is the one module to replace for another model; see `streaming.consumer.consumer.Model`.
+This is the one module to replace for another model; see `streaming.Model`.
 """
 
 import math
@@ -32,7 +32,8 @@ from streaming import (
 EVENT_TYPE = "ride_started"
 NEW_YORK = ZoneInfo("America/New_York")
 NAN = math.nan
-CENTS = 2  # decimals of a prediction
+DECIMALS = 2
+"""Decimals of a prediction."""
 
 Zone = Annotated[int, Meta(ge=1, le=265)]
 
@@ -41,12 +42,12 @@ class Ride(msgspec.Struct, frozen=True, gc=False):
     """What is known when a ride starts.
 
     Attributes:
-        PULocationID: TLC taxi zone of the pick-up.
+        PULocationID: TLC taxi zone of the pickup.
         DOLocationID: TLC taxi zone of the drop-off.
-        trip_distance: Miles along the estimated route; 0 = unknown.
-        pickup_datetime: ISO 8601; without an offset it is New York's local time.
-        passenger_count: As the driver counts them.
-        payment_type: TLC's code: 1 card, 2 cash; 0 and 3 to 6 are rare.
+        trip_distance: Length of the estimated route in miles; 0 = unknown.
+        pickup_datetime: ISO 8601; New York local time if it has no UTC offset.
+        passenger_count: As entered by the driver.
+        payment_type: TLC payment code: 1 card, 2 cash; 0 and 3 to 6 are rare.
     """
 
     PULocationID: Zone
@@ -75,7 +76,7 @@ class RideStarted(msgspec.Struct, frozen=True, gc=False):
 
 
 class EventHeader(msgspec.Struct, frozen=True, gc=False):
-    """The part by which somebody else's event is known."""
+    """The field that distinguishes an unrecognised event type from an invalid event."""
 
     event_type: Any = EVENT_TYPE
 
@@ -94,11 +95,11 @@ ALLOWED = {
 
 
 class RideFeatures(msgspec.Struct, frozen=True, gc=False):
-    """A ride as the models take it.
+    """The features of one ride.
 
     Attributes:
-        ride_id: As it came.
-        values: One number for each of `FEATURES`.
+        ride_id: The event's.
+        values: The value of each of `FEATURES`.
     """
 
     ride_id: int | str
@@ -114,31 +115,32 @@ FEATURES = (
     "passenger_count",
     "payment_type",
 )
-"""The graphs' inputs: `hour` is 0 ≤ hour < 24 with its fraction, `weekday` 0 = Monday, both in New
-York; a passenger count or payment type that is not known is NaN."""
+"""The inputs of the ONNX models. `hour` (0 ≤ hour < 24, fractional) and `weekday` (0 = Monday) are
+local time in New York; an unknown passenger count or payment type is NaN."""
 
-# The last float32 below 24, to which 23:59:59.999 would be rounded up.
 LAST_HOUR = np.nextafter(np.float32(24), np.float32(0))
+"""The largest float32 below 24; 23:59:59.999 as a float32 would be 24."""
 
 TRIAL_RIDES = 2
-"""How many rides a graph is tried on at the start: not one, which any graph may answer."""
+"""Rides in the trial prediction; more than one, to reject a model with one output for all rides."""
 
 Vector = NDArray[np.float32]
 Run = Callable[[Mapping[str, Vector]], Vector]
+"""Predicts a vector from a vector per feature."""
 
 TARGETS = {"duration": "ride_duration", "tip": "ride_tip"}
-"""What can be predicted, and the field it is answered in: minutes and US dollars."""
+"""Field of the prediction by target: minutes and US dollars."""
 
 _decode_event = msgspec.json.Decoder(RideStarted).decode
 _decode_header = msgspec.json.Decoder(EventHeader).decode
 
 
 class RideModel:
-    """Predicts duration and tip, or one of them; a `streaming.consumer.consumer.Model`.
+    """Predicts duration, tip or both; a `streaming.Model`.
 
     Args:
-        runs: What predicts each target, as `load_graph` gives it.
-        version: The version to report.
+        runs: The prediction function of each target, from `load_graph`.
+        version: The version in prediction records.
     """
 
     event_type = "ride_predicted"
@@ -150,21 +152,21 @@ class RideModel:
         self._runs = list(runs.values())
 
     def decode(self, content: bytes, arrived_at: float) -> RideFeatures | None:
-        """Make a ride of a payload; see `streaming.consumer.consumer.Model.decode`.
+        """Decode a user record; see `streaming.Model.decode`.
 
         Args:
             content: JSON in UTF-8.
-            arrived_at: Seconds since the epoch; stands in for a missing `pickup_datetime`.
+            arrived_at: Seconds since the epoch; used if `pickup_datetime` is missing.
 
         Returns:
-            The ride; None if `event_type` is another than `ride_started`.
+            The ride; None if `event_type` is not `ride_started`.
 
         Raises:
-            InvalidEvent: It breaks the contract.
+            InvalidEvent: The event violates the contract.
         """
         try:
             if not content.isascii():
-                content.decode()  # the decoder would read over what is wrong in fields it ignores
+                content.decode()  # the decoder does not validate UTF-8 in fields it ignores
             event = _decode_event(content)
         except DECODE_ERRORS as error:
             if _is_unrecognised(content):
@@ -198,91 +200,91 @@ class RideModel:
             events: At least one.
 
         Returns:
-            For each ride, in order, its id and what is predicted: minutes and US dollars, finite,
-            never negative.
+            A prediction per ride, in order: its id, and minutes and US dollars, finite and never
+            negative.
 
         Raises:
-            ArithmeticError: A model's answer is not finite.
+            ArithmeticError: A prediction is not finite.
         """
         columns = np.array([event.values for event in events], dtype=np.float32).T
         inputs = dict(zip(FEATURES, np.ascontiguousarray(columns), strict=True))
         inputs["hour"] = np.minimum(inputs["hour"], LAST_HOUR)
-        answers = [_checked(run(inputs)) for run in self._runs]
+        predictions = [_finite(run(inputs)) for run in self._runs]
         ids = [event.ride_id for event in events]
         fields = self._fields
         return [
             Prediction(str(values[0]), dict(zip(fields, values, strict=True)))
-            for values in zip(ids, *answers, strict=True)
+            for values in zip(ids, *predictions, strict=True)
         ]
 
 
-def _checked(answer: Vector) -> list[float]:
-    if not np.isfinite(answer).all():
+def _finite(predictions: Vector) -> list[float]:
+    if not np.isfinite(predictions).all():
         raise ArithmeticError("a prediction is not finite")
-    rounded: list[float] = np.maximum(answer.astype(np.float64), 0.0).round(CENTS).tolist()
+    rounded: list[float] = np.maximum(predictions.astype(np.float64), 0.0).round(DECIMALS).tolist()
     return rounded
 
 
 def load_graph(name: str, graph: bytes) -> Run:
-    """Load an ONNX model and try it.
+    """Load an ONNX model and make a trial prediction.
 
     Args:
-        name: What it is and where it lies, for the error.
-        graph: The model's bytes.
+        name: The model and its location, for the error.
+        graph: The ONNX file's content.
 
     Returns:
-        What takes a float32 vector for each of `FEATURES` and gives the predictions' vector.
+        A function from a float32 vector per feature to the vector of predictions.
 
     Raises:
-        ModelBundleError: The graph cannot be loaded, does not take `FEATURES`, or fails on rides.
+        ModelBundleError: The model cannot be loaded, its inputs are not `FEATURES`, or the trial
+            prediction fails.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors; they are raised as well
     try:
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no root of their own
+    except Exception as error:  # onnxruntime's errors have no common base
         raise ModelBundleError(f"the {name} cannot be loaded: {error}") from error
-    takes = [(node.name, node.type, len(node.shape)) for node in session.get_inputs()]
-    gives = [(node.type, len(node.shape)) for node in session.get_outputs()]
+    inputs = [(node.name, node.type, len(node.shape)) for node in session.get_inputs()]
+    outputs = [(node.type, len(node.shape)) for node in session.get_outputs()]
     vector = ("tensor(float)", 1)
-    if sorted(takes) != sorted((name, *vector) for name in FEATURES) or gives != [vector]:
+    if sorted(inputs) != sorted((name, *vector) for name in FEATURES) or outputs != [vector]:
         raise ModelBundleError(
-            f"the {name} takes {takes} and gives {gives}; expected the float vectors "
+            f"the {name} has inputs {inputs} and outputs {outputs}; expected the float vectors "
             f"{', '.join(FEATURES)} and one float vector"
         )
 
-    def run(inputs: Mapping[str, Vector]) -> Vector:
-        prediction: Vector = session.run(None, inputs)[0]
-        return prediction
+    def run(features: Mapping[str, Vector]) -> Vector:
+        predictions: Vector = session.run(None, features)[0]
+        return predictions
 
     try:
-        answered = run({feature: np.ones(TRIAL_RIDES, np.float32) for feature in FEATURES}).shape
+        shape = run({feature: np.ones(TRIAL_RIDES, np.float32) for feature in FEATURES}).shape
     except Exception as error:
-        raise ModelBundleError(f"the {name} fails on rides: {error}") from error
-    if answered != (TRIAL_RIDES,):
+        raise ModelBundleError(f"the {name} fails in a trial prediction: {error}") from error
+    if shape != (TRIAL_RIDES,):
         raise ModelBundleError(
-            f"the {name} answers {TRIAL_RIDES} rides with the shape {answered}; "
-            f"expected ({TRIAL_RIDES},)"
+            f"the {name} returns shape {shape} for {TRIAL_RIDES} rides; expected ({TRIAL_RIDES},)"
         )
     return run
 
 
 def _pickup(text: str) -> tuple[float, int]:
     try:
-        moment = _date_and_time(text)
-        if moment.tzinfo is not None:
-            return hour_and_weekday(moment.timestamp(), NEW_YORK)
+        pickup = _date_and_time(text)
+        if pickup.tzinfo is not None:
+            return hour_and_weekday(pickup.timestamp(), NEW_YORK)
     except (ValueError, OverflowError) as error:
         field = "ride.pickup_datetime"
         raise InvalidEvent(field, text, ALLOWED[field]) from error
-    return moment.hour + moment.minute / 60 + moment.second / 3600, moment.weekday()
+    return pickup.hour + pickup.minute / 60 + pickup.second / 3600, pickup.weekday()
 
 
 def _date_and_time(text: str) -> datetime:
-    # Python would take any separator, and a date alone for its midnight.
+    # Python accepts any separator, and a date without a time as midnight.
     if "T" not in text and " " not in text:
-        raise ValueError("no time behind the date")
+        raise ValueError("a date without a time")
     return datetime.fromisoformat(text)
 
 
@@ -295,12 +297,12 @@ def _is_unrecognised(content: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """What a ride model is told by its environment.
+    """The environment variables of the ride models, checked.
 
     Attributes:
         location: `MODEL_LOCATION`, a bundle: a folder or `s3://bucket/prefix`.
         targets: `MODELS`, in the order of `TARGETS`.
-        run_id: `RUN_ID`, the version to report; None: the bundle's.
+        run_id: `RUN_ID`, the version in prediction records; None: the bundle's.
     """
 
     location: str
@@ -309,15 +311,15 @@ class ModelSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "ModelSettings":
-        """Read and check every setting.
+        """Read and check the settings.
 
         Raises:
-            SettingsError: A variable holds what is not allowed.
+            SettingsError: A variable has a value that is not allowed.
         """
         chosen = environment.get("MODELS") or ",".join(TARGETS)
         wanted = [name.strip() for name in chosen.split(",")]
         if not set(wanted) <= set(TARGETS):
-            raise SettingsError("MODELS", chosen, "duration, tip, or both with a comma between")
+            raise SettingsError("MODELS", chosen, "duration, tip, or both separated by a comma")
         return cls(
             location=environment.get("MODEL_LOCATION") or str(Path(__file__).parent / "models"),
             targets=tuple(target for target in TARGETS if target in wanted),
@@ -326,15 +328,17 @@ class ModelSettings:
 
 
 def load_model(environment: Mapping[str, str], s3_client: Callable[[], Any]) -> RideModel:
-    """Load the models that an environment asks for; what `lambda_function` calls at its start.
+    """Load the model that environment variables describe.
+
+    `lambda_function` calls this at its start.
 
     Args:
         environment: Such as `os.environ`; see `ModelSettings`.
-        s3_client: Makes a boto3 S3 client; called only for a bundle on S3.
+        s3_client: Creates a boto3 S3 client; called only for a bundle on S3.
 
     Raises:
-        SettingsError: A variable holds what is not allowed.
-        ModelBundleError: The bundle is missing, damaged or of another make.
+        SettingsError: A variable has a value that is not allowed.
+        ModelBundleError: The bundle is missing, damaged or incompatible.
     """
     settings = ModelSettings.from_environment(environment)
     bundle = read_bundle(settings.location, settings.targets, s3_client)

@@ -1,4 +1,4 @@
-"""AWS clients, for AWS itself or for an endpoint that stands in for it."""
+"""AWS clients, for AWS itself or for an emulator."""
 
 import os
 from typing import TYPE_CHECKING, Any, cast
@@ -21,21 +21,24 @@ from streaming.fast_put_records import install_fast_put_records
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
-# Seconds. An answer of GetRecords may hold 10 MiB; nothing else here is large.
+# Seconds. A response to GetRecords may hold 10 MiB; no other response is large.
 TIMEOUTS: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 20, "tcp_keepalive": True}
 ISOLATED: dict[str, Any] = {"proxies": {}, "use_fips_endpoint": False}
 AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 EMULATOR_KEY = "local"
+"""The dummy credentials for an emulator: access key and secret key."""
+
 EMULATOR_REGION = "us-east-1"
 
 
 def kinesis_client(
     endpoint_url: str | None = None, *, isolated: bool = False, **config: Any
 ) -> "KinesisClient":
-    """Build a Kinesis client.
+    """Create a Kinesis client.
 
     Args:
-        endpoint_url: Default KINESIS_ENDPOINT_URL of the environment, else as for `aws_client`.
+        endpoint_url: By default the environment variable KINESIS_ENDPOINT_URL, then as for
+            `aws_client`.
         isolated: As for `aws_client`.
         config: As for `aws_client`.
 
@@ -51,26 +54,28 @@ def kinesis_client(
 def aws_client(
     service: str, endpoint_url: str | None = None, *, isolated: bool = False, **config: Any
 ) -> Any:
-    """Build a botocore client, which has the methods of boto3's.
+    """Create a botocore client; it has the same methods as boto3's.
 
-    An endpoint that is not AWS's own needs neither credentials nor a region: if none are
-    configured, stand-ins are used. AWS itself is never asked with stand-ins.
+    An emulator (any endpoint outside AWS's domains) needs neither credentials nor a region: if none
+    are configured, dummy ones are used. Dummy credentials are never sent to AWS.
 
     Args:
-        service: Its name, such as `kinesis`.
-        endpoint_url: Default AWS_ENDPOINT_URL_<SERVICE> or AWS_ENDPOINT_URL of the environment,
-            else AWS.
-        isolated: For an endpoint of this machine: always use stand-ins, and no profile or proxy.
-        config: Overrides of `TIMEOUTS`, and other fields of botocore's `Config`.
+        service: The service's name, such as `kinesis`.
+        endpoint_url: By default the environment variable AWS_ENDPOINT_URL_<SERVICE> or
+            AWS_ENDPOINT_URL, then AWS.
+        isolated: For an emulator on this machine: always use the dummy credentials, and no profile
+            or proxy.
+        config: Fields of botocore's `Config`; they override `TIMEOUTS`.
 
     Raises:
-        SettingsError: The endpoint is not a URL; AWS is meant and no region or no credentials
-            are configured; what is configured is no region, no profile, or half a key pair.
+        SettingsError: The endpoint is not a URL; the region is missing or malformed; the
+            credentials for AWS are missing; the profile does not exist; or half of a key pair is
+            missing.
     """
     session = _isolated_session() if isolated else botocore.session.get_session()
     try:
-        named = endpoint_url or _configured_endpoint(session, service)
-        is_emulator = named is not None and not _is_aws(named)
+        endpoint = endpoint_url or _configured_endpoint(session, service)
+        is_emulator = endpoint is not None and not _is_aws(endpoint)
         region = session.get_config_variable("region") or os.environ.get("AWS_REGION")
         key = EMULATOR_KEY if isolated else _emulator_key(session) if is_emulator else None
         client = session.create_client(
@@ -85,12 +90,14 @@ def aws_client(
     except BotoCoreError as error:
         raise _settings_error(error) from error
     if unsigned:
-        raise SettingsError("AWS_ACCESS_KEY_ID", None, "a key; a profile or a role gives one too")
+        raise SettingsError(
+            "AWS_ACCESS_KEY_ID", None, "a key, or a profile or role that provides one"
+        )
     return client
 
 
 def _isolated_session() -> botocore.session.Session:
-    # For each variable: its name in a file, its name in the environment, its value, a conversion.
+    # For each variable: name in a file, name in the environment, value, conversion.
     return botocore.session.Session(
         session_vars={
             "profile": (None, None, None, None),
@@ -113,7 +120,7 @@ def _is_aws(endpoint_url: str) -> bool:
         url = urlsplit(endpoint_url)
         is_url = url.scheme in {"http", "https"} and url.port != 0
         is_url = is_url and is_valid_endpoint_url(endpoint_url)
-    except ValueError:  # brackets without a partner, a port beyond 65535
+    except ValueError:  # unbalanced brackets, a port above 65535
         is_url = False
     if not is_url:
         raise SettingsError(
@@ -125,24 +132,21 @@ def _is_aws(endpoint_url: str) -> bool:
 
 
 def _emulator_key(session: botocore.session.Session) -> str | None:
-    # Outside EC2 its metadata service is not there, and asking it costs seconds.
+    # EC2's metadata service does not exist elsewhere, and finding that out takes seconds.
     session.get_component("credential_provider").remove("iam-role")
     return None if session.get_credentials() else EMULATOR_KEY
 
 
 def _settings_error(error: BotoCoreError) -> SettingsError:
-    told = error.kwargs
+    details = error.kwargs
     match error:
         case NoRegionError() | InvalidRegionError():
-            name, value, allowed = (
-                "AWS_REGION",
-                told.get("region_name"),
-                "a region, such as us-east-1",
-            )
+            name, value = "AWS_REGION", details.get("region_name")
+            allowed = "a region, such as us-east-1"
         case ProfileNotFound():
-            name, value, allowed = "AWS_PROFILE", told["profile"], "a profile of ~/.aws/config"
+            name, value, allowed = "AWS_PROFILE", details["profile"], "a profile in ~/.aws/config"
         case PartialCredentialsError():
-            name, value, allowed = told["cred_var"], None, "the other half of the key pair"
+            name, value, allowed = details["cred_var"], None, "the other half of the key pair"
         case _:
             profile = os.environ.get("AWS_PROFILE")
             name, value, allowed = "AWS_PROFILE", profile, f"a profile that can be used ({error})"

@@ -1,8 +1,8 @@
-"""PutRecords: everything that Kinesis will take is put, in each partition key's order.
+"""PutRecords with retries, in order by partition key.
 
-PutRecords answers by position and may refuse some entries of a call while it takes others; the
-refused ones are resent until the deadline. It keeps no order across its entries, so two entries of
-one partition key are never in flight together: the later one waits until the earlier is accepted.
+PutRecords may refuse some entries of a call and accept the others; the refused ones are resent
+until the deadline. It guarantees no order among the entries of a call, so two entries of one
+partition key are never in flight together: the later one waits until the earlier one is accepted.
 """
 
 import random
@@ -23,29 +23,31 @@ PARTITION_KEY_CHARACTERS = 256
 
 
 class Entry(TypedDict):
-    """One entry of PutRecords, under AWS's names."""
+    """An entry of PutRecords, with AWS's names."""
 
     Data: bytes
     PartitionKey: str
 
 
 class PutRecordsClient(Protocol):
-    """The one call of a boto3 Kinesis client that is needed here, with AWS's arguments."""
+    """What `Publisher` needs of a boto3 Kinesis client."""
 
     def put_records(self, *, StreamName: str, Records: Sequence[Any]) -> Mapping[str, Any]:  # noqa: N803  AWS's names
-        """Put up to 500 of `Entry`; answers `FailedRecordCount` and `Records`, by position."""
+        """Put up to 500 of `Entry`; return `FailedRecordCount` and `Records`, one per entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What became of the entries.
+    """The result of publishing some entries.
 
     Attributes:
-        accepted: How many Kinesis took.
-        unacceptable: Positions of entries that Kinesis never takes, however often they are sent.
-        refused: Positions of entries not taken by the deadline, or that could not be sent.
+        accepted: How many entries Kinesis accepted.
+        unacceptable: Positions of entries that Kinesis never accepts, for their size or partition
+            key; they were not sent.
+        refused: Positions of the other entries that were not accepted by the deadline, or could not
+            be sent.
         retried: How many times an entry was sent again.
-        failure: The last reason for a refusal; None if nothing was refused at the end.
+        failure: The last reason for a refusal; None if `refused` is empty.
     """
 
     accepted: int
@@ -59,11 +61,11 @@ class Publisher:
     """Puts entries on one stream.
 
     Args:
-        client: A boto3 Kinesis client that does not retry by itself.
+        client: A boto3 Kinesis client without retries of its own.
         stream_name: The stream.
-        clock: Seconds, from any origin, never going back.
-        sleep: Waits for some seconds.
-        jitter: Draws evenly from 0 to 1.
+        clock: Monotonic seconds.
+        sleep: Waits for a number of seconds.
+        jitter: Returns a random number, uniform from 0 to 1.
     """
 
     def __init__(
@@ -82,13 +84,13 @@ class Publisher:
         self._jitter = jitter
 
     def publish(self, entries: Sequence[Entry], deadline: float) -> Published:
-        """Put every entry, and resend what is refused until the deadline.
+        """Put entries; resend the refused ones until the deadline.
 
         Args:
-            entries: In the order that each partition key's entries must keep.
-            deadline: On this publisher's clock. No call and no wait begins after it.
+            entries: The entries of each partition key must be in order.
+            deadline: On the publisher's clock. No call starts after it, and no wait ends after it.
         """
-        unacceptable = [position for position, entry in enumerate(entries) if _never(entry)]
+        unacceptable = [position for position, entry in enumerate(entries) if _is_invalid(entry)]
         queue = _Queue(entries, frozenset(unacceptable))
         failure: str | None = None
         retried = attempt = 0
@@ -120,35 +122,35 @@ class Publisher:
         )
 
     def _put(self, call: Sequence[Entry]) -> tuple[frozenset[int], str | None]:
-        """Make one call; give the indices of the entries it refused, and one of the reasons.
+        """Make one call; return the indices of the refused entries, and one of the reasons.
 
         Raises:
-            StreamError: Sending again cannot help (no such stream, permission or credentials).
+            StreamError: A retry cannot help (no such stream, no permission, no credentials).
         """
         try:
-            answer = self._client.put_records(StreamName=self._stream_name, Records=call)
-            refused = _refused(answer, len(call))
+            response = self._client.put_records(StreamName=self._stream_name, Records=call)
+            refused = _refused(response, len(call))
         except MemoryError:
             raise
-        except Exception as error:  # botocore's parser raises anything on what is no answer
+        except Exception as error:  # botocore's parser raises anything on a malformed response
             if not is_transient(error):
                 raise StreamError(f"cannot put on {self._stream_name}: {error}") from error
-            # It is unknown what was written: sent again, it may stand there twice, and its readers
-            # know it by its event id.
+            # Some entries may have been written. Resending can duplicate those; readers drop
+            # duplicates by event id.
             return frozenset(range(len(call))), f"{type(error).__name__}: {error}"
         return frozenset(refused), next(iter(refused.values()), None)
 
 
-def _refused(answer: Mapping[str, Any], entries: int) -> dict[int, str]:
-    """Read an answer of PutRecords: which entries were refused, by index, and why.
+def _refused(response: Mapping[str, Any], entries: int) -> dict[int, str]:
+    """Return the refused entries of a PutRecords response: error codes by index.
 
     Raises:
-        ValueError: It contradicts itself or the call.
+        ValueError: The response contradicts itself or the call.
     """
-    count = answer["FailedRecordCount"]
+    count = response["FailedRecordCount"]
     if count == 0:
         return {}
-    results = answer["Records"]
+    results = response["Records"]
     refused = {
         index: str(result["ErrorCode"])
         for index, result in enumerate(results)
@@ -160,31 +162,31 @@ def _refused(answer: Mapping[str, Any], entries: int) -> dict[int, str]:
 
 
 class _Queue:
-    """The entries still to be sent: of each partition key only the first may go.
+    """The entries still to be sent; only the first of each partition key may be in flight.
 
     Attributes:
-        ready: Positions that may be sent now, in order.
+        ready: Positions of the entries that may be sent now.
         refused: Positions that were refused since the last `resend`.
     """
 
-    def __init__(self, entries: Sequence[Entry], without: frozenset[int]) -> None:
+    def __init__(self, entries: Sequence[Entry], excluded: frozenset[int]) -> None:
         self._entries = entries
-        self._behind: dict[str, deque[int]] = {}
+        self._waiting: dict[str, deque[int]] = {}  # by partition key
         self.ready: deque[int] = deque()
         self.refused: list[int] = []
         keys: set[str] = set()
         for position, entry in enumerate(entries):
             key = entry["PartitionKey"]
-            if position in without:
+            if position in excluded:
                 continue
             if key in keys:
-                self._behind.setdefault(key, deque()).append(position)
+                self._waiting.setdefault(key, deque()).append(position)
             else:
                 keys.add(key)
                 self.ready.append(position)
 
     def next_call(self) -> list[int]:
-        """Take what one call may carry: at least one position, in order."""
+        """Take the positions for one call: at least one, within the limits of PutRecords."""
         call: list[int] = []
         size = 0
         while self.ready and len(call) < CALL_ENTRIES:
@@ -195,7 +197,7 @@ class _Queue:
         return call
 
     def settle(self, call: Sequence[int], refused: frozenset[int]) -> None:
-        """Take the outcome of a call: who waited behind an accepted entry is ready now.
+        """Record the result of a call; each accepted entry makes its key's next entry ready.
 
         Args:
             call: The positions that were sent.
@@ -204,29 +206,29 @@ class _Queue:
         for index, position in enumerate(call):
             if index in refused:
                 self.refused.append(position)
-            elif behind := self._behind.get(self._entries[position]["PartitionKey"]):
-                self.ready.append(behind.popleft())
+            elif waiting := self._waiting.get(self._entries[position]["PartitionKey"]):
+                self.ready.append(waiting.popleft())
 
     def resend(self) -> int:
-        """Make the refused entries ready again; give their number."""
+        """Make the refused entries ready again; return how many there are."""
         count = len(self.refused)
         self.ready.extend(self.refused)
         self.refused = []
         return count
 
     def pending(self) -> list[int]:
-        """Give every position that was not accepted, sorted."""
-        waiting = [position for behind in self._behind.values() for position in behind]
+        """Return the positions that were not accepted, sorted."""
+        waiting = [position for key in self._waiting.values() for position in key]
         return sorted([*self.ready, *self.refused, *waiting])
 
 
 def entry_bytes(entry: Entry) -> int:
-    """Count an entry as Kinesis does: its data and its partition key in UTF-8."""
+    """Return an entry's size as Kinesis counts it: its data plus its partition key in UTF-8."""
     key = entry["PartitionKey"]
     return len(entry["Data"]) + (len(key) if key.isascii() else len(key.encode()))
 
 
-def _never(entry: Entry) -> bool:
+def _is_invalid(entry: Entry) -> bool:
     return (
         entry_bytes(entry) > ENTRY_BYTES
         or not 1 <= len(entry["PartitionKey"]) <= PARTITION_KEY_CHARACTERS

@@ -90,8 +90,8 @@ class S3Storage:
     def read(self, name: str) -> bytes:
         """See `Storage.read`."""
         with _storage_errors("read", self._url(name)):
-            answer = self._connected().get_object(Bucket=self._bucket, Key=self._prefix + name)
-            content: bytes = answer["Body"].read()
+            response = self._connected().get_object(Bucket=self._bucket, Key=self._prefix + name)
+            content: bytes = response["Body"].read()
         return content
 
     def put(self, name: str, content: bytes) -> None:
@@ -134,11 +134,11 @@ def open_storage(setting: str, location: str, s3_client: Callable[[], Any]) -> S
 
 
 @contextmanager
-def _storage_errors(action: str, place: object) -> Iterator[None]:
+def _storage_errors(action: str, location: object) -> Iterator[None]:
     try:
         yield
     except MemoryError:
         raise
     except Exception as error:  # creating a client and botocore's parser fail in many ways
         reason = getattr(error, "strerror", None) or error  # an OSError repeats the path
-        raise StorageError(f"cannot {action} {place}: {reason}") from error
+        raise StorageError(f"cannot {action} {location}: {reason}") from error

@@ -1,4 +1,4 @@
-"""Instants as the wire has them, and as the clocks of a place show them."""
+"""Timestamps as text, and as local time."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -9,7 +9,7 @@ LAST_SECOND = 253_402_300_799
 
 
 def iso_utc(seconds: float) -> str:
-    """Write an instant as ISO 8601 in UTC with milliseconds, such as `2025-03-01T13:15:00.123Z`.
+    """Return a timestamp in ISO 8601, UTC, with milliseconds, such as `2025-03-01T13:15:00.123Z`.
 
     Args:
         seconds: Since the epoch.
@@ -26,17 +26,17 @@ def _second(seconds: int) -> str:
 
 
 def hour_and_weekday(instant: float, zone: ZoneInfo) -> tuple[float, int]:
-    """Give a place's time of day and day of the week.
+    """Return the local time of day and day of the week.
 
     Args:
         instant: Seconds since the epoch.
-        zone: The place's.
+        zone: The time zone.
 
     Returns:
         Hours since midnight, 0 ≤ hour < 24, and the weekday, 0 = Monday.
 
     Raises:
-        ValueError: The instant is in no year from 1 to 9999.
+        ValueError: The year is not from 1 to 9999.
         OverflowError: The same.
     """
     local = instant + _utc_offset(int(instant // 900), zone)
@@ -44,9 +44,9 @@ def hour_and_weekday(instant: float, zone: ZoneInfo) -> tuple[float, int]:
     return second / 3600, int(day + 3) % 7  # the epoch was a Thursday
 
 
-# Clocks change on a quarter of an hour of UTC, and looking a zone's offset up is slow.
+# Offsets change only on a quarter of an hour of UTC, and looking one up is slow.
 @lru_cache(maxsize=4096)
 def _utc_offset(quarter: int, zone: ZoneInfo) -> float:
     offset = datetime.fromtimestamp(quarter * 900, zone).utcoffset()
-    assert offset is not None  # noqa: S101  a zone has one at any time
+    assert offset is not None  # noqa: S101  a zone always has one
     return offset.total_seconds()

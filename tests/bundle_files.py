@@ -1,4 +1,4 @@
-"""Small ONNX graphs, and bundles made of them."""
+"""Small ONNX models, and bundles of them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def graph(
     rank: int = 1,
     node: NodeProto | None = None,
 ) -> bytes:
-    """Build a model whose prediction is one field of the ride times a number, or of another node.
+    """Build an ONNX model whose prediction is one feature times a number, or the output of `node`.
 
-    Such a node may take `far` too, an index that no list of rides has.
+    `node` can also read the constant `far`, an index out of range.
     """
     shape = ["rides"] * rank
     return bytes(
@@ -49,7 +49,7 @@ def graph(
 
 
 def write_bundle(folder: Path, graphs: Mapping[str, bytes], version: str = "run-1") -> Path:
-    """Write a bundle with a model for each target, and give its folder."""
+    """Write a bundle with a model for each target; return its folder."""
     targets = {}
     for target, content in graphs.items():
         path = folder / target / "model.onnx"

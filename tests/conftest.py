@@ -1,7 +1,4 @@
-"""An environment in which no setting of the machine reaches a test, and no test reaches AWS.
-
-And the clock that tests turn by hand.
-"""
+"""Isolation of the tests from AWS and from this machine's settings, and a fake clock."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ for name in (
 ):
     os.environ.pop(name, None)
 
-# Set before any test module is imported: lambda_function reads its environment when it is.
+# Before any test module is imported: importing lambda_function reads the environment.
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_CONFIG_FILE": os.devnull,

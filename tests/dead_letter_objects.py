@@ -1,4 +1,4 @@
-"""Objects of dead letters of both kinds, as the function and Lambda write them."""
+"""Dead letters of both kinds, as the function and Lambda write them."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def dead_letter(
 
 
 def write_dead_letters(folder: Path, *records: DeadLetterRecord) -> None:
-    """Write an object as the function does."""
+    """Write an object of dead-letter records as the function does."""
     FolderStorage(folder).put(object_name(records), encode_lines(records))
 
 
 def discarded_batch(*numbers: int, raised: bool = True) -> bytes:
-    """Build an object as Lambda does, of records whose data is `event <number>`."""
+    """Build a discarded batch as Lambda does, of records whose data is `event <number>`."""
     encoder = EventEncoder(ARN)
     arrived_at = datetime.fromtimestamp(ARRIVED, UTC)
     records = [
@@ -65,7 +65,7 @@ def discarded_batch(*numbers: int, raised: bool = True) -> bytes:
 
 
 def write_discarded_batch(folder: Path, *numbers: int) -> None:
-    """Write an object as Lambda does."""
+    """Write a discarded batch as Lambda does."""
     path = folder / object_key(IDENTITY.uuid, SHARD, datetime.fromtimestamp(ARRIVED, UTC))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(discarded_batch(*numbers))

@@ -17,7 +17,7 @@ SMALLEST_RIDE = {
 
 
 def ride(ride_id: int | str = 256, **changes: Any) -> bytes:
-    """Write the smallest ride, with fields of `ride` changed; None leaves a field out."""
+    """Return the smallest ride event with changed fields of `ride`; None removes a field."""
     fields = {**SMALLEST_RIDE["ride"], **changes}  # type: ignore[dict-item]  # a dict of dicts
     kept = {name: value for name, value in fields.items() if value is not None}
     return json.dumps({"ride": kept, "ride_id": ride_id}).encode()
@@ -26,7 +26,7 @@ def ride(ride_id: int | str = 256, **changes: Any) -> bytes:
 def record(
     data: bytes, sequence_number: int = 1, *, key: str = "key", arrived: float = ARRIVED
 ) -> dict[str, Any]:
-    """Build one record of an event."""
+    """Build a record of an event."""
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
@@ -45,6 +45,6 @@ def record(
     }
 
 
-def event(*payloads: bytes, first: int = 1) -> dict[str, Any]:
-    """Build an event of consecutive records."""
-    return {"Records": [record(data, first + index) for index, data in enumerate(payloads)]}
+def event(*data: bytes, first: int = 1) -> dict[str, Any]:
+    """Build an event of records with consecutive sequence numbers."""
+    return {"Records": [record(each, number) for number, each in enumerate(data, first)]}

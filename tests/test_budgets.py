@@ -1,4 +1,4 @@
-"""What speed rests on, in figures that depend on no machine's speed."""
+"""Budgets that decide the speed, in numbers that do not depend on the machine."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ PACKAGES_AT_START = {
     "urllib3",
 }
 NOT_IN_THE_IMAGE = {"certifi"}
-"""botocore takes it where it is installed."""
+"""botocore imports it if it is installed."""
 
 CALLS_PER_RECORD = 60
 BUNDLE_BYTES = 5_000_000
 
 
 class CountingClient:
-    """Takes everything, and counts calls."""
+    """Accepts everything, and counts calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -70,7 +70,7 @@ def batch(records: int) -> dict[str, Any]:
     return event(*(ride(number) for number in range(records)))
 
 
-def test_a_start_imports_just_these_packages() -> None:
+def test_the_start_imports_only_these_packages() -> None:
     program = (
         "import sys, json; before = set(sys.modules); import lambda_function; "
         "print(json.dumps(sorted(set(sys.modules) - before)))"
@@ -108,12 +108,12 @@ def test_a_record_takes_few_function_calls() -> None:
     small, large = batch(100), batch(1_100)
     handle(small)  # fills caches
 
-    each = (function_calls(handle, large) - function_calls(handle, small)) / 1_000
+    per_record = (function_calls(handle, large) - function_calls(handle, small)) / 1_000
 
-    assert each <= CALLS_PER_RECORD
+    assert per_record <= CALLS_PER_RECORD
 
 
-def test_memory_grows_with_a_slice_and_not_with_the_batch() -> None:
+def test_memory_depends_on_the_slice_and_not_on_the_batch() -> None:
     handle = consumer(CountingClient()).handle
     one_slice, five_slices = batch(2_000), batch(10_000)
     handle(one_slice)
@@ -121,31 +121,31 @@ def test_memory_grows_with_a_slice_and_not_with_the_batch() -> None:
     assert peak_bytes(handle, five_slices) < 1.1 * peak_bytes(handle, one_slice)
 
 
-def test_the_models_that_ship_are_small() -> None:
+def test_the_shipped_models_are_small() -> None:
     assert sum(path.stat().st_size for path in (ROOT / "models").rglob("*.onnx")) < BUNDLE_BYTES
 
 
-def function_calls(handle: Any, given: dict[str, Any]) -> int:
-    """Count the calls of functions, Python's and C's."""
+def function_calls(handle: Any, batch: dict[str, Any]) -> int:
+    """Return how many functions, of Python and of C, are called to handle a batch."""
     count = 0
 
-    def profile(_frame: FrameType, what: str, _argument: object) -> None:
+    def profile(_frame: FrameType, event: str, _argument: object) -> None:
         nonlocal count
-        count += what in ("call", "c_call")
+        count += event in ("call", "c_call")
 
     sys.setprofile(profile)
     try:
-        handle(given)
+        handle(batch)
     finally:
         sys.setprofile(None)
     return count
 
 
-def peak_bytes(handle: Any, given: dict[str, Any]) -> int:
-    """Give the most memory that handling an event takes at a time."""
+def peak_bytes(handle: Any, batch: dict[str, Any]) -> int:
+    """Return the peak memory of handling a batch."""
     tracemalloc.start()
     try:
-        handle(given)
+        handle(batch)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -26,11 +26,21 @@ CONFIGURED = {
     "AWS_ACCESS_KEY_ID": "key",
     "AWS_SECRET_ACCESS_KEY": "secret",
 }
-FORBIDDEN = {"benchmarks", "boto3", "local", "mlflow", "pandas", "sklearn", "training"}
+FORBIDDEN = {
+    "benchmarks",
+    "boto3",
+    "cli",
+    "demo",
+    "local",
+    "mlflow",
+    "pandas",
+    "sklearn",
+    "training",
+}
 
 
 def start(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process that has just this environment."""
+    """Run a program in a process with only this environment."""
     return subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT,
@@ -42,7 +52,7 @@ def start(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_start_imports_nothing_of_training_local_or_benchmarks() -> None:
+def test_the_start_imports_no_other_package_of_the_project() -> None:
     started = start(
         "import sys, json, lambda_function; print(json.dumps(sorted(sys.modules)))", **CONFIGURED
     )
@@ -79,41 +89,46 @@ def test_a_test_run_needs_no_region_and_no_credentials() -> None:
         ("MODEL_LOCATION", "no-such-folder"),
     ],
 )
-def test_a_bad_setting_stops_the_start_with_a_line_that_names_it(name: str, value: str) -> None:
+def test_an_invalid_setting_stops_the_start_with_one_line_that_names_it(
+    name: str, value: str
+) -> None:
     started = start("import lambda_function", **CONFIGURED, **{name: value})
 
     assert started.returncode != 0
-    last = started.stderr.splitlines()[-1]
-    assert value in last
-    assert "allowed: " in last or "cannot read no-such-folder/manifest.json: " in last
+    last_line = started.stderr.splitlines()[-1]
+    assert value in last_line
+    expected = ("allowed: ", "cannot read no-such-folder/manifest.json: ")
+    assert any(text in last_line for text in expected)
 
 
-def test_without_a_region_the_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_region_the_start_fails_with_the_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
 
     with pytest.raises(SettingsError, match="AWS_REGION is None; allowed: a region"):
         build_consumer({})
 
 
-def test_without_credentials_the_start_says_so() -> None:
+def test_without_credentials_the_start_fails_with_the_variable() -> None:
     started = start("import lambda_function", AWS_REGION="us-east-1")
 
     assert started.returncode != 0
     assert "AWS_ACCESS_KEY_ID is None; allowed: a key" in started.stderr.splitlines()[-1]
 
 
-def test_rides_are_published_and_poison_is_kept(tmp_path: Path) -> None:
+def test_rides_are_published_and_poison_is_dead_lettered(tmp_path: Path) -> None:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()
         endpoint = f"http://{host}:{port}"
         kinesis = boto3.client("kinesis", endpoint_url=endpoint)
-        kinesis.create_stream(StreamName="answers", ShardCount=1)
+        kinesis.create_stream(StreamName="predictions", ShardCount=1)
         consumer = build_consumer(
             {
                 "KINESIS_ENDPOINT_URL": endpoint,
-                "PREDICTIONS_STREAM_NAME": "answers",
+                "PREDICTIONS_STREAM_NAME": "predictions",
                 "DEAD_LETTERS": tmp_path.as_uri(),
                 "RUN_ID": "mine",
             }
@@ -121,11 +136,11 @@ def test_rides_are_published_and_poison_is_kept(tmp_path: Path) -> None:
 
         response = consumer.handle(event(ride(1), ride(2, PULocationID=999), ride("three")))
 
-        answers = all_records(kinesis, "answers")
+        predictions = all_records(kinesis, "predictions")
     finally:
         server.stop()
     assert response == {"batchItemFailures": []}
-    assert [(a["prediction"]["ride_id"], a["version"]) for a in answers] == [
+    assert [(p["prediction"]["ride_id"], p["version"]) for p in predictions] == [
         (1, "mine"),
         ("three", "mine"),
     ]

@@ -39,21 +39,21 @@ def features(content: bytes, arrived_at: float = ARRIVED) -> dict[str, float]:
     return dict(zip(FEATURES, decoded.values, strict=True))
 
 
-def complaint(content: bytes) -> InvalidEvent:
+def error_of(content: bytes) -> InvalidEvent:
     with pytest.raises(InvalidEvent) as raised:
         MODEL.decode(content, ARRIVED)
     return raised.value
 
 
 def with_field(field: str, literal: str) -> bytes:
-    """Write the smallest ride with a piece of JSON, right or wrong, as the value of a field."""
+    """Return the smallest ride with any text as the JSON value of a field."""
     event = json.loads(ride())
     *path, last = field.split(".")
-    (event[path[0]] if path else event)[last] = "PLACE"
-    return json.dumps(event).replace('"PLACE"', literal).encode()
+    (event[path[0]] if path else event)[last] = "VALUE"
+    return json.dumps(event).replace('"VALUE"', literal).encode()
 
 
-def test_the_smallest_event_of_the_contract_is_a_ride() -> None:
+def test_the_smallest_valid_event_is_decoded() -> None:
     decoded = MODEL.decode(json.dumps(SMALLEST_RIDE).encode(), ARRIVED)
 
     assert decoded is not None
@@ -62,7 +62,7 @@ def test_the_smallest_event_of_the_contract_is_a_ride() -> None:
     assert all(math.isnan(value) for value in decoded.values[5:])
 
 
-def test_the_fullest_event_of_the_contract_is_a_ride() -> None:
+def test_an_event_with_all_fields_and_unknown_ones_is_decoded() -> None:
     event = {
         "event_type": "ride_started",
         "ride_id": "r-256",
@@ -84,7 +84,7 @@ def test_the_fullest_event_of_the_contract_is_a_ride() -> None:
 
 
 @pytest.mark.parametrize("ride_id", [0, -5, 2**63 - 1, -(2**63), "x", "é" * 128, "256"])
-def test_a_ride_id_comes_back_as_it_came(ride_id: int | str) -> None:
+def test_a_prediction_has_the_ride_id_of_its_event_and_its_type(ride_id: int | str) -> None:
     decoded = MODEL.decode(ride(ride_id), ARRIVED)
 
     assert decoded is not None
@@ -95,7 +95,7 @@ def test_a_ride_id_comes_back_as_it_came(ride_id: int | str) -> None:
 
 
 @pytest.mark.parametrize("event_type", ["ride_ended", "", "Ride_started", None, 5, ["x"]])
-def test_another_event_type_is_somebody_elses(event_type: Any) -> None:
+def test_an_unrecognised_event_type_is_not_decoded(event_type: Any) -> None:
     same_fields = {**SMALLEST_RIDE, "event_type": event_type}
     other_fields = {"event_type": event_type, "ride_id": None, "fare": [1]}
 
@@ -104,19 +104,19 @@ def test_another_event_type_is_somebody_elses(event_type: Any) -> None:
 
 
 @pytest.mark.parametrize("field", ["passenger_count", "payment_type", "pickup_datetime"])
-def test_an_optional_field_may_be_null(field: str) -> None:
+def test_an_optional_field_can_be_null(field: str) -> None:
     assert features(with_field(f"ride.{field}", "null"))["PULocationID"] == 130
 
 
-WRONG_NUMBERS = ["NaN", "Infinity", "-Infinity", "true", '"5"', "null", "[]", "1e400", "9" * 5000]
+INVALID_NUMBERS = ["NaN", "Infinity", "-Infinity", "true", '"5"', "null", "[]", "1e400", "9" * 5000]
 
 
 @pytest.mark.parametrize(
     ("field", "literals"),
     [
-        ("ride.PULocationID", [*WRONG_NUMBERS, "0", "266", "-1", "1.5", "130.0"]),
-        ("ride.DOLocationID", [*WRONG_NUMBERS, "0", "266", "-1", "1.5", "130.0"]),
-        ("ride.trip_distance", [*WRONG_NUMBERS, "-0.1", "1000.1"]),
+        ("ride.PULocationID", [*INVALID_NUMBERS, "0", "266", "-1", "1.5", "130.0"]),
+        ("ride.DOLocationID", [*INVALID_NUMBERS, "0", "266", "-1", "1.5", "130.0"]),
+        ("ride.trip_distance", [*INVALID_NUMBERS, "-0.1", "1000.1"]),
         ("ride.passenger_count", ["NaN", "true", '"1"', "-1", "10", "1.5", "9" * 5000]),
         ("ride.payment_type", ["NaN", "true", '"1"', "-1", "7", "1.5", "9" * 5000]),
         ("ride.pickup_datetime", ["5", '""', '"today"', '"2025-03-01"', '"2025-02-30T08:15:00"']),
@@ -127,17 +127,17 @@ WRONG_NUMBERS = ["NaN", "Infinity", "-Infinity", "true", '"5"', "null", "[]", "1
         ("ride", ["[]", "5", "null", "NaN", '"ride"']),
     ],
 )
-def test_a_value_out_of_the_contract_is_named_with_its_field_and_what_is_allowed(
+def test_an_invalid_value_is_shown_with_its_field_and_what_is_allowed(
     field: str, literals: list[str]
 ) -> None:
     for literal in literals:
-        error = complaint(with_field(field, literal))
+        error = error_of(with_field(field, literal))
 
-        shown = str(error)
-        assert shown.startswith(f"{field} is ")
-        assert literal.strip('"')[:40] in shown.replace("None", "null").replace("True", "true")
-        assert shown.endswith(f"; allowed: {ALLOWED[field]}")
-        assert len(shown) < 80 + 120
+        message = str(error)
+        assert message.startswith(f"{field} is ")
+        assert literal.strip('"')[:40] in message.replace("None", "null").replace("True", "true")
+        assert message.endswith(f"; allowed: {ALLOWED[field]}")
+        assert len(message) < 80 + 120
         assert error.reason == f"{field} is not {ALLOWED[field]}"
 
 
@@ -145,12 +145,12 @@ def test_a_value_out_of_the_contract_is_named_with_its_field_and_what_is_allowed
     "field",
     ["ride", "ride_id", "ride.PULocationID", "ride.DOLocationID", "ride.trip_distance"],
 )
-def test_a_missing_field_is_named(field: str) -> None:
+def test_a_missing_field_fails_with_its_name(field: str) -> None:
     event = json.loads(ride())
     *path, last = field.split(".")
     del (event[path[0]] if path else event)[last]
 
-    error = complaint(json.dumps(event).encode())
+    error = error_of(json.dumps(event).encode())
 
     assert str(error) == f"{field} is missing; allowed: {ALLOWED[field]}"
 
@@ -176,8 +176,8 @@ def test_a_missing_field_is_named(field: str) -> None:
     ],
     ids=lambda content: repr(content[:20]),
 )
-def test_what_is_not_a_json_object_in_utf8_is_invalid(content: bytes) -> None:
-    error = complaint(content)
+def test_content_that_is_not_a_json_object_in_utf8_is_invalid(content: bytes) -> None:
+    error = error_of(content)
 
     assert str(error).startswith(("event is ", "ride_id is "))
     assert len(str(error)) < 300
@@ -185,7 +185,7 @@ def test_what_is_not_a_json_object_in_utf8_is_invalid(content: bytes) -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
-def test_whatever_the_bytes_they_are_a_ride_or_somebody_elses_or_invalid(content: bytes) -> None:
+def test_any_bytes_are_decoded_skipped_or_invalid(content: bytes) -> None:
     try:
         MODEL.decode(content, ARRIVED)
     except InvalidEvent as error:
@@ -201,7 +201,9 @@ JSON = st.recursive(
 
 @settings(max_examples=500, deadline=None)
 @given(field=st.sampled_from(sorted(set(ALLOWED) - {"event"})), value=JSON)
-def test_whatever_a_field_holds_a_ride_is_predicted_or_invalid(field: str, value: Any) -> None:
+def test_with_any_value_of_a_field_a_ride_is_predicted_skipped_or_invalid(
+    field: str, value: Any
+) -> None:
     try:
         decoded = MODEL.decode(with_field(field, json.dumps(value)), ARRIVED)
     except InvalidEvent as error:
@@ -222,21 +224,21 @@ def test_whatever_a_field_holds_a_ride_is_predicted_or_invalid(field: str, value
         ("2025-03-01T13:15:00.5+00:00", 8.25, 5),
         ("2025-03-01T22:15:00+09:00", 8.25, 5),
         ("2025-03-03T03:00:00Z", 22.0, 6),
-        # In the night of 9 March 2025 clocks go from 01:59:59 EST to 03:00:00 EDT.
+        # On 9 March 2025 clocks go from 01:59:59 EST to 03:00:00 EDT.
         ("2025-03-09T06:59:59Z", 2 - 1 / 3600, 6),
         ("2025-03-09T07:00:00Z", 3.0, 6),
         ("2025-03-09T02:30:00", 2.5, 6),
-        # In the night of 2 November 2025 they go from 01:59:59 EDT back to 01:00:00 EST.
+        # On 2 November 2025 they go from 01:59:59 EDT back to 01:00:00 EST.
         ("2025-11-02T05:59:59Z", 2 - 1 / 3600, 6),
         ("2025-11-02T06:00:00Z", 1.0, 6),
         ("2025-11-02T01:30:00", 1.5, 6),
     ],
 )
-def test_a_pickup_is_taken_in_new_york_time(pickup: str, hour: float, weekday: int) -> None:
-    taken = features(ride(pickup_datetime=pickup))
+def test_a_pickup_is_converted_to_new_york_time(pickup: str, hour: float, weekday: int) -> None:
+    found = features(ride(pickup_datetime=pickup))
 
-    assert taken["hour"] == pytest.approx(hour, abs=1e-3)
-    assert taken["weekday"] == weekday
+    assert found["hour"] == pytest.approx(hour, abs=1e-3)
+    assert found["weekday"] == weekday
 
 
 @pytest.mark.parametrize(
@@ -249,16 +251,16 @@ def test_a_pickup_is_taken_in_new_york_time(pickup: str, hour: float, weekday: i
         ("2025-01-01T04:59:59.000+00:00", 24 - 1 / 3600, 1),
     ],
 )
-def test_without_a_pickup_the_arrival_counts_in_new_york_time(
+def test_without_a_pickup_the_arrival_is_converted_to_new_york_time(
     arrival: str, hour: float, weekday: int
 ) -> None:
-    taken = features(ride(), datetime.fromisoformat(arrival).timestamp())
+    found = features(ride(), datetime.fromisoformat(arrival).timestamp())
 
-    assert taken["hour"] == pytest.approx(hour, abs=1e-3)
-    assert taken["weekday"] == weekday
+    assert found["hour"] == pytest.approx(hour, abs=1e-3)
+    assert found["weekday"] == weekday
 
 
-def test_a_batch_is_predicted_in_its_order() -> None:
+def test_predictions_are_in_the_order_of_the_events() -> None:
     rides = [RideFeatures(number, (1, 2, number, 0, 0, 1, 1)) for number in range(5)]
 
     predictions = MODEL.predict(rides)
@@ -268,7 +270,7 @@ def test_a_batch_is_predicted_in_its_order() -> None:
     ]
 
 
-def test_one_call_per_model_answers_a_whole_batch() -> None:
+def test_a_batch_is_predicted_with_one_call_per_model() -> None:
     batches = []
 
     def run(inputs: Any) -> Any:
@@ -282,7 +284,7 @@ def test_one_call_per_model_answers_a_whole_batch() -> None:
     assert batches == [1000, 1000]
 
 
-def test_the_last_millisecond_of_a_day_is_not_hour_24() -> None:
+def test_the_last_millisecond_of_a_day_is_before_hour_24() -> None:
     late = MODEL.decode(ride(), datetime.fromisoformat("2025-03-02T04:59:59.999Z").timestamp())
     hours = []
 
@@ -304,7 +306,7 @@ def test_a_prediction_is_never_negative_and_has_two_decimals() -> None:
     assert prediction.value == {"ride_id": 1, "ride_duration": 0.0, "ride_tip": 3.33}
 
 
-def test_a_prediction_that_is_not_finite_is_refused() -> None:
+def test_a_prediction_that_is_not_finite_is_an_error() -> None:
     model = built(duration=graph("passenger_count"))
 
     with pytest.raises(ArithmeticError, match="not finite"):
@@ -312,7 +314,7 @@ def test_a_prediction_that_is_not_finite_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("targets", "name", "answer"),
+    ("targets", "name", "fields"),
     [
         (["duration"], "ride_duration_prediction_model", {"ride_id", "ride_duration"}),
         (["tip"], "ride_tip_prediction_model", {"ride_id", "ride_tip"}),
@@ -323,57 +325,59 @@ def test_a_prediction_that_is_not_finite_is_refused() -> None:
         ),
     ],
 )
-def test_a_model_is_named_by_what_it_predicts(
-    targets: list[str], name: str, answer: set[str]
+def test_a_model_is_named_after_its_targets(
+    targets: list[str], name: str, fields: set[str]
 ) -> None:
     model = built(**dict.fromkeys(targets, graph()))
 
     (prediction,) = model.predict([RideFeatures(1, (1, 2, 10, 0, 0, 1, 1))])
 
     assert model.name == name
-    assert set(prediction.value) == answer
+    assert set(prediction.value) == fields
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [
-        (b"not a graph", "cannot be loaded"),
-        (graph(inputs=[*FEATURES, "fare_amount"]), "takes .*fare_amount.*expected"),
+        (b"not an ONNX model", "cannot be loaded"),
+        (graph(inputs=[*FEATURES, "fare_amount"]), "has inputs .*fare_amount.*expected"),
         (graph(inputs=FEATURES[:5]), "expected the float vectors PULocationID"),
         (graph(rank=2), "expected the float vectors"),
     ],
 )
-def test_a_graph_of_another_make_is_refused(content: bytes, complaint: str) -> None:
-    with pytest.raises(ModelBundleError, match=f"the tip model .*{complaint}"):
+def test_an_incompatible_onnx_model_is_rejected(content: bytes, message: str) -> None:
+    with pytest.raises(ModelBundleError, match=f"the tip model .*{message}"):
         load_graph("tip model", content)
 
 
 @pytest.mark.parametrize(
-    ("node", "complaint"),
+    ("node", "message"),
     [
         (
             helper.make_node("ReduceSum", ["trip_distance"], ["prediction"], keepdims=1),
-            r"the tip model answers 2 rides with the shape \(1,\); expected \(2,\)",
+            r"the tip model returns shape \(1,\) for 2 rides; expected \(2,\)",
         ),
         (
             helper.make_node("Gather", ["trip_distance", "far"], ["prediction"]),
-            "the tip model fails on rides: ",
+            "the tip model fails in a trial prediction: ",
         ),
     ],
 )
-def test_a_graph_that_fails_on_rides_is_refused(node: onnx.NodeProto, complaint: str) -> None:
-    with pytest.raises(ModelBundleError, match=complaint):
+def test_an_onnx_model_that_fails_a_trial_prediction_is_rejected(
+    node: onnx.NodeProto, message: str
+) -> None:
+    with pytest.raises(ModelBundleError, match=message):
         load_graph("tip model", graph(node=node))
 
 
-def test_a_graph_that_cannot_be_loaded_is_named_with_its_file(tmp_path: Any) -> None:
-    write_bundle(tmp_path, {"duration": graph(), "tip": b"no graph"})
+def test_an_onnx_model_that_cannot_be_loaded_fails_with_its_path(tmp_path: Any) -> None:
+    write_bundle(tmp_path, {"duration": graph(), "tip": b"not an ONNX model"})
 
     with pytest.raises(ModelBundleError, match=f"the tip model {tmp_path}/tip/model.onnx cannot"):
         load_model({"MODEL_LOCATION": str(tmp_path)}, no_s3)
 
 
-def test_the_environment_chooses_models_version_and_bundle(tmp_path: Any) -> None:
+def test_the_environment_selects_targets_version_and_bundle(tmp_path: Any) -> None:
     write_bundle(tmp_path, {"duration": graph(), "tip": graph()}, version="run-7")
     environment = {"MODEL_LOCATION": str(tmp_path), "MODELS": "tip", "RUN_ID": "mine"}
 
@@ -382,7 +386,7 @@ def test_the_environment_chooses_models_version_and_bundle(tmp_path: Any) -> Non
     assert (model.name, model.version) == ("ride_tip_prediction_model", "mine")
 
 
-def test_without_a_run_id_the_bundles_version_is_reported(tmp_path: Any) -> None:
+def test_without_a_run_id_the_version_is_the_bundles(tmp_path: Any) -> None:
     write_bundle(tmp_path, {"duration": graph(), "tip": graph()}, version="run-7")
     environment = {"MODEL_LOCATION": str(tmp_path), "RUN_ID": ""}
 
@@ -390,17 +394,17 @@ def test_without_a_run_id_the_bundles_version_is_reported(tmp_path: Any) -> None
 
 
 @pytest.mark.parametrize("models", ["fare", "duration,fare", ",", "duration tip"])
-def test_a_model_that_is_not_there_stops_the_start(models: str) -> None:
+def test_an_unknown_target_fails_with_what_is_allowed(models: str) -> None:
     with pytest.raises(SettingsError, match=f"MODELS is '{models}'; allowed: duration, tip, or"):
         ModelSettings.from_environment({"MODELS": models})
 
 
 @pytest.mark.parametrize("models", ["duration,tip", " tip , duration ", ""])
-def test_models_are_taken_in_one_order(models: str) -> None:
+def test_targets_are_always_in_the_same_order(models: str) -> None:
     assert ModelSettings.from_environment({"MODELS": models}).targets == ("duration", "tip")
 
 
-def test_the_shipped_models_answer_every_valid_ride_with_finite_numbers() -> None:
+def test_the_shipped_models_predict_plausible_values_for_every_valid_ride() -> None:
     model = load_model({}, no_s3)
     draw = np.random.default_rng(7)
     zones = draw.integers(1, 266, (2, 2000))

@@ -1,4 +1,4 @@
-"""Nothing that the function loads is ever unpickled: a pickle runs what its author likes."""
+"""The function unpickles nothing: unpickling can run any code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ print(json.dumps({"unpickled": unpickled, "modules": modules, "response": respon
 
 
 def start(bundle: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Start the function in a process of its own and hand it a ride."""
+    """Start the function in a new process and invoke it with a ride."""
     environment = {"PATH": os.environ["PATH"], "TEST_RUN": "True"}
     if bundle is not None:
         environment["MODEL_LOCATION"] = str(bundle)
@@ -47,21 +47,21 @@ def start(bundle: Path | None = None) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, Any]:
+def output() -> dict[str, Any]:
     started = start()
     assert started.returncode == 0, started.stderr
-    answer: dict[str, Any] = json.loads(started.stdout.splitlines()[-1])
-    return answer
+    printed: dict[str, Any] = json.loads(started.stdout.splitlines()[-1])
+    return printed
 
 
-def test_start_and_prediction_unpickle_nothing(told: dict[str, Any]) -> None:
-    assert len(told["response"]["predictions"]) == 1
-    assert told["unpickled"] == []
-    assert not told["modules"].keys() & {"cloudpickle", "dill", "joblib"}
+def test_start_and_prediction_unpickle_nothing(output: dict[str, Any]) -> None:
+    assert len(output["response"]["predictions"]) == 1
+    assert output["unpickled"] == []
+    assert not output["modules"].keys() & {"cloudpickle", "dill", "joblib"}
 
 
-def test_no_module_of_the_function_imports_a_loader_of_pickles(told: dict[str, Any]) -> None:
-    files = [Path(file) for file in told["modules"].values() if file]
+def test_no_module_of_the_function_imports_a_pickle_library(output: dict[str, Any]) -> None:
+    files = [Path(file) for file in output["modules"].values() if file]
     own = [path for path in files if path.parent == ROOT or path.is_relative_to(ROOT / "streaming")]
     assert {"lambda_function.py", "model.py", "model_bundle.py"} <= {path.name for path in own}
     for path in own:
@@ -78,8 +78,8 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-class Harm:
-    """What leaves a file behind wherever it is unpickled."""
+class Harmful:
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, trace: Path) -> None:
         self._trace = trace
@@ -88,12 +88,12 @@ class Harm:
         return (Path.touch, (self._trace,))
 
 
-@pytest.mark.parametrize("place", ["model", "manifest"])
-def test_a_pickle_in_the_bundle_is_refused_and_does_nothing(place: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["model", "manifest"])
+def test_a_pickle_in_the_bundle_is_rejected_and_not_run(file: str, tmp_path: Path) -> None:
     trace = tmp_path / "harm"
-    harmful = pickle.dumps(Harm(trace))
+    harmful = pickle.dumps(Harmful(trace))
     bundle = write_bundle(tmp_path, {"duration": graph(), "tip": harmful})
-    if place == "manifest":
+    if file == "manifest":
         (bundle / "manifest.json").write_bytes(harmful)
 
     started = start(bundle)
@@ -101,5 +101,5 @@ def test_a_pickle_in_the_bundle_is_refused_and_does_nothing(place: str, tmp_path
     assert started.returncode != 0
     assert str(bundle) in started.stderr.splitlines()[-1]
     assert not trace.exists()
-    pickle.loads(harmful)  # noqa: S301  this test's own
+    pickle.loads(harmful)  # noqa: S301  the test's own
     assert trace.exists()

@@ -1,4 +1,4 @@
-"""What the function writes at INFO: never a payload, a credential or a token."""
+"""What the function logs at INFO: no data of records, no credentials and no token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
-SECRET = "Xq7payloadXq7"  # noqa: S105  a mark to look for
+SECRET = "Xq7payloadXq7"  # noqa: S105  a marker to search for
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "Xq7keyXq7",
     "AWS_SECRET_ACCESS_KEY": "Xq7secretXq7",
@@ -37,15 +37,15 @@ print(json.dumps(response))
 """
 
 
-class Gossip(BaseHTTPRequestHandler):
-    """Refuses every call as AWS does a wrong signature: with the whole request in its message."""
+class EchoingHandler(BaseHTTPRequestHandler):
+    """Rejects every call as AWS rejects a wrong signature: with the request in the message."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self._refuse(json.dumps({"__type": self.code, "message": f"{self.text}{body}"}))
+        self._reject(json.dumps({"__type": self.code, "message": f"{self.text}{body}"}))
 
     def do_PUT(self) -> None:
-        self._refuse(f"<Error><Code>{self.code}</Code><Message>{self.text}</Message></Error>")
+        self._reject(f"<Error><Code>{self.code}</Code><Message>{self.text}</Message></Error>")
 
     code = "InvalidSignatureException"
 
@@ -53,32 +53,32 @@ class Gossip(BaseHTTPRequestHandler):
     def text(self) -> str:
         return f"The signature does not match.\n\nThe request was\n'{self.path}\n{self.headers}'"
 
-    def _refuse(self, message: str) -> None:
+    def _reject(self, message: str) -> None:
         self.send_response(400)
         self.send_header("Content-Length", str(len(message.encode())))
         self.end_headers()
         self.wfile.write(message.encode())
 
     def log_message(self, *_: object) -> None:
-        """Keep the test's own output quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Gossip)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), EchoingHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
 
 
-def secretive() -> dict[str, Any]:
-    """Build a batch of good rides and of every kind of poison, a secret in each."""
+def secret_batch() -> dict[str, Any]:
+    """Build a batch of valid rides and every kind of poison, with a secret in each."""
     secret = SECRET.encode()
     not_base64 = record(b"", 90)
     not_base64["kinesis"]["data"] = f"{SECRET}!"
-    misshapen = record(b"", 91)
-    misshapen["kinesis"]["data"] = {"secret": SECRET}
+    malformed = record(b"", 91)
+    malformed["kinesis"]["data"] = {"secret": SECRET}
     batch = event(
         ride(SECRET),
         ride(PULocationID=SECRET),
@@ -93,7 +93,7 @@ def secretive() -> dict[str, Any]:
         aggregate(secret),
         aggregate(secret)[:-1],
     )
-    batch["Records"] += [not_base64, misshapen]
+    batch["Records"] += [not_base64, malformed]
     return batch
 
 
@@ -101,7 +101,7 @@ def secretive() -> dict[str, Any]:
 def output(endpoint: str) -> list[dict[str, Any] | str]:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        input=json.dumps(secretive()),
+        input=json.dumps(secret_batch()),
         cwd=ROOT,
         env={
             "PATH": os.environ["PATH"],
@@ -121,34 +121,34 @@ def output(endpoint: str) -> list[dict[str, Any] | str]:
     return [json.loads(line) if line.startswith("{") else line for line in lines]
 
 
-def test_no_line_holds_a_payload_a_credential_or_a_token(output: list[Any]) -> None:
-    whole = json.dumps(output, ensure_ascii=False)
+def test_no_line_contains_data_a_credential_or_a_token(output: list[Any]) -> None:
+    logs = json.dumps(output, ensure_ascii=False)
 
     assert len(output) > 10
-    for mark in (SECRET, *CREDENTIALS.values(), "Xq7"):
-        for shift in range(3):  # base64 looks different at each offset; the middle is common
-            packed = base64.b64encode(b" " * shift + mark.encode()).decode()[4:-4]
-            assert mark not in whole
-            assert not packed or packed not in whole
-        assert mark.encode().hex() not in whole
+    for marker in (SECRET, *CREDENTIALS.values(), "Xq7"):
+        for offset in range(3):  # base64 differs by offset; only the middle is the same
+            encoded = base64.b64encode(b" " * offset + marker.encode()).decode()[4:-4]
+            assert marker not in logs
+            assert not encoded or encoded not in logs
+        assert marker.encode().hex() not in logs
 
 
 def logged(output: list[Any], level: str) -> list[dict[str, Any]]:
     return [line for line in output if isinstance(line, dict) and line.get("level") == level]
 
 
-def test_poison_is_logged_with_its_id_and_the_reason(output: list[Any]) -> None:
-    told = {
+def test_poison_is_logged_with_its_event_id_and_the_reason(output: list[Any]) -> None:
+    logged_poison = {
         (line["event_id"], line["error_type"], line["reason"])
         for line in logged(output, "WARNING")
         if line["message"] == "poison"
     }
 
-    assert (f"{SHARD}:4", "InvalidEvent", "event is not a JSON object in UTF-8") in told
-    assert (f"{SHARD}:8", "CorruptRecord", "damaged gzip") in told
+    assert (f"{SHARD}:4", "InvalidEvent", "event is not a JSON object in UTF-8") in logged_poison
+    assert (f"{SHARD}:8", "CorruptRecord", "damaged gzip") in logged_poison
 
 
-def test_the_reason_of_a_failure_is_logged_without_the_request(output: list[Any]) -> None:
+def test_the_reason_for_a_failure_is_logged_without_the_request(output: list[Any]) -> None:
     errors = [line["message"] for line in logged(output, "ERROR")]
 
     assert len(errors) == 2

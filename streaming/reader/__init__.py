@@ -1,1 +1,1 @@
-"""Reading a stream downstream: shard by shard, in order, each event once, with checkpoints."""
+"""Reading a stream downstream: every shard, in order, deduplicated, with checkpoints."""

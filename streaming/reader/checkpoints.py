@@ -1,8 +1,8 @@
-"""Where reading a stream begins, how far it has come, and which shards may be read next.
+"""Starting positions, checkpoints, and which shards to read next.
 
-A split or a merge closes parent shards and opens children. The records of one partition key then
-continue in a child, so a child is read only when its parents are finished: both of them, after a
-merge. That alone keeps each key's order across a reshard.
+A split or merge closes the parent shards and opens child shards, where the records of a partition
+key continue. A child shard is therefore read only after the shard end of its parent shards (after a
+merge, of both). This keeps the order of each partition key across a reshard.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,15 +15,15 @@ IteratorType = Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP", "AFTER_SEQUENCE
 
 @dataclass(frozen=True, slots=True)
 class StartingPosition:
-    """Where in a shard reading begins.
+    """Where to start reading a shard.
 
-    `str` and `parse` are each other's inverse, so that a position can be kept as text: the
-    iterator type's name, a timestamp in ISO 8601, or a sequence number.
+    A position can be stored as text: `str` writes it, `parse` reads it. The text is TRIM_HORIZON,
+    LATEST, a timestamp in ISO 8601, or a sequence number.
 
     Attributes:
-        iterator_type: AWS's ShardIteratorType.
-        timestamp: In UTC; for AT_TIMESTAMP.
-        sequence_number: For AFTER_SEQUENCE_NUMBER.
+        iterator_type: The ShardIteratorType of GetShardIterator.
+        timestamp: In UTC; only for AT_TIMESTAMP.
+        sequence_number: Only for AFTER_SEQUENCE_NUMBER.
     """
 
     iterator_type: IteratorType
@@ -32,25 +32,25 @@ class StartingPosition:
 
     @staticmethod
     def at(timestamp: datetime) -> "StartingPosition":
-        """Begin at the first record that arrived at or after a time (naive: taken as UTC)."""
+        """Start at the first record that arrived at or after a timestamp (UTC if naive)."""
         aware = timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)
         return StartingPosition("AT_TIMESTAMP", timestamp=aware.astimezone(UTC))
 
     @staticmethod
     def after(sequence_number: str) -> "StartingPosition":
-        """Begin right behind a record."""
+        """Start after a record."""
         return StartingPosition("AFTER_SEQUENCE_NUMBER", sequence_number=sequence_number)
 
     @staticmethod
     def parse(text: str) -> "StartingPosition":
-        """Read a position from its text.
+        """Parse a position.
 
         Raises:
-            ValueError: It is none of the allowed texts.
+            ValueError: The text is not a position.
         """
-        named = {str(position): position for position in (TRIM_HORIZON, LATEST)}
-        if text in named:
-            return named[text]
+        for position in (TRIM_HORIZON, LATEST):
+            if text == position.iterator_type:
+                return position
         if text.isascii() and text.isdigit():
             return StartingPosition.after(text)
         try:
@@ -62,13 +62,13 @@ class StartingPosition:
             ) from None
 
     def __str__(self) -> str:
-        """Give the position's text."""
+        """Return the position as text."""
         if self.timestamp is not None:
             return self.timestamp.isoformat()
         return self.sequence_number or self.iterator_type
 
     def arguments(self) -> dict[str, Any]:
-        """Give GetShardIterator's arguments for this position."""
+        """Return the arguments of GetShardIterator for this position."""
         arguments: dict[str, Any] = {"ShardIteratorType": self.iterator_type}
         if self.timestamp is not None:
             arguments["Timestamp"] = self.timestamp
@@ -80,17 +80,17 @@ class StartingPosition:
 TRIM_HORIZON = StartingPosition("TRIM_HORIZON")
 LATEST = StartingPosition("LATEST")
 FINISHED = "FINISHED"
-"""Saved in place of a position: the shard is closed and was read to its end."""
+"""The checkpoint of a shard that was read to its shard end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A shard and where it comes from.
+    """A shard and its parents.
 
     Attributes:
-        shard_id: Its name within the stream.
-        parents: None at a stream's birth, one after a split, two after a merge.
-        closed: It was split or merged and takes no more records.
+        shard_id: The shard's id.
+        parents: Ids of the parent shards: one after a split, two after a merge, otherwise none.
+        closed: The shard was split or merged and accepts no more records.
     """
 
     shard_id: str
@@ -99,19 +99,19 @@ class Shard:
 
 
 class Checkpoints:
-    """How far each shard of a stream has been read, and which shards' turn it is.
+    """The checkpoints of a stream's shards, and which shards to read next.
 
-    Whoever reads calls `update` with a fresh list of the shards and reads those it is given; notes
-    each record by `advance`, and each closed shard's end by `finish`; and lists again after that.
+    A reader calls `update` with the listed shards and starts reading those it returns. It calls
+    `advance` after each record and `finish` at each shard end, and then lists the shards again.
 
     Args:
-        start: Where to begin when nothing was saved. LATEST begins with the open shards; what a
-            later reshard opens is read from its beginning.
-        saved: What an earlier `save` gave; empty means nothing.
-        now: The time of day.
+        start: The starting position if there are no checkpoints. LATEST starts with the open
+            shards; child shards of a later reshard are read from their beginning.
+        saved: Checkpoints that `save` returned earlier; None or empty if there are none.
+        now: The current time.
 
     Raises:
-        ValueError: `start` is a sequence number, or `saved` holds what `save` never gives.
+        ValueError: `start` is a sequence number, or `saved` holds an invalid checkpoint.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Checkpoints:
     ) -> None:
         if start.sequence_number is not None:
             raise ValueError(
-                f"start is the sequence number {start}, which says nothing of other shards; "
+                f"start is the sequence number {start}, which is valid in one shard only; "
                 "allowed: TRIM_HORIZON, LATEST, a timestamp"
             )
         for text in (saved or {}).values():
@@ -132,64 +132,65 @@ class Checkpoints:
         self._start = start
         self._now = now
         self._resumed = bool(saved)
-        self._begun: set[str] = set()
-        self._positions = dict(saved or {})
+        self._reading: set[str] = set()  # shards that `update` returned and that are not finished
+        self._checkpoints = dict(saved or {})
 
     def update(self, shards: Iterable[Shard]) -> dict[str, StartingPosition]:
-        """Take a new list of the stream's shards, and give out those whose turn has come.
+        """Update the list of shards; return those to start reading now.
 
-        A parent that is not listed any more has expired, and counts as finished.
+        A parent shard that is no longer listed has expired and counts as finished.
 
         Returns:
-            Shard ids, each given out once, and where to begin with each.
+            The starting position by shard id. Each shard is returned once.
         """
         listed = {shard.shard_id: shard for shard in shards}
         first = not self._resumed
         self._resumed = True
-        # One that is being read stays even if it is not listed: a listing may lag behind.
-        self._begun = {shard_id for shard_id in self._begun if not self._is_finished(shard_id)}
-        self._positions = {
-            shard_id: text
-            for shard_id, text in self._positions.items()
-            if shard_id in listed or shard_id in self._begun
+        # A shard that is being read is kept even if it is not listed: ListShards may lag behind.
+        self._reading = {shard_id for shard_id in self._reading if not self._is_finished(shard_id)}
+        self._checkpoints = {
+            shard_id: checkpoint
+            for shard_id, checkpoint in self._checkpoints.items()
+            if shard_id in listed or shard_id in self._reading
         }
         for shard_id, shard in listed.items():
-            self._positions.setdefault(shard_id, self._default(shard, first=first))
-        turns = [
+            self._checkpoints.setdefault(shard_id, self._initial(shard, first=first))
+        ready = [
             shard_id
             for shard_id, shard in listed.items()
-            if shard_id not in self._begun
+            if shard_id not in self._reading
             and not self._is_finished(shard_id)
             and all(self._is_finished(parent) for parent in shard.parents)
         ]
-        self._begun.update(turns)
+        self._reading.update(ready)
         if first and self._start == LATEST:
-            return dict.fromkeys(turns, LATEST)
-        return {shard_id: StartingPosition.parse(self._positions[shard_id]) for shard_id in turns}
+            return dict.fromkeys(ready, LATEST)
+        return {shard_id: StartingPosition.parse(self._checkpoints[shard_id]) for shard_id in ready}
 
     def advance(self, shard_id: str, sequence_number: str) -> None:
-        """Note that a shard has been read up to and with a record."""
-        self._positions[shard_id] = sequence_number
+        """Checkpoint a shard after a record."""
+        self._checkpoints[shard_id] = sequence_number
 
     def finish(self, shard_id: str) -> None:
-        """Note that a closed shard has been read to its end."""
-        self._positions[shard_id] = FINISHED
+        """Checkpoint a closed shard at its shard end."""
+        self._checkpoints[shard_id] = FINISHED
 
     def save(self) -> dict[str, str]:
-        """Give every listed shard's position, to go on from later; JSON can hold it.
+        """Return the checkpoints, to resume from later; they can be encoded as JSON.
 
         Returns:
-            By shard id: FINISHED, or the text of a `StartingPosition`.
+            FINISHED or a `StartingPosition` as text, by shard id.
         """
-        return dict(self._positions)
+        return dict(self._checkpoints)
 
     def _is_finished(self, shard_id: str) -> bool:
-        return self._positions.get(shard_id, FINISHED) == FINISHED
+        return self._checkpoints.get(shard_id, FINISHED) == FINISHED
 
-    def _default(self, shard: Shard, *, first: bool) -> str:
+    def _initial(self, shard: Shard, *, first: bool) -> str:
+        """Return the checkpoint of a shard that has none, `first` if this is the first update."""
         if self._start != LATEST:
             return str(self._start)
         if not first:
             return str(TRIM_HORIZON)
-        # Saved as a time: LATEST would be a later moment when reading is taken up again.
+        # A timestamp: on resuming, LATEST would mean a later time and skip records.
         return FINISHED if shard.closed else str(StartingPosition.at(self._now()))

@@ -1,7 +1,7 @@
-"""Reading one shard of a stream, from a starting position to its end.
+"""Reading one shard, from a starting position to its shard end.
 
-A shard is read through an iterator, which names a position and lives for five minutes. GetRecords
-trades it for records and the next iterator, and gives no next one at the end of a closed shard.
+A shard is read with a shard iterator, which expires after five minutes. GetRecords returns records
+and the next iterator, or no iterator at the shard end of a closed shard.
 """
 
 import logging
@@ -20,20 +20,20 @@ from streaming.retries import backoff, is_transient
 
 logger = logging.getLogger(__name__)
 
-# GetRecords: at most five calls a second on a shard, 10,000 records or 10 MiB a call
+# GetRecords: at most five calls per second and shard, 10,000 records or 10 MiB per call
 # (Kinesis Data Streams API reference, GetRecords).
 READ_INTERVAL_SECONDS = 0.2
 READ_LIMIT = 10_000
 
 CLOCK_SKEW = timedelta(minutes=1)
-"""How far this machine's clock may be ahead of Kinesis's."""
+"""How far this machine's clock may be ahead of Kinesis's clock."""
 
 
 class KinesisReads(Protocol):
-    """The calls of a boto3 Kinesis client that reading needs, with AWS's arguments and answers."""
+    """What reading needs of a boto3 Kinesis client."""
 
     def list_shards(self, *, StreamName: str = ..., NextToken: str = ...) -> Mapping[str, Any]:  # noqa: N803  AWS's names
-        """Answer a page of `Shards` and, if there is another, its `NextToken`."""
+        """Return a page of `Shards`, and a `NextToken` if there are more."""
 
     def get_shard_iterator(
         self,
@@ -44,10 +44,10 @@ class KinesisReads(Protocol):
         Timestamp: datetime = ...,  # noqa: N803  AWS's name
         StartingSequenceNumber: str = ...,  # noqa: N803  AWS's name
     ) -> Mapping[str, Any]:
-        """Answer a `ShardIterator`."""
+        """Return a `ShardIterator`."""
 
     def get_records(self, *, ShardIterator: str, Limit: int) -> Mapping[str, Any]:  # noqa: N803  AWS's names
-        """Answer `Records`, `NextShardIterator`, `MillisBehindLatest` and `ChildShards`."""
+        """Return `Records`, `NextShardIterator`, `MillisBehindLatest` and `ChildShards`."""
 
 
 class StreamRecord(msgspec.Struct, frozen=True, gc=False):
@@ -56,9 +56,9 @@ class StreamRecord(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         shard_id: The shard it was read from.
         sequence_number: A decimal number of up to 128 digits; orders the records of one shard.
-        partition_key: What its producer chose; records of one key are in order.
-        data: The payload as it was put.
-        arrived_at: Approximate arrival on the stream, UTC, to the millisecond.
+        partition_key: The producer's.
+        data: The data as it was put.
+        arrived_at: Approximate arrival on the stream, in UTC, with milliseconds.
     """
 
     shard_id: str
@@ -69,12 +69,12 @@ class StreamRecord(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def event_id(self) -> str:
-        """Lambda's `eventID` for this record: `shardId:sequenceNumber`."""
+        """The `eventID` that Lambda gives this record: `shardId:sequenceNumber`."""
         return f"{self.shard_id}:{self.sequence_number}"
 
 
 def list_shards(client: KinesisReads, stream_name: str) -> list[Shard]:
-    """List every shard that the stream still keeps, closed ones included.
+    """Return all shards of a stream, including closed ones that have not expired.
 
     Raises:
         StreamUnavailable: Throttled or unreachable.
@@ -94,34 +94,35 @@ def list_shards(client: KinesisReads, stream_name: str) -> list[Shard]:
             for page in _pages(client, stream_name)
             for shard in page["Shards"]
         ]
-    except Exception as error:  # botocore's parser raises anything on what is no answer
+    except Exception as error:  # botocore's parser may raise anything
         raise _stream_error(stream_name, error) from error
 
 
 class ShardReader:
     """Reads one shard in order, each record once.
 
-    It never reads faster than Kinesis allows, takes a new iterator when the old one has expired,
-    and waits out throttles and network failures, for ever if need be.
+    It respects the rate limit of GetRecords, renews an expired shard iterator, and retries after
+    throttling and network failures, indefinitely.
 
     Args:
         client: A boto3 Kinesis client.
         stream_name: The stream.
         shard_id: The shard.
-        start: Where to begin.
-        clock: Seconds, from any origin, never going back.
-        sleep: Waits for some seconds. A true answer (as `threading.Event.wait` gives when the
-            event is set) means that the wait was cut short: nothing is read then.
-        jitter: Draws evenly from 0 to 1.
-        now: The time of day.
+        start: The starting position.
+        clock: Monotonic seconds.
+        sleep: Waits for a number of seconds. A true return value means that the wait was
+            interrupted (as with `threading.Event.wait`); then nothing is read.
+        jitter: Returns a random number, uniform from 0 to 1.
+        now: The current time.
 
     Attributes:
-        position: Where reading goes on: behind the last record returned, else the start.
-        due: The next read's time on the clock; a read before it waits.
-        finished: The shard is closed and was read to its end.
-        at_tip: The last read found all that the shard held.
-        millis_behind_latest: How far the last answer was from the tip; None before the first.
-        child_shards: At the end of a closed shard, those that continue it, if Kinesis names them.
+        position: Where the next read starts: after the last record returned, or at the starting
+            position.
+        due: When the next read may start, on the clock; an earlier read waits.
+        finished: The shard was read to its shard end.
+        at_tip: The last read reached the tip of the shard.
+        millis_behind_latest: From the last response; None before the first.
+        child_shards: At the shard end, the child shards that Kinesis returned.
     """
 
     def __init__(
@@ -153,25 +154,25 @@ class ShardReader:
         self._failures = 0
 
     def open(self) -> None:
-        """Take the iterator now rather than at the first read, which fixes what LATEST means.
+        """Get the shard iterator now, not at the first read: that fixes the position of LATEST.
 
         Raises:
             StreamError: The shard cannot be read.
         """
         try:
-            self._take_iterator()
-        except Exception as error:  # noqa: BLE001  the same as in `read`
+            self._get_iterator()
+        except Exception as error:  # noqa: BLE001  as in `read`
             self._recover(error)
 
     def read(self, limit: int = READ_LIMIT) -> list[StreamRecord]:
         """Call GetRecords once, when it is due.
 
         Args:
-            limit: At most this many records, 1 to 10,000.
+            limit: The maximum number of records, 1 to 10,000.
 
         Returns:
-            The next records in order; none if there are none yet, if the wait was cut short, or
-            if the call failed in a way that passes by itself (the next read is then put off).
+            The next records, in order. Empty if there are none yet, if the wait was interrupted, or
+            if the call failed and may be retried (the next read then waits longer).
 
         Raises:
             StreamError: The shard cannot be read.
@@ -180,16 +181,15 @@ class ShardReader:
         if self.finished or (wait > 0 and self._sleep(wait)):
             return []
         try:
-            iterator = self._iterator or self._take_iterator()
-            return self._accept(
-                self._client.get_records(ShardIterator=iterator, Limit=limit), limit
-            )
-        except Exception as error:  # noqa: BLE001  botocore's parser raises anything on no answer
+            iterator = self._iterator or self._get_iterator()
+            response = self._client.get_records(ShardIterator=iterator, Limit=limit)
+            return self._accept(response, limit)
+        except Exception as error:  # noqa: BLE001  botocore's parser may raise anything
             self._recover(error)
             return []
 
-    def _accept(self, answer: Mapping[str, Any], limit: int) -> list[StreamRecord]:
-        # Everything is read before anything is kept: what is no answer must not move the iterator.
+    def _accept(self, response: Mapping[str, Any], limit: int) -> list[StreamRecord]:
+        # Parse everything before changing any state: a malformed response must not lose records.
         records = [
             StreamRecord(
                 self.shard_id,
@@ -198,51 +198,51 @@ class ShardReader:
                 record["Data"],
                 record["ApproximateArrivalTimestamp"].astimezone(UTC),
             )
-            for record in answer["Records"]
+            for record in response["Records"]
         ]
         children = tuple(
             Shard(child["ShardId"], parents=tuple(child["ParentShards"]))
-            for child in answer.get("ChildShards") or ()
+            for child in response.get("ChildShards") or ()
         )
         self._failures = 0
         self.due = self._clock() + READ_INTERVAL_SECONDS
-        self._iterator = answer.get("NextShardIterator")
+        self._iterator = response.get("NextShardIterator")
         self.finished = not self._iterator
-        self.millis_behind_latest = answer.get("MillisBehindLatest")
+        self.millis_behind_latest = response.get("MillisBehindLatest")
         self.child_shards = children
-        # A full answer may end within the millisecond of the newest record, and yet before it.
+        # A full response may end just before newer records of the same millisecond.
         self.at_tip = not self.millis_behind_latest and len(records) < limit
         if records:
             self.position = StartingPosition.after(records[-1].sequence_number)
         return records
 
-    def _take_iterator(self) -> str:
+    def _get_iterator(self) -> str:
         start = self.position
         if start == LATEST:
-            # Taken again later, LATEST would skip what has arrived in between.
+            # A renewed iterator must not skip what arrives from now on.
             self.position = StartingPosition.at(self._now())
-        answer = self._client.get_shard_iterator(
+        response = self._client.get_shard_iterator(
             StreamName=self._stream_name, ShardId=self.shard_id, **start.arguments()
         )
-        self._iterator = str(answer["ShardIterator"])
+        self._iterator = str(response["ShardIterator"])
         return self._iterator
 
     def _recover(self, error: Exception) -> None:
-        """Prepare the next read, or raise what no further read can mend."""
+        """Schedule a retry, or raise an error that a retry cannot fix."""
         self.at_tip = False
         if _code(error) == "ExpiredIteratorException":
             self._iterator = None
             self.due = self._clock() + READ_INTERVAL_SECONDS
             return
         stream_error = _stream_error(self._stream_name, error)
-        if not isinstance(stream_error, StreamUnavailable) and not self._is_early(error):
+        if not isinstance(stream_error, StreamUnavailable) and not self._is_in_the_future(error):
             raise stream_error from error
-        logger.warning("%s: %s; trying again", self.shard_id, stream_error)
+        logger.warning("%s: %s; retrying", self.shard_id, stream_error)
         self.due = self._clock() + READ_INTERVAL_SECONDS + backoff(self._failures, self._jitter)
         self._failures += 1
 
-    def _is_early(self, error: Exception) -> bool:
-        """Tell whether Kinesis refused a time that has not come yet by its own clock."""
+    def _is_in_the_future(self, error: Exception) -> bool:
+        """Return whether Kinesis rejected a timestamp that is in the future by its clock."""
         time = self.position.timestamp
         return (
             _code(error) == "InvalidArgumentException"
@@ -255,7 +255,7 @@ def _pages(client: KinesisReads, stream_name: str) -> Iterator[Mapping[str, Any]
     page = client.list_shards(StreamName=stream_name)
     yield page
     while token := page.get("NextToken"):
-        # ListShards refuses a stream's name beside a token.
+        # ListShards rejects a stream name together with a token.
         page = client.list_shards(NextToken=token)
         yield page
 

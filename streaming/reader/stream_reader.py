@@ -1,11 +1,11 @@
-"""Reading a whole stream: every shard, each partition key's records in order, each event once.
+"""Reading a whole stream: every shard, in order by partition key, without duplicates.
 
     for record in StreamReader(kinesis_client(), "ride_predictions"):
         print(record.data)
 
-Kinesis delivers at least once, and whoever writes to a stream may write an event again after a
-failure. A payload that is a JSON object with a text under `event_id` is given once for each `model`
-that it names (two functions may answer one event), as long as its repetition comes within a window.
+Kinesis delivers at least once, and a producer that retries may put a record twice. Records whose
+data is a JSON object with a string `event_id` are deduplicated by `event_id` and `model` (two
+functions may predict one event with different models), within a window of recent events.
 """
 
 import logging
@@ -35,39 +35,39 @@ DUPLICATE_WINDOW = 100_000
 LIST_INTERVAL_SECONDS = 1.0
 
 Identity = tuple[str | None, str | None]
-"""An event's id and its model."""
+"""Event id and model."""
 
 
 class StreamReader:
-    """A stream as an iterable of records, read in the caller's thread, one shard after another.
+    """A stream as an iterable of records, read in the caller's thread.
 
-    Iterating again goes on where the last iteration was left. Memory holds one answer of
-    GetRecords (10 MiB at most) and the window of event ids.
+    Iterating again continues where the last iteration ended. Memory holds one response to
+    GetRecords (at most 10 MiB) and the window of event ids.
 
     Args:
         client: A boto3 Kinesis client.
         stream_name: The stream.
-        start: Where to begin: TRIM_HORIZON, LATEST or a timestamp.
-        saved: An earlier `position`, to go on from; it outranks `start`. The event ids seen before
-            are not in it.
-        follow: Wait for more at the tip. If false, an iteration ends when every shard was read to
-            its tip.
-        stopped: Ends the iteration when set, by `stop` or by anybody.
-        limit: Records in one GetRecords, 1 to 10,000.
-        duplicate_window: How many event ids are remembered.
-        clock: Seconds, from any origin, never going back.
-        sleep: Waits for some seconds; default `stopped.wait`.
-        jitter: Draws evenly from 0 to 1.
-        now: The time of day.
+        start: The starting position: TRIM_HORIZON, LATEST or a timestamp.
+        saved: An earlier `position` to resume from; it takes precedence over `start`. It does not
+            include the window of event ids.
+        follow: Wait for new records at the tip. If false, an iteration ends when every shard was
+            read to its tip.
+        stopped: Ends the iteration when it is set; `stop` sets it.
+        limit: Maximum records per GetRecords, 1 to 10,000.
+        duplicate_window: How many events are remembered for deduplication.
+        clock: Monotonic seconds.
+        sleep: Waits for a number of seconds; by default `stopped.wait`.
+        jitter: Returns a random number, uniform from 0 to 1.
+        now: The current time.
 
     Attributes:
-        duplicates: How many records were dropped because their event had been given before.
+        duplicates: How many duplicates were dropped.
 
     Raises:
         ValueError: `start` is a sequence number, or `saved` is not a `position`.
     """
 
-    def __init__(  # noqa: PLR0913  all but two have defaults, four of them are time and chance
+    def __init__(  # noqa: PLR0913  all but two have defaults, four are for time and randomness
         self,
         client: KinesisReads,
         stream_name: str,
@@ -103,20 +103,20 @@ class StreamReader:
 
     @property
     def position(self) -> dict[str, str]:
-        """Where each shard stands behind the last record given; to be saved, as JSON if you like.
+        """The checkpoint of each shard after the last record returned; can be encoded as JSON.
 
-        Empty before the stream was opened.
+        Empty before the stream is opened.
         """
         return self._checkpoints.save()
 
     def stop(self) -> None:
-        """End the iteration: from another thread, or from within the loop."""
+        """End the iteration, from inside the loop or from another thread."""
         self._stopped.set()
 
     def open(self) -> None:
-        """List the shards and begin with them now, which fixes what LATEST means.
+        """List the shards and get their iterators now: that fixes the position of LATEST.
 
-        The first iteration does it if nobody did before.
+        Optional; otherwise the first iteration does it.
 
         Raises:
             StreamUnavailable: Throttled or unreachable.
@@ -125,19 +125,19 @@ class StreamReader:
         shards = [*self._children, *list_shards(self._client, self._stream_name)]
         self._listed = self._opened = True
         self._children.clear()
-        begun = [
+        readers = [
             self._shard_reader(shard_id, start)
             for shard_id, start in self._checkpoints.update(shards).items()
         ]
-        self._readers |= {reader.shard_id: reader for reader in begun}
-        for reader in begun:
+        self._readers |= {reader.shard_id: reader for reader in readers}
+        for reader in readers:
             reader.open()
 
     def __iter__(self) -> Iterator[StreamRecord]:
-        """Give the records; throttles and network failures are waited out.
+        """Yield the records; after throttling and network failures, retry.
 
         Raises:
-            StreamUnavailable: The first listing of the shards was throttled or out of reach.
+            StreamUnavailable: The first ListShards was throttled or failed to reach Kinesis.
             StreamError: The stream or one of its shards cannot be read.
         """
         if not self._opened:
@@ -150,7 +150,7 @@ class StreamReader:
                 if self._is_new(record):
                     yield record
                 continue
-            self._retire()
+            self._remove_finished()
             if not self._listed:
                 self._list_again()
             if reader := self._next_due(at_tip):
@@ -163,8 +163,8 @@ class StreamReader:
             elif self._listed:
                 return
 
-    def _next_due(self, without: set[str]) -> ShardReader | None:
-        readers = (r for r in self._readers.values() if r.shard_id not in without)
+    def _next_due(self, excluded: set[str]) -> ShardReader | None:
+        readers = (r for r in self._readers.values() if r.shard_id not in excluded)
         return min(readers, key=lambda reader: reader.due, default=None)
 
     def _is_new(self, record: StreamRecord) -> bool:
@@ -174,8 +174,8 @@ class StreamReader:
         self.duplicates += 1
         return False
 
-    def _retire(self) -> None:
-        """Let go of shards whose last record was given; their children's turn may have come."""
+    def _remove_finished(self) -> None:
+        """Remove readers that reached the shard end; child shards may now be read."""
         for reader in [reader for reader in self._readers.values() if reader.finished]:
             del self._readers[reader.shard_id]
             self._checkpoints.finish(reader.shard_id)
@@ -186,7 +186,7 @@ class StreamReader:
         try:
             self.open()
         except StreamUnavailable as error:
-            logger.warning("%s; trying again", error)
+            logger.warning("%s; retrying", error)
             self._sleep(backoff(self._failures, self._jitter))
             self._failures += 1
         else:
@@ -206,14 +206,14 @@ class StreamReader:
 
 
 class _RecentIds:
-    """The last so many events."""
+    """The most recent events."""
 
     def __init__(self, window: int) -> None:
         self._window = window
         self._ids: OrderedDict[Identity, None] = OrderedDict()
 
     def add(self, identity: Identity) -> bool:
-        """Remember an event; tell whether it is new."""
+        """Add an event; return whether it is new."""
         if identity in self._ids:
             return False
         self._ids[identity] = None
@@ -234,5 +234,5 @@ def _identity(data: bytes) -> Identity | None:
     try:
         found = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None  # a stream may carry anything; what names no event is given as it is
+        return None  # a stream may carry any data; without an event id it is not deduplicated
     return None if found.event_id is None else (found.event_id, found.model)

@@ -11,7 +11,7 @@ LOCAL = "http://127.0.0.1:4566"
 
 @pytest.fixture(autouse=True)
 def _nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # botocore reads the environment by itself: there is no other way to hand it one.
+    # botocore reads the environment itself; it cannot be passed in.
     for name in (
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
@@ -29,11 +29,11 @@ def _nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 
 def access_key(client: Any) -> str | None:
-    credentials = client._request_signer._credentials  # where botocore keeps them
+    credentials = client._request_signer._credentials  # botocore has no public access
     return credentials.access_key if credentials else None
 
 
-def test_an_endpoint_that_stands_in_needs_neither_credentials_nor_region() -> None:
+def test_an_emulator_needs_neither_credentials_nor_region() -> None:
     client = kinesis_client(LOCAL)
     assert client.meta.endpoint_url == LOCAL
     assert client.meta.region_name == "us-east-1"
@@ -43,7 +43,7 @@ def test_an_endpoint_that_stands_in_needs_neither_credentials_nor_region() -> No
 @pytest.mark.parametrize(
     "variable", ["KINESIS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL"]
 )
-def test_the_environment_may_name_the_endpoint(
+def test_the_environment_can_set_the_endpoint(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, LOCAL)
@@ -52,12 +52,12 @@ def test_the_environment_may_name_the_endpoint(
     assert access_key(client) == "local"
 
 
-def test_an_argument_outranks_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_argument_takes_precedence_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KINESIS_ENDPOINT_URL", "http://127.0.0.1:1")
     assert kinesis_client(LOCAL).meta.endpoint_url == LOCAL
 
 
-def test_credentials_and_region_that_are_configured_are_used(
+def test_configured_credentials_and_region_are_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
@@ -68,8 +68,8 @@ def test_credentials_and_region_that_are_configured_are_used(
     assert client.meta.region_name == "eu-central-1"
 
 
-def test_aws_itself_is_never_asked_with_stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # this test asks nobody
+def test_dummy_credentials_are_never_sent_to_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # no network in tests
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     private = "https://vpce-1.kinesis.us-east-1.vpce.amazonaws.com"
     for endpoint in (None, private):
@@ -77,7 +77,7 @@ def test_aws_itself_is_never_asked_with_stand_ins(monkeypatch: pytest.MonkeyPatc
             kinesis_client(endpoint)
 
 
-def test_an_endpoint_that_is_to_be_ignored_lets_nobody_ask_aws_with_stand_ins(
+def test_dummy_credentials_are_not_sent_to_aws_if_the_configured_endpoint_is_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -88,7 +88,7 @@ def test_an_endpoint_that_is_to_be_ignored_lets_nobody_ask_aws_with_stand_ins(
         kinesis_client()
 
 
-def test_an_isolated_client_takes_nothing_from_this_machines_configuration(
+def test_an_isolated_client_ignores_the_configuration_of_the_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in {
@@ -109,11 +109,11 @@ def test_an_isolated_client_takes_nothing_from_this_machines_configuration(
     ("variable", "value", "message"),
     [
         ("AWS_REGION", "us east", "AWS_REGION is 'us east'; allowed: a region, such as us-east-1"),
-        ("AWS_PROFILE", "gone", "AWS_PROFILE is 'gone'; allowed: a profile of ~/.aws/config"),
+        ("AWS_PROFILE", "gone", "AWS_PROFILE is 'gone'; allowed: a profile in ~/.aws/config"),
         ("AWS_ACCESS_KEY_ID", "mine", "AWS_SECRET_ACCESS_KEY is None; allowed: the other half"),
     ],
 )
-def test_a_configuration_that_the_sdk_refuses_says_what_is_allowed(
+def test_a_configuration_that_botocore_rejects_fails_with_what_is_allowed(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -121,13 +121,13 @@ def test_a_configuration_that_the_sdk_refuses_says_what_is_allowed(
         kinesis_client(LOCAL)
 
 
-def test_a_configuration_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+def test_an_unreadable_configuration_file_fails_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "AWS_CONFIG_FILE").write_text("[default")
     with pytest.raises(SettingsError, match=r"AWS_PROFILE is None; .*Unable to parse config file"):
         kinesis_client(LOCAL)
 
 
-def test_aws_without_a_region_says_what_to_set() -> None:
+def test_aws_without_a_region_fails_with_the_variable_to_set() -> None:
     with pytest.raises(SettingsError, match="AWS_REGION is None; allowed: a region"):
         kinesis_client()
 
@@ -144,12 +144,12 @@ def test_aws_without_a_region_says_what_to_set() -> None:
         "http://localhost:99999",
     ],
 )
-def test_an_endpoint_that_is_no_url_says_what_is_allowed(endpoint: str) -> None:
+def test_an_endpoint_that_is_not_a_url_fails_with_what_is_allowed(endpoint: str) -> None:
     with pytest.raises(SettingsError, match=r"endpoint URL is .*; allowed: http"):
         kinesis_client(endpoint)
 
 
-def test_a_client_gives_up_on_a_dead_connection_within_seconds_unless_told_otherwise() -> None:
+def test_a_client_has_short_timeouts_by_default() -> None:
     config = aws_client("kinesis", LOCAL).meta.config
     assert (config.connect_timeout, config.read_timeout) == (5, 20)
     config = aws_client("s3", LOCAL, read_timeout=1, retries={"total_max_attempts": 1}).meta.config

@@ -31,7 +31,7 @@ def test_an_object_is_named_by_stream_and_day_of_arrival(tmp_path: Path) -> None
     assert path.relative_to(tmp_path).parent.as_posix() == "ride_events/2025/03/01"
 
 
-def test_an_object_holds_a_line_per_record() -> None:
+def test_an_object_has_one_line_per_record() -> None:
     lines = encode_lines([dead_letter(sequence_number=n) for n in (1, 2, 3)]).splitlines()
 
     assert [b'"sequence_number":"%d"' % n in line for n, line in enumerate(lines, 1)] == [True] * 3
@@ -44,13 +44,15 @@ def test_a_retry_overwrites_the_object_instead_of_duplicating_it(tmp_path: Path)
     assert len(list(tmp_path.rglob("*.*"))) == 1
 
 
-def test_other_records_have_another_name() -> None:
+def test_different_records_have_different_names() -> None:
     assert object_name([dead_letter(sequence_number=1)]) != object_name(
         [dead_letter(sequence_number=2)]
     )
 
 
-def test_records_of_one_id_but_other_data_do_not_overwrite_each_other(tmp_path: Path) -> None:
+def test_records_with_one_event_id_but_different_data_do_not_overwrite_each_other(
+    tmp_path: Path,
+) -> None:
     for data in (b"bad one", b"bad two"):
         write(tmp_path, dead_letter(data))
 

@@ -8,7 +8,7 @@ from streaming import errors
 from streaming.errors import InvalidEvent, Poison, StreamingError, excerpt
 
 
-def test_the_tree_at_the_top_of_the_module_is_the_tree_of_the_classes() -> None:
+def test_the_tree_in_the_modules_docstring_matches_the_classes() -> None:
     def drawn(cls: type, indent: str = "") -> list[str]:
         children = [c for c in vars(errors).values() if getattr(c, "__bases__", None) == (cls,)]
         lines = []
@@ -24,28 +24,28 @@ def test_the_tree_at_the_top_of_the_module_is_the_tree_of_the_classes() -> None:
     assert tree == drawn(StreamingError)
 
 
-def test_an_invalid_event_says_where_what_and_why_but_its_reason_shows_no_value() -> None:
+def test_an_invalid_event_shows_field_and_value_but_its_reason_has_no_value() -> None:
     error = InvalidEvent("ride.PULocationID", 999, "an integer from 1 to 265")
 
     assert str(error) == "ride.PULocationID is 999; allowed: an integer from 1 to 265"
     assert error.reason == "ride.PULocationID is not an integer from 1 to 265"
 
 
-def test_a_bare_error_has_let_go_of_all_that_it_went_through() -> None:
+def test_a_bare_error_has_no_traceback_cause_or_context() -> None:
     with pytest.raises(Poison) as raised:
         int_or_poison("x")
 
     error = raised.value.bare()
 
     assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
-    assert str(error) == "no integer"
+    assert str(error) == "not an integer"
 
 
 def int_or_poison(text: str) -> int:
     try:
         return int(text)
     except ValueError as error:
-        raise Poison("no integer") from error
+        raise Poison("not an integer") from error
 
 
 DEEP: list[Any] = []
@@ -59,10 +59,10 @@ def test_a_long_value_is_cut_at_80_characters(value: object) -> None:
     assert "…" in excerpt(value) or "..." in excerpt(value)
 
 
-def test_a_value_that_python_cannot_write_is_shown_all_the_same() -> None:
+def test_a_value_without_a_repr_is_still_shown() -> None:
     assert len(excerpt(DEEP)) < 81
     assert excerpt(10**9999) == "a very large int"
 
 
-def test_a_short_value_is_shown_whole() -> None:
+def test_a_short_value_is_shown_in_full() -> None:
     assert excerpt("x" * 78) == repr("x" * 78)

@@ -1,4 +1,4 @@
-"""What goes over the wire, and what comes back, for a client made by `kinesis_client`."""
+"""Requests and responses of `put_records`, compared with those of a plain botocore client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RESULT = {"SequenceNumber": "1", "ShardId": "shardId-000000000000"}
-ANSWER = {"EncryptionType": "NONE", "FailedRecordCount": 0, "Records": [RESULT, RESULT]}
+RESPONSE = {"EncryptionType": "NONE", "FailedRecordCount": 0, "Records": [RESULT, RESULT]}
 ENTRIES = [
     {"Data": b"\x00\xff one", "PartitionKey": "a"},
     {"Data": "zwei ü".encode(), "PartitionKey": "ü"},
@@ -27,32 +27,33 @@ ENTRIES = [
 
 
 class Endpoint:
-    """Answers every request alike, and keeps what it was asked."""
+    """Sends one response to every request, and keeps the requests."""
 
-    def __init__(self, url: str, answer: tuple[int, bytes]) -> None:
+    def __init__(self, url: str, status: int, response: bytes) -> None:
         self.url = url
-        self.answer = answer
+        self.status = status
+        self.response = response
         self.requests: list[tuple[dict[str, str], Any]] = []
 
 
 @contextmanager
-def endpoint(answer: Any = ANSWER, status: int = 200) -> Iterator[Endpoint]:
-    body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+def endpoint(response: Any = RESPONSE, status: int = 200) -> Iterator[Endpoint]:
+    encoded = response if isinstance(response, bytes) else json.dumps(response).encode()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked = self.rfile.read(int(self.headers["Content-Length"]))
-            served.requests.append((dict(self.headers), json.loads(asked)))
-            self.send_response(served.answer[0])
-            self.send_header("Content-Length", str(len(served.answer[1])))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            served.requests.append((dict(self.headers), json.loads(body)))
+            self.send_response(served.status)
+            self.send_header("Content-Length", str(len(served.response)))
             self.end_headers()
-            self.wfile.write(served.answer[1])
+            self.wfile.write(served.response)
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        served = Endpoint(f"http://127.0.0.1:{server.server_port}", (status, body))
+        served = Endpoint(f"http://127.0.0.1:{server.server_port}", status, encoded)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -63,16 +64,16 @@ def endpoint(answer: Any = ANSWER, status: int = 200) -> Iterator[Endpoint]:
 
 
 def our_client(url: str) -> Any:
-    """Build a client that does not retry."""
+    """Create a client that does not retry."""
     return kinesis_client(url, retries={"total_max_attempts": 1, "mode": "standard"})
 
 
 def plain_client(url: str) -> Any:
-    """Build a client as botocore makes it."""
+    """Create a client of plain botocore."""
     return botocore.session.get_session().create_client("kinesis", endpoint_url=url)
 
 
-def test_the_request_is_the_one_that_botocore_would_write() -> None:
+def test_the_request_is_the_same_as_botocores() -> None:
     with endpoint() as served:
         our_client(served.url).put_records(StreamName="s", Records=ENTRIES)
         plain_client(served.url).put_records(StreamName="s", Records=ENTRIES)
@@ -85,7 +86,7 @@ def test_the_request_is_the_one_that_botocore_would_write() -> None:
         assert ours[name] == theirs[name]
 
 
-def test_the_answer_is_the_one_that_botocore_would_give() -> None:
+def test_the_response_is_the_same_as_botocores() -> None:
     with endpoint() as served:
         ours = our_client(served.url).put_records(StreamName="s", Records=ENTRIES)
         theirs = plain_client(served.url).put_records(StreamName="s", Records=ENTRIES)
@@ -94,7 +95,7 @@ def test_the_answer_is_the_one_that_botocore_would_give() -> None:
     assert ours["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
-def test_an_error_is_raised_as_botocore_raises_it() -> None:
+def test_an_error_is_the_same_as_botocores() -> None:
     error = {"__type": "ProvisionedThroughputExceededException", "message": "slow down"}
     with endpoint(error, status=400) as served:
         client = our_client(served.url)
@@ -104,7 +105,7 @@ def test_an_error_is_raised_as_botocore_raises_it() -> None:
     assert raised.value.response["Error"]["Code"] == "ProvisionedThroughputExceededException"
 
 
-def test_text_as_data_is_written_as_botocore_writes_it() -> None:
+def test_data_that_is_text_is_encoded_by_botocore() -> None:
     with endpoint() as served:
         our_client(served.url).put_records(
             StreamName="s", Records=[{"Data": "text", "PartitionKey": "a"}]
@@ -115,12 +116,12 @@ def test_text_as_data_is_written_as_botocore_writes_it() -> None:
 
 
 @pytest.mark.parametrize("records", [[], ["text"], [{"PartitionKey": "a"}], None])
-def test_what_are_no_entries_is_refused_as_botocore_refuses_it(records: Any) -> None:
+def test_invalid_entries_are_rejected_by_botocore(records: Any) -> None:
     with endpoint() as served, pytest.raises(ParamValidationError):
         our_client(served.url).put_records(StreamName="s", Records=records)
 
 
-def test_an_answer_that_is_no_json_is_left_to_botocore() -> None:
+def test_a_response_that_is_not_json_is_left_to_botocore() -> None:
     with endpoint(b"<html>") as served:
         ours = our_client(served.url).put_records(StreamName="s", Records=ENTRIES)
         theirs = plain_client(served.url).put_records(StreamName="s", Records=ENTRIES)

@@ -7,7 +7,7 @@ from streaming.locations import S3Location, parse_location
 
 
 @pytest.mark.parametrize(
-    ("location", "place"),
+    ("location", "parsed"),
     [
         ("file:///dead/letters", Path("/dead/letters")),
         ("file:///dead%20letters%23", Path("/dead letters#")),
@@ -17,10 +17,10 @@ from streaming.locations import S3Location, parse_location
         ("s3://dead/a/b/", S3Location("dead", "a/b")),
     ],
 )
-def test_a_place_is_a_folder_or_a_bucket_with_a_prefix(
-    location: str, place: Path | S3Location
+def test_a_location_is_a_folder_or_a_bucket_with_a_prefix(
+    location: str, parsed: Path | S3Location
 ) -> None:
-    assert parse_location("DEAD_LETTERS", location) == place
+    assert parse_location("DEAD_LETTERS", location) == parsed
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_place_is_a_folder_or_a_bucket_with_a_prefix(
         "https://bucket",
     ],
 )
-def test_what_is_neither_is_named_with_its_setting_and_what_is_allowed(location: str) -> None:
+def test_another_location_fails_with_its_setting_and_what_is_allowed(location: str) -> None:
     with pytest.raises(SettingsError) as raised:
         parse_location("ON_FAILURE", location)
     assert str(raised.value) == (

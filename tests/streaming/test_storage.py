@@ -57,7 +57,7 @@ def test_objects_are_listed_by_name_and_read(storage: Storage) -> None:
     assert [storage.read(name) for name in NAMES] == [name.encode() for name in NAMES]
 
 
-def test_an_object_that_is_put_can_be_read_and_replaced(storage: Storage) -> None:
+def test_an_object_can_be_put_read_and_replaced(storage: Storage) -> None:
     for content in (b"one", b"two"):
         storage.put("new/name.jsonl", content)
 
@@ -76,7 +76,7 @@ def test_an_object_that_does_not_exist_cannot_be_read(storage: Storage) -> None:
         storage.read("gone")
 
 
-def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist_fails_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=f"there is no folder {tmp_path}/gone"):
         FolderStorage(tmp_path / "gone").names()
 
@@ -86,14 +86,14 @@ def test_a_file_that_does_not_exist_cannot_be_deleted(tmp_path: Path) -> None:
         FolderStorage(tmp_path).delete("gone")
 
 
-def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_fails(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(StorageError, match="cannot write "):
         FolderStorage(tmp_path / "file").put("a.jsonl", b"{}")
 
 
-def test_a_folder_is_named_by_its_url(tmp_path: Path) -> None:
+def test_a_folder_can_be_given_as_a_url(tmp_path: Path) -> None:
     open_storage("location", f"file://{tmp_path}/dead%20letters", no_s3).put("a/b.json", b"{}")
 
     assert (tmp_path / "dead letters/a/b.json").read_bytes() == b"{}"
@@ -103,7 +103,7 @@ def test_a_folder_is_named_by_its_url(tmp_path: Path) -> None:
     ("location", "prefix"),
     [("s3://dead", ""), ("s3://dead/", ""), ("s3://dead/a/b", "a/b/"), ("s3://dead/a/b/", "a/b/")],
 )
-def test_an_object_of_a_bucket_has_the_prefix_and_a_content_type(
+def test_an_object_in_a_bucket_has_the_prefix_and_a_content_type(
     s3: Any, location: str, prefix: str
 ) -> None:
     s3.create_bucket(Bucket="dead")
@@ -122,7 +122,7 @@ def test_an_object_of_a_bucket_has_the_prefix_and_a_content_type(
     }
 
 
-def test_a_client_is_created_once_and_only_when_it_is_needed(s3: Any) -> None:
+def test_the_s3_client_is_created_once_and_only_if_it_is_needed(s3: Any) -> None:
     s3.create_bucket(Bucket="dead")
     created: list[str] = []
 
@@ -168,6 +168,6 @@ def test_a_lack_of_memory_is_not_a_storage_error() -> None:
 
 
 @pytest.mark.parametrize("location", ["dead", "/dead", "http://dead", "s3://", "file://host/dead"])
-def test_another_location_says_what_is_allowed(location: str) -> None:
+def test_another_location_fails_with_what_is_allowed(location: str) -> None:
     with pytest.raises(SettingsError, match=f"location is '{location}'; allowed: s3://bucket"):
         open_storage("location", location, no_s3)

@@ -19,12 +19,12 @@ from streaming.timestamps import hour_and_weekday, iso_utc
         (1740834900.0004, "2025-03-01T13:15:00.000Z"),
     ],
 )
-def test_an_instant_is_written_in_utc_with_milliseconds(seconds: float, text: str) -> None:
+def test_a_timestamp_is_written_in_utc_with_milliseconds(seconds: float, text: str) -> None:
     assert iso_utc(seconds) == text
 
 
 @given(st.integers(0, 4_102_444_800_000))
-def test_what_is_written_is_the_same_instant(milliseconds: int) -> None:
+def test_a_written_timestamp_is_the_same_instant(milliseconds: int) -> None:
     written = datetime.fromisoformat(iso_utc(milliseconds / 1000))
 
     assert written.tzinfo == UTC
@@ -35,9 +35,7 @@ def test_what_is_written_is_the_same_instant(milliseconds: int) -> None:
     instant=st.integers(0, 4_102_444_800),
     zone=st.sampled_from(["America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"]),
 )
-def test_every_instant_has_the_hour_and_weekday_that_the_zone_database_says(
-    instant: int, zone: str
-) -> None:
+def test_hour_and_weekday_agree_with_the_time_zone_database(instant: int, zone: str) -> None:
     local = datetime.fromtimestamp(instant, UTC).astimezone(ZoneInfo(zone))
 
     hour, weekday = hour_and_weekday(instant, ZoneInfo(zone))

@@ -1,4 +1,4 @@
-"""The table of what happens to each record, with a model that knows nothing of rides."""
+"""What happens to each user record, with a model that is not about rides."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ THROTTLED = "ProvisionedThroughputExceededException"
 
 
 class Shout:
-    """A model whose prediction is the event in capitals; its partition key is the first letter."""
+    """Predicts the event in capitals, with its first character as the partition key."""
 
     name, version, event_type = "shout", "7", "word_shouted"
 
     def __init__(self) -> None:
         self.batches: list[int] = []
-        self.room = 1_000_000
+        self.memory = 1_000_000  # events that can be predicted at once
 
     def decode(self, content: bytes, arrived_at: float) -> str | None:
         assert arrived_at > 0
@@ -53,8 +53,8 @@ class Shout:
             raise MemoryError
         word = content.decode("utf-8", "replace")
         if not word.isalpha():
-            raise InvalidEvent("word", word, "letters")
-        return None if word.startswith("foreign") else word
+            raise InvalidEvent("word", word, "alphabetic")
+        return None if word.startswith("unknown") else word
 
     def predict(self, events: Sequence[str]) -> list[Prediction]:
         self.batches.append(len(events))
@@ -62,7 +62,7 @@ class Shout:
             raise ValueError("such language")
         if any("mute" in word for word in events):
             return []
-        if len(events) > self.room:
+        if len(events) > self.memory:
             raise MemoryError
         huge = 1024 * 1024 if "huge" in events[0] else 0
         return [Prediction(word[0], {"loud": word.upper() + "!" * huge}) for word in events]
@@ -81,8 +81,8 @@ class LastBatch(Telemetry):
         super().batch(counts, **rest)
 
 
-class Fixture:
-    """A consumer and all it works with."""
+class Harness:
+    """A consumer with its model, its clients and its clock."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.clock = Clock()
@@ -124,8 +124,8 @@ class Fixture:
 
 
 @pytest.fixture
-def fixture(tmp_path: Path) -> Fixture:
-    return Fixture(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
 def failed(sequence_number: int | None) -> list[dict[str, str | None]]:
@@ -133,11 +133,11 @@ def failed(sequence_number: int | None) -> list[dict[str, str | None]]:
     return [{"itemIdentifier": identifier}]
 
 
-def test_a_good_event_is_predicted_and_published(fixture: Fixture) -> None:
-    response = fixture.handle(event(b"hello", first=42))
+def test_a_valid_event_is_predicted_and_published(harness: Harness) -> None:
+    response = harness.handle(event(b"hello", first=42))
 
     assert response == {"batchItemFailures": []}
-    assert fixture.published() == [
+    assert harness.published() == [
         {
             "event_type": "word_shouted",
             "event_id": f"{SHARD}:42",
@@ -147,84 +147,88 @@ def test_a_good_event_is_predicted_and_published(fixture: Fixture) -> None:
             "arrived_at": "2025-03-01T13:15:00.123Z",
         }
     ]
-    (call,) = [given for name, given in fixture.kinesis.calls if name == "put_records"]
+    (call,) = [arguments for name, arguments in harness.kinesis.calls if name == "put_records"]
     assert call["Records"][0]["PartitionKey"] == "h"
-    assert fixture.sums() == (1, 1, 0, 0, 0)
+    assert harness.sums() == (1, 1, 0, 0, 0)
 
 
-def test_a_batch_is_predicted_with_one_call(fixture: Fixture) -> None:
-    fixture.handle(event(*[b"hello"] * 100))
+def test_a_batch_is_predicted_with_one_call(harness: Harness) -> None:
+    harness.handle(event(*[b"hello"] * 100))
 
-    assert fixture.model.batches == [100]
-
-
-def test_somebody_elses_event_is_skipped_and_counted(fixture: Fixture) -> None:
-    assert fixture.handle(event(b"foreign", b"hello")) == {"batchItemFailures": []}
-    assert fixture.words() == ["HELLO"]
-    assert fixture.sums() == (2, 1, 1, 0, 0)
+    assert harness.model.batches == [100]
 
 
-def test_a_batch_of_nothing_to_predict_asks_nobody(fixture: Fixture) -> None:
-    for batch in (event(), event(b"foreign")):
-        assert fixture.handle(batch) == {"batchItemFailures": []}
-    assert fixture.model.batches == []
+def test_an_unrecognised_event_type_is_skipped_and_counted(harness: Harness) -> None:
+    assert harness.handle(event(b"unknown", b"hello")) == {"batchItemFailures": []}
+    assert harness.words() == ["HELLO"]
+    assert harness.sums() == (2, 1, 1, 0, 0)
 
 
-def test_poison_goes_to_the_dead_letters_and_is_done(fixture: Fixture) -> None:
+def test_without_events_the_model_is_not_called(harness: Harness) -> None:
+    for batch in (event(), event(b"unknown")):
+        assert harness.handle(batch) == {"batchItemFailures": []}
+    assert harness.model.batches == []
+
+
+def test_poison_is_dead_lettered(harness: Harness) -> None:
     broken = record(b"", 3)
-    broken["kinesis"]["data"] = "no base64!"
+    broken["kinesis"]["data"] = "not base64!"
     batch = {"Records": [record(b"hello", 1), record(b"w0rd", 2), broken, record(b"bye", 4)]}
 
-    assert fixture.handle(batch) == {"batchItemFailures": []}
-    assert fixture.words() == ["HELLO", "BYE"]
+    assert harness.handle(batch) == {"batchItemFailures": []}
+    assert harness.words() == ["HELLO", "BYE"]
     assert [
-        (line["sequence_number"], line["error_type"]) for line in fixture.dead_letters_written()
+        (line["sequence_number"], line["error_type"]) for line in harness.dead_letters_written()
     ] == [
         ("2", "InvalidEvent"),
         ("3", "CorruptRecord"),
     ]
-    assert fixture.dead_letters_written()[0]["error_message"] == "word is 'w0rd'; allowed: letters"
-    assert fixture.dead_letters_written()[0]["stream"] == "ride_events"
-    assert fixture.sums() == (4, 2, 0, 2, 0)
+    assert (
+        harness.dead_letters_written()[0]["error_message"] == "word is 'w0rd'; allowed: alphabetic"
+    )
+    assert harness.dead_letters_written()[0]["stream"] == "ride_events"
+    assert harness.sums() == (4, 2, 0, 2, 0)
 
 
-def test_without_dead_letters_poison_is_reported() -> None:
-    fixture = Fixture()
+def test_without_dead_letters_poison_is_a_batch_item_failure() -> None:
+    harness = Harness()
 
-    assert fixture.handle(event(b"hello", b"w0rd", b"bye"))["batchItemFailures"] == failed(2)
-    assert fixture.words() == ["HELLO", "BYE"]
-    assert fixture.sums() == (3, 2, 0, 0, 1)
-
-
-def test_when_the_dead_letters_cannot_be_written_poison_is_reported(fixture: Fixture) -> None:
-    fixture.dead_letters = BrokenStorage()
-
-    assert fixture.handle(event(b"hello", b"w0rd", b"b0rd"))["batchItemFailures"] == failed(2)
-    assert fixture.sums() == (3, 1, 0, 0, 2)
+    assert harness.handle(event(b"hello", b"w0rd", b"bye"))["batchItemFailures"] == failed(2)
+    assert harness.words() == ["HELLO", "BYE"]
+    assert harness.sums() == (3, 2, 0, 0, 1)
 
 
-def test_the_lowest_sequence_number_is_lowest_as_a_number() -> None:
-    response = Fixture().handle(event(b"hello", b"w0rd", b"b0rd", first=8))
+def test_poison_that_cannot_be_dead_lettered_is_a_batch_item_failure(harness: Harness) -> None:
+    harness.dead_letters = BrokenStorage()
+
+    assert harness.handle(event(b"hello", b"w0rd", b"b0rd"))["batchItemFailures"] == failed(2)
+    assert harness.sums() == (3, 1, 0, 0, 2)
+
+
+def test_sequence_numbers_are_compared_as_numbers() -> None:
+    response = Harness().handle(event(b"hello", b"w0rd", b"b0rd", first=8))
 
     assert response["batchItemFailures"] == failed(9)
 
 
-def test_one_bad_entry_of_an_aggregate_does_not_cost_its_siblings(fixture: Fixture) -> None:
+def test_a_damaged_entry_of_an_aggregated_record_does_not_affect_the_others(
+    harness: Harness,
+) -> None:
     message = field(1, b"a") + entry(b"hello") + entry(b"w0rd") + field(3, b"") + entry(b"bye")
 
-    assert fixture.handle(event(aggregate(message), first=42)) == {"batchItemFailures": []}
-    assert [r["event_id"] for r in fixture.published()] == [f"{SHARD}:42:0", f"{SHARD}:42:3"]
-    assert [line["event_id"] for line in fixture.dead_letters_written()] == [
+    assert harness.handle(event(aggregate(message), first=42)) == {"batchItemFailures": []}
+    assert [r["event_id"] for r in harness.published()] == [f"{SHARD}:42:0", f"{SHARD}:42:3"]
+    assert [line["event_id"] for line in harness.dead_letters_written()] == [
         f"{SHARD}:42:1",
         f"{SHARD}:42:2",
     ]
-    assert fixture.sums() == (4, 2, 0, 2, 0)
+    assert harness.sums() == (4, 2, 0, 2, 0)
 
 
-def test_an_aggregate_with_an_entry_not_done_is_reported_as_its_record() -> None:
+def test_an_aggregated_record_with_a_failed_entry_is_a_batch_item_failure() -> None:
     message = field(1, b"a") + entry(b"hello") + entry(b"w0rd")
 
-    response = Fixture().handle(event(b"hi", aggregate(message), first=42))
+    response = Harness().handle(event(b"hi", aggregate(message), first=42))
 
     assert response["batchItemFailures"] == failed(43)
 
@@ -232,242 +236,244 @@ def test_an_aggregate_with_an_entry_not_done_is_reported_as_its_record() -> None
 @pytest.mark.parametrize(
     ("word", "cause"), [(b"curse", "ValueError: such language"), (b"mute", "")]
 )
-def test_the_event_on_which_predict_fails_is_found_and_is_poison(
-    fixture: Fixture, word: bytes, cause: str
+def test_only_the_event_that_makes_predict_fail_is_poison(
+    harness: Harness, word: bytes, cause: str
 ) -> None:
     words = [b"hello"] * 100
     words[37] = word
 
-    assert fixture.handle(event(*words, first=1000)) == {"batchItemFailures": []}
+    assert harness.handle(event(*words, first=1000)) == {"batchItemFailures": []}
 
-    (line,) = fixture.dead_letters_written()
+    (line,) = harness.dead_letters_written()
     assert line["sequence_number"] == "1037"
     assert line["error_type"] == "PredictionFailed"
     assert cause in line["error_message"]
-    assert fixture.sums() == (100, 99, 0, 1, 0)
-    assert [r["event_id"] for r in fixture.published()] == [
+    assert harness.sums() == (100, 99, 0, 1, 0)
+    assert [r["event_id"] for r in harness.published()] == [
         f"{SHARD}:{number}" for number in range(1000, 1100) if number != 1037
     ]
 
 
-def test_an_answer_that_cannot_be_written_as_json_is_poison(fixture: Fixture) -> None:
-    class Odd(Shout):
+def test_a_prediction_that_cannot_be_encoded_as_json_is_poison(harness: Harness) -> None:
+    class Unencodable(Shout):
         def predict(self, events: Sequence[str]) -> list[Prediction]:
             return [Prediction("k", object() if word == "odd" else word) for word in events]
 
-    fixture.model = Odd()
+    harness.model = Unencodable()
 
-    assert fixture.handle(event(b"hello", b"odd", b"bye")) == {"batchItemFailures": []}
-    assert fixture.sums() == (3, 2, 0, 1, 0)
+    assert harness.handle(event(b"hello", b"odd", b"bye")) == {"batchItemFailures": []}
+    assert harness.sums() == (3, 2, 0, 1, 0)
 
 
-def test_a_key_that_cannot_be_written_down_is_poison(fixture: Fixture) -> None:
-    class Half(Shout):
+def test_a_partition_key_that_cannot_be_encoded_as_utf8_is_poison(harness: Harness) -> None:
+    class UnencodableKey(Shout):
         def predict(self, events: Sequence[str]) -> list[Prediction]:
             return [Prediction("\ud800" if word == "odd" else "é", word) for word in events]
 
-    fixture.model = Half()
+    harness.model = UnencodableKey()
 
-    assert fixture.handle(event(b"hello", b"odd", b"bye")) == {"batchItemFailures": []}
-    assert fixture.sums() == (3, 2, 0, 1, 0)
+    assert harness.handle(event(b"hello", b"odd", b"bye")) == {"batchItemFailures": []}
+    assert harness.sums() == (3, 2, 0, 1, 0)
 
 
-def test_an_event_that_a_model_cannot_even_decode_is_poison(fixture: Fixture) -> None:
+def test_an_event_that_makes_decode_fail_is_poison(harness: Harness) -> None:
     class Fragile(Shout):
         def decode(self, content: bytes, arrived_at: float) -> str | None:
             if content == b"{}":
                 raise KeyError("word")
             return super().decode(content, arrived_at)
 
-    fixture.model = Fragile()
+    harness.model = Fragile()
 
-    assert fixture.handle(event(b"hello", b"{}", b"bye")) == {"batchItemFailures": []}
-    (line,) = fixture.dead_letters_written()
+    assert harness.handle(event(b"hello", b"{}", b"bye")) == {"batchItemFailures": []}
+    (line,) = harness.dead_letters_written()
     assert line["error_type"] == "PredictionFailed"
     assert line["error_message"] == "KeyError: 'word'"
-    assert fixture.sums() == (3, 2, 0, 1, 0)
+    assert harness.sums() == (3, 2, 0, 1, 0)
 
 
-def test_a_prediction_that_kinesis_never_takes_is_poison(fixture: Fixture) -> None:
-    assert fixture.handle(event(b"huge")) == {"batchItemFailures": []}
+def test_a_prediction_that_is_too_large_for_kinesis_is_poison(harness: Harness) -> None:
+    assert harness.handle(event(b"huge")) == {"batchItemFailures": []}
 
-    (line,) = fixture.dead_letters_written()
+    (line,) = harness.dead_letters_written()
     assert line["error_type"] == "PredictionTooLarge"
     assert "bytes under a partition key of 1 characters" in line["error_message"]
 
 
-def test_what_is_refused_until_the_deadline_is_reported(fixture: Fixture) -> None:
-    fixture.kinesis.refuse = lambda e: THROTTLED if e["PartitionKey"] in "bc" else None
+def test_predictions_refused_until_the_deadline_are_batch_item_failures(harness: Harness) -> None:
+    harness.kinesis.refuse = lambda e: THROTTLED if e["PartitionKey"] in "bc" else None
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 40_000, aws_request_id="r")
 
-    response = fixture.handle(event(b"apple", b"bee", b"cow", b"bat", b"dog"), context)
+    response = harness.handle(event(b"apple", b"bee", b"cow", b"bat", b"dog"), context)
 
     assert response["batchItemFailures"] == failed(2)
-    assert fixture.words() == ["APPLE", "DOG"]
-    assert fixture.sums() == (5, 2, 0, 0, 3)
-    assert fixture.clock.now() < 40 - 15
+    assert harness.words() == ["APPLE", "DOG"]
+    assert harness.sums() == (5, 2, 0, 0, 3)
+    assert harness.clock.now() < 40 - 15
 
 
-def test_a_short_time_is_halved_between_publishing_and_the_rest(fixture: Fixture) -> None:
-    fixture.kinesis.refuse = lambda _entry: THROTTLED
+def test_with_little_remaining_time_publishing_gets_half_of_it(harness: Harness) -> None:
+    harness.kinesis.refuse = lambda _entry: THROTTLED
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 3000, aws_request_id="r")
 
-    fixture.handle(event(b"hello"), context)
+    harness.handle(event(b"hello"), context)
 
-    assert 0 < fixture.clock.now() < 1.5
+    assert 0 < harness.clock.now() < 1.5
 
 
-def test_when_credentials_or_network_fail_everything_is_reported(fixture: Fixture) -> None:
-    fixture.kinesis.fail("put_records", "UnrecognizedClientException")
+def test_without_valid_credentials_the_whole_batch_is_a_batch_item_failure(
+    harness: Harness,
+) -> None:
+    harness.kinesis.fail("put_records", "UnrecognizedClientException")
 
-    assert fixture.handle(event(b"hello", b"bye", first=42))["batchItemFailures"] == failed(42)
-    assert fixture.sums() == (2, 0, 0, 0, 2)
+    assert harness.handle(event(b"hello", b"bye", first=42))["batchItemFailures"] == failed(42)
+    assert harness.sums() == (2, 0, 0, 0, 2)
 
 
 def test_a_record_without_a_sequence_number_fails_the_whole_batch() -> None:
     batch = {"Records": [record(b"hello", 1), {"kinesis": {"data": "MQ=="}}]}
 
-    assert Fixture().handle(batch)["batchItemFailures"] == failed(None)
+    assert Harness().handle(batch)["batchItemFailures"] == failed(None)
 
 
-def test_a_hand_made_event_is_predicted(fixture: Fixture) -> None:
-    fixture.handle({"Records": [{"kinesis": {"data": "aGVsbG8="}}]})
+def test_a_handmade_event_is_predicted(harness: Harness) -> None:
+    harness.handle({"Records": [{"kinesis": {"data": "aGVsbG8="}}]})
 
-    (published,) = fixture.published()
+    (published,) = harness.published()
     assert published["event_id"] is None
     assert published["arrived_at"] == "2025-03-01T13:15:02.123Z"
 
 
-def test_a_test_run_answers_the_predictions_and_publishes_nothing(fixture: Fixture) -> None:
-    fixture.handle(event(b"hello", b"foreign", b"w0rd", first=42))
-    (published,) = fixture.published()
+def test_a_test_run_returns_the_predictions_and_publishes_nothing(harness: Harness) -> None:
+    harness.handle(event(b"hello", b"unknown", b"w0rd", first=42))
+    (published,) = harness.published()
 
-    response = fixture.handle(
-        event(b"hello", b"foreign", b"w0rd", first=42), publisher=None, dead_letters=None
+    response = harness.handle(
+        event(b"hello", b"unknown", b"w0rd", first=42), publisher=None, dead_letters=None
     )
 
     assert response == {"predictions": [published], "batchItemFailures": failed(44)}
-    assert len(fixture.published()) == 1
-    assert fixture.sums() == (3, 1, 1, 0, 1)
+    assert len(harness.published()) == 1
+    assert harness.sums() == (3, 1, 1, 0, 1)
 
 
-def test_two_events_of_one_key_are_published_in_their_order(fixture: Fixture) -> None:
+def test_predictions_of_one_partition_key_are_published_in_order(harness: Harness) -> None:
     refusals = iter([THROTTLED, None])
-    fixture.kinesis.refuse = lambda _entry: next(refusals, None)
+    harness.kinesis.refuse = lambda _entry: next(refusals, None)
 
-    fixture.handle(event(b"ant", b"bee", b"ape"))
+    harness.handle(event(b"ant", b"bee", b"ape"))
 
-    assert fixture.words() == ["BEE", "ANT", "APE"]
+    assert harness.words() == ["BEE", "ANT", "APE"]
 
 
-def crowd(*words: bytes) -> dict[str, Any]:
-    """Build two records of 3,000 entries each: words at their head, then poison."""
+def large_batch(*words: bytes) -> dict[str, Any]:
+    """Build two aggregated records of 3,000 entries each: some words, then poison."""
     head = b"".join(entry(word) for word in words)
     message = field(1, b"a") + head + entry(b"0") * (3_000 - len(words))
     return event(aggregate(message), aggregate(message), first=42)
 
 
-def test_what_many_aggregates_hold_goes_through_in_slices(fixture: Fixture) -> None:
-    assert fixture.handle(crowd(b"hello", b"foreign")) == {"batchItemFailures": []}
+def test_a_large_batch_is_processed_in_slices(harness: Harness) -> None:
+    assert harness.handle(large_batch(b"hello", b"unknown")) == {"batchItemFailures": []}
 
-    assert [r["event_id"] for r in fixture.published()] == [f"{SHARD}:42:0", f"{SHARD}:43:0"]
-    ids = [line["event_id"] for line in fixture.dead_letters_written()]
+    assert [r["event_id"] for r in harness.published()] == [f"{SHARD}:42:0", f"{SHARD}:43:0"]
+    ids = [line["event_id"] for line in harness.dead_letters_written()]
     assert len(ids) == len(set(ids)) == 5_996
     assert sorted(
-        path.read_text().count("\n") for path in (fixture.folder or Path()).rglob("*.*")
+        path.read_text().count("\n") for path in (harness.folder or Path()).rglob("*.*")
     ) == [
         1_998,
         1_998,
         2_000,
     ]
-    assert fixture.sums() == (6_000, 2, 2, 5_996, 0)
+    assert harness.sums() == (6_000, 2, 2, 5_996, 0)
 
 
-def test_what_comes_behind_a_refused_prediction_does_not_overtake_it(fixture: Fixture) -> None:
-    fixture.kinesis.fail("put_records", "AccessDenied")
+def test_later_predictions_do_not_overtake_a_refused_one(harness: Harness) -> None:
+    harness.kinesis.fail("put_records", "AccessDenied")
 
-    response = fixture.handle(crowd(b"hello"))
+    response = harness.handle(large_batch(b"hello"))
 
     assert response["batchItemFailures"] == failed(42)
-    assert fixture.published() == []
-    assert fixture.sums() == (6_000, 0, 0, 1_999, 4_001)
+    assert harness.published() == []
+    assert harness.sums() == (6_000, 0, 0, 1_999, 4_001)
 
 
-def test_what_is_not_begun_in_time_is_reported(fixture: Fixture) -> None:
+def test_user_records_not_started_by_the_deadline_are_batch_item_failures(harness: Harness) -> None:
     class Slow(BrokenStorage):
         def put(self, _name: str, content: bytes) -> None:
             assert content
-            fixture.clock.advance(9)
+            harness.clock.advance(9)
 
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000, aws_request_id="r")
 
-    response = fixture.handle(crowd(b"hello"), context, dead_letters=Slow())
+    response = harness.handle(large_batch(b"hello"), context, dead_letters=Slow())
 
     assert response["batchItemFailures"] == failed(43)
-    assert fixture.sums() == (6_000, 2, 0, 3_998, 2_000)
+    assert harness.sums() == (6_000, 2, 0, 3_998, 2_000)
 
 
-def test_a_batch_that_memory_is_too_short_for_is_predicted_in_parts(tmp_path: Path) -> None:
-    fixture = Fixture(tmp_path)
-    fixture.model.room = 1
-    fixture.handle(event(b"one", b"two", b"three"))
-    assert fixture.words() == ["ONE", "TWO", "THREE"]
+def test_a_batch_too_large_for_the_memory_is_predicted_in_parts(tmp_path: Path) -> None:
+    harness = Harness(tmp_path)
+    harness.model.memory = 1
+    harness.handle(event(b"one", b"two", b"three"))
+    assert harness.words() == ["ONE", "TWO", "THREE"]
 
 
 @pytest.mark.parametrize("word", [b"word", b"exhausting"])
-def test_a_lack_of_memory_fails_the_invocation_and_makes_no_dead_letter(
+def test_a_lack_of_memory_fails_the_invocation_and_dead_letters_nothing(
     tmp_path: Path, word: bytes
 ) -> None:
-    fixture = Fixture(tmp_path)
-    fixture.model.room = 0
+    harness = Harness(tmp_path)
+    harness.model.memory = 0
     with pytest.raises(MemoryError):
-        fixture.handle(event(word))
-    assert fixture.dead_letters_written() == []
+        harness.handle(event(word))
+    assert harness.dead_letters_written() == []
 
 
-def test_accounts_that_do_not_balance_fail_the_batch(fixture: Fixture) -> None:
+def test_counts_that_do_not_add_up_fail_the_invocation(harness: Harness) -> None:
     class Forgetful(Publisher):
         def publish(self, entries: Sequence[Entry], deadline: float) -> Published:
             published = super().publish(entries, deadline)
             return Published(published.accepted - 1, [], [], 0, None)
 
     with pytest.raises(ReconciliationError):
-        fixture.handle(event(b"hello"), publisher=Forgetful(fixture.kinesis, OUTPUT))
+        harness.handle(event(b"hello"), publisher=Forgetful(harness.kinesis, OUTPUT))
 
 
-def test_an_invocation_from_elsewhere_is_refused(fixture: Fixture) -> None:
+def test_an_invocation_from_another_event_source_is_rejected(harness: Harness) -> None:
     with pytest.raises(UnexpectedEvent):
-        fixture.handle({"Records": [{"eventSource": "aws:sqs"}]})
+        harness.handle({"Records": [{"eventSource": "aws:sqs"}]})
 
 
-WORDS = st.sampled_from(["ant", "ape", "bee", "bat", "foreign", "w0rd", "curse", "mute"])
+WORDS = st.sampled_from(["ant", "ape", "bee", "bat", "unknown", "w0rd", "curse", "mute"])
 
 
 @settings(max_examples=300, deadline=None)
 @given(
     batch=st.lists(st.lists(WORDS, min_size=1, max_size=4), max_size=12),
-    takes=st.lists(st.booleans(), max_size=80),
+    outcomes=st.lists(st.booleans(), max_size=80),
     faults=st.lists(st.sampled_from([None, THROTTLED, "AccessDenied", "lost"]), max_size=6),
     dead_letters=st.sampled_from(["kept", "broken", "none"]),
 )
-def test_every_record_is_accounted_for_in_order_and_the_lowest_failure_is_reported(
+def test_every_record_is_accounted_for_in_order_and_the_lowest_failure_is_returned(
     batch: list[list[str]],
-    takes: list[bool],
+    outcomes: list[bool],
     faults: list[str | None],
     dead_letters: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    fixture = Fixture(tmp_path_factory.mktemp("dead") if dead_letters == "kept" else None)
+    harness = Harness(tmp_path_factory.mktemp("dead") if dead_letters == "kept" else None)
     if dead_letters == "broken":
-        fixture.dead_letters = BrokenStorage()
-    taking = iter(takes)
-    fixture.kinesis.refuse = lambda _entry: None if next(taking, True) else THROTTLED
+        harness.dead_letters = BrokenStorage()
+    accepted = iter(outcomes)
+    harness.kinesis.refuse = lambda _entry: None if next(accepted, True) else THROTTLED
     for fault in faults:
         if fault == "lost":
-            fixture.kinesis.lose_answer("put_records", ReadTimeoutError(endpoint_url="http://k"))
+            harness.kinesis.lose_answer("put_records", ReadTimeoutError(endpoint_url="http://k"))
         else:
-            fixture.kinesis.fail("put_records", fault)
-    asked = {
+            harness.kinesis.fail("put_records", fault)
+    sent = {
         f"{SHARD}:{number}:{index}": word
         for number, words in enumerate(batch, 1)
         for index, word in enumerate(words)
@@ -478,23 +484,23 @@ def test_every_record_is_accounted_for_in_order_and_the_lowest_failure_is_report
     ]
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 4000, aws_request_id="r")
 
-    response = fixture.handle({"Records": records}, context)
+    response = harness.handle({"Records": records}, context)
 
-    published = [r["event_id"] for r in fixture.published()]
-    dead = [line["event_id"] for line in fixture.dead_letters_written()] if fixture.folder else []
-    skipped = [event_id for event_id, word in asked.items() if word == "foreign"]
-    failed = set(asked) - set(published) - set(dead) - set(skipped)
+    published = [r["event_id"] for r in harness.published()]
+    dead = [line["event_id"] for line in harness.dead_letters_written()] if harness.folder else []
+    skipped = [event_id for event_id, word in sent.items() if word == "unknown"]
+    failed = set(sent) - set(published) - set(dead) - set(skipped)
     assert not set(published) & set(dead)
-    assert {asked[event_id] for event_id in published} <= {"ant", "ape", "bee", "bat"}
-    assert all(asked[event_id] in {"w0rd", "curse", "mute"} for event_id in dead)
-    # A lost answer leaves written what is reported too: then it is only known to be retried.
-    reported = [int(f["itemIdentifier"]) for f in response["batchItemFailures"]]
-    lowest_undone = min((int(event_id.split(":")[1]) for event_id in failed), default=None)
+    assert {sent[event_id] for event_id in published} <= {"ant", "ape", "bee", "bat"}
+    assert all(sent[event_id] in {"w0rd", "curse", "mute"} for event_id in dead)
+    # After a lost response, a prediction may be published and fail as well.
+    returned = [int(f["itemIdentifier"]) for f in response["batchItemFailures"]]
+    lowest = min((int(event_id.split(":")[1]) for event_id in failed), default=None)
     if "lost" in faults:
-        assert lowest_undone is None or (reported and reported[0] <= lowest_undone)
+        assert lowest is None or (returned and returned[0] <= lowest)
     else:
-        assert reported == ([] if lowest_undone is None else [lowest_undone])
+        assert returned == ([] if lowest is None else [lowest])
         assert max(Counter(published).values(), default=1) == 1
-    for letter in "ab":
-        order = [e for e in dict.fromkeys(published) if asked[e].startswith(letter)]
-        assert order == [e for e in asked if e in order]
+    for key in "ab":
+        order = [e for e in dict.fromkeys(published) if sent[e].startswith(key)]
+        assert order == [e for e in sent if e in order]

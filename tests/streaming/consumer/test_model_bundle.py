@@ -37,7 +37,7 @@ def change_target(folder: Path, **changes: Any) -> None:
     change(folder, targets=targets)
 
 
-def refusal(folder: Path) -> str:
+def error_of(folder: Path) -> str:
     with pytest.raises(ModelBundleError) as raised:
         read_bundle(str(folder), ["duration", "tip"], no_s3)
     return str(raised.value)
@@ -69,78 +69,76 @@ def test_a_bundle_on_s3_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -
             read_bundle("s3://bundles/gone", ["tip"], lambda: s3)
 
 
-def test_a_file_that_was_tampered_with_is_refused(folder: Path) -> None:
+def test_a_modified_file_is_rejected(folder: Path) -> None:
     (folder / "tip" / "model.onnx").write_bytes(b"twO")
 
-    assert "tip/model.onnx has SHA-256" in refusal(folder)
+    assert "tip/model.onnx has SHA-256" in error_of(folder)
 
 
-def test_a_file_that_is_missing_is_named(folder: Path) -> None:
+def test_a_missing_file_fails_with_its_path(folder: Path) -> None:
     (folder / "tip" / "model.onnx").unlink()
 
-    assert f"cannot read {folder}/tip/model.onnx: No such file" in refusal(folder)
+    assert f"cannot read {folder}/tip/model.onnx: No such file" in error_of(folder)
 
 
 @pytest.mark.parametrize("file", ["", "tip", "tip/model.onnx\0", "x" * 5000])
-def test_a_file_that_is_none_is_named(folder: Path, file: str) -> None:
+def test_a_path_that_is_not_a_file_fails_with_the_path(folder: Path, file: str) -> None:
     change_target(folder, file=file)
 
-    assert f"cannot read {folder / file}: " in refusal(folder)
+    assert f"cannot read {folder / file}: " in error_of(folder)
 
 
 @pytest.mark.parametrize("location", ["s3://[bucket", "https://bucket/prefix"])
-def test_a_url_that_names_no_place_stops_the_start(location: str) -> None:
+def test_a_url_that_is_not_a_location_fails_with_what_is_allowed(location: str) -> None:
     with pytest.raises(SettingsError, match=r"^MODEL_LOCATION is .*; allowed: s3://"):
         read_bundle(location, ["tip"], no_s3)
 
 
-def test_a_missing_bundle_is_named(tmp_path: Path) -> None:
-    assert f"cannot read {tmp_path}/manifest.json: " in refusal(tmp_path)
+def test_a_missing_bundle_fails_with_its_path(tmp_path: Path) -> None:
+    assert f"cannot read {tmp_path}/manifest.json: " in error_of(tmp_path)
 
 
 @pytest.mark.parametrize(
     "text", [b"", b"{", b"[]", b'{"format": 1}', b"\xff", b'{"format": "1"}', b"[" * 9999]
 )
-def test_a_manifest_that_cannot_be_read_is_refused(folder: Path, text: bytes) -> None:
+def test_an_unreadable_manifest_is_rejected(folder: Path, text: bytes) -> None:
     (folder / "manifest.json").write_bytes(text)
 
-    assert "manifest.json cannot be read: " in refusal(folder)
+    assert "manifest.json cannot be read: " in error_of(folder)
 
 
 @pytest.mark.parametrize("rest", [{}, {"targets": [], "version": 2}], ids=["same", "other"])
-def test_a_bundle_of_a_newer_format_is_refused_whatever_else_is_in_it(
+def test_a_bundle_of_a_newer_format_is_rejected_whatever_its_content(
     folder: Path, rest: dict[str, Any]
 ) -> None:
     change(folder, format=2, **rest)
 
-    assert "manifest.json has format 2; this program reads 1" in refusal(folder)
+    assert "manifest.json has format 2; this program reads 1" in error_of(folder)
 
 
 @pytest.mark.parametrize("version", ["", "v" * 129, 7, None])
-def test_a_version_that_does_not_fit_into_predictions_is_refused(
-    folder: Path, version: Any
-) -> None:
+def test_an_invalid_version_is_rejected(folder: Path, version: Any) -> None:
     change(folder, version=version)
 
-    assert "manifest.json cannot be read: " in refusal(folder)
-    assert "$.version" in refusal(folder)
+    assert "manifest.json cannot be read: " in error_of(folder)
+    assert "$.version" in error_of(folder)
 
 
-def test_a_hash_that_was_tampered_with_is_refused(folder: Path) -> None:
+def test_a_modified_hash_is_rejected(folder: Path) -> None:
     change_target(folder, sha256="0" * 64)
 
-    assert f"tip/model.onnx has SHA-256 {hashlib.sha256(b'two').hexdigest()}" in refusal(folder)
-    assert f"the manifest says {'0' * 64}" in refusal(folder)
+    assert f"tip/model.onnx has SHA-256 {hashlib.sha256(b'two').hexdigest()}" in error_of(folder)
+    assert f"the manifest says {'0' * 64}" in error_of(folder)
 
 
-def test_a_target_that_is_missing_is_named_with_those_that_are_there(folder: Path) -> None:
+def test_a_missing_target_fails_with_the_targets_that_exist(folder: Path) -> None:
     change(folder, targets={})
 
-    assert "manifest.json has no target duration; it has none" in refusal(folder)
+    assert "manifest.json has no target duration; it has none" in error_of(folder)
 
 
 @pytest.mark.parametrize("file", ["/etc/passwd", "../model.onnx", "tip/../../x"])
-def test_a_file_outside_the_bundle_is_refused(folder: Path, file: str) -> None:
+def test_a_file_outside_the_bundle_is_rejected(folder: Path, file: str) -> None:
     change_target(folder, file=file)
 
-    assert f"{file} is outside the bundle" in refusal(folder)
+    assert f"{file} is outside the bundle" in error_of(folder)

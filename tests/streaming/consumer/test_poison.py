@@ -28,7 +28,7 @@ def test_a_dead_letter_record_holds_the_data_its_origin_and_the_reason() -> None
     }
 
 
-def test_a_message_that_is_endless_or_not_utf8_is_kept_as_far_as_possible() -> None:
+def test_a_message_that_is_too_long_or_not_utf8_is_cut_and_escaped() -> None:
     (user_record,) = user_records([record(b"bad")], 0.0)
 
     kept = dead_letter_record(user_record, "ride_events", PredictionFailed("\ud800" + "x" * 5000))

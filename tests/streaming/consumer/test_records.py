@@ -29,46 +29,46 @@ NOW = 1_800_000_000.0
 
 
 def contents(*data: bytes) -> list[bytes]:
-    return [payload.content() for payload in user_records(event(*data)["Records"], NOW)]
+    return [user_record.content() for user_record in user_records(event(*data)["Records"], NOW)]
 
 
 def first(records: list[Any]) -> UserRecord:
     return next(user_records(records, NOW))
 
 
-def only_flaw(data: bytes) -> str:
-    (payload,) = user_records([record(data)], NOW)
+def decode_error(data: bytes) -> str:
+    (user_record,) = user_records([record(data)], NOW)
     with pytest.raises(CorruptRecord) as raised:
-        payload.content()
-    assert payload.data == data
+        user_record.content()
+    assert user_record.data == data
     return str(raised.value)
 
 
-def test_a_plain_payload_comes_with_where_it_came_from() -> None:
-    (payload,) = user_records([record(b"hello", 42, key="k")], NOW)
+def test_a_user_record_has_its_data_and_its_origin() -> None:
+    (user_record,) = user_records([record(b"hello", 42, key="k")], NOW)
 
-    assert payload.content() == b"hello"
-    assert payload.event_id == f"{SHARD}:42"
-    assert payload.sequence_number == "42"
-    assert payload.partition_key == "k"
-    assert payload.arrived_at == ARRIVED
+    assert user_record.content() == b"hello"
+    assert user_record.event_id == f"{SHARD}:42"
+    assert user_record.sequence_number == "42"
+    assert user_record.partition_key == "k"
+    assert user_record.arrived_at == ARRIVED
 
 
-def test_a_gzipped_payload_is_unpacked_and_kept_as_it_came() -> None:
+def test_a_gzipped_user_record_is_decompressed_but_its_data_kept_as_received() -> None:
     packed = gzip.compress(b"hello")
 
-    (payload,) = user_records([record(packed)], NOW)
+    (user_record,) = user_records([record(packed)], NOW)
 
-    assert payload.content() == b"hello"
-    assert payload.data == packed
+    assert user_record.content() == b"hello"
+    assert user_record.data == packed
 
 
-def test_gzip_of_several_members_is_one_payload() -> None:
+def test_gzip_of_several_members_is_decompressed_as_a_whole() -> None:
     assert gunzip(gzip.compress(b"one, ") + gzip.compress(b"two")) == b"one, two"
 
 
 @pytest.mark.parametrize(
-    "damage",
+    "damaged",
     [
         gzip.compress(b"hello" * 99)[:-9],
         gzip.compress(b"hello")[:-8] + b"\0" * 8,
@@ -76,10 +76,10 @@ def test_gzip_of_several_members_is_one_payload() -> None:
         b"\x1f\x8bnot really",
         gzip.compress(b"hello" * 99)[:12] + b"\xff" * 20,
     ],
-    ids=["cut short", "wrong checksum", "magic only", "no gzip", "broken inside"],
+    ids=["truncated", "wrong checksum", "magic only", "not gzip", "damaged inside"],
 )
-def test_damaged_gzip_is_corrupt(damage: bytes) -> None:
-    assert "damaged gzip" in only_flaw(damage)
+def test_damaged_gzip_is_corrupt(damaged: bytes) -> None:
+    assert "damaged gzip" in decode_error(damaged)
 
 
 def test_a_gzip_bomb_is_corrupt() -> None:
@@ -87,19 +87,19 @@ def test_a_gzip_bomb_is_corrupt() -> None:
     zeros = bytes(1024 * 1024)
     bomb = b"".join(packer.compress(zeros) for _ in range(64)) + packer.flush()
 
-    assert f"more than {DECOMPRESSED_LIMIT} bytes" in only_flaw(bomb)
+    assert f"more than {DECOMPRESSED_LIMIT} bytes" in decode_error(bomb)
 
 
 @pytest.mark.parametrize("text", ["not base64!", "YQ", "YQ==YQ==", "Yé=="])
-def test_what_is_not_base64_is_corrupt_and_kept_as_its_text(text: str) -> None:
+def test_data_that_is_not_base64_is_corrupt_and_kept_as_text(text: str) -> None:
     broken = record(b"")
     broken["kinesis"]["data"] = text
 
-    (payload,) = user_records([broken], NOW)
+    (user_record,) = user_records([broken], NOW)
 
-    assert payload.data == text.encode()
+    assert user_record.data == text.encode()
     with pytest.raises(CorruptRecord, match="not base64"):
-        payload.content()
+        user_record.content()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_what_is_not_base64_is_corrupt_and_kept_as_its_text(text: str) -> None:
     [None, 5, "text", [], {}, {"kinesis": None}, {"kinesis": []}, {"kinesis": {"data": 5}}],
     ids=repr,
 )
-def test_a_record_of_another_shape_is_corrupt_and_kept_as_json(broken: Any) -> None:
+def test_a_malformed_record_is_corrupt_and_kept_as_json(broken: Any) -> None:
     good = record(b"hello")
 
     corrupt, intact = user_records([broken, good], NOW)
@@ -129,51 +129,51 @@ def nested(levels: int) -> Any:
 @pytest.mark.parametrize(
     "broken",
     ["\ud800", {"kinesis": {"data": None, "more": 2**70}}, {"kinesis": nested(100_000)}, b"bytes"],
-    ids=["half a character", "a large number", "deeply nested", "no JSON"],
+    ids=["lone surrogate", "large number", "deeply nested", "not JSON"],
 )
-def test_a_record_of_another_shape_is_kept_whatever_is_in_it(broken: Any) -> None:
-    payload = first([broken])
+def test_a_malformed_record_is_kept_whatever_its_content(broken: Any) -> None:
+    user_record = first([broken])
 
-    assert payload.data
+    assert user_record.data
     with pytest.raises(CorruptRecord, match=r"no text under kinesis\.data"):
-        payload.content()
+        user_record.content()
 
 
-def test_a_misshapen_record_keeps_what_it_does_say() -> None:
+def test_a_malformed_record_keeps_its_event_id_and_sequence_number() -> None:
     broken = record(b"", 7)
     broken["kinesis"]["data"] = None
 
-    (payload,) = user_records([broken], NOW)
+    (user_record,) = user_records([broken], NOW)
 
-    assert (payload.event_id, payload.sequence_number) == (f"{SHARD}:7", "7")
-
-
-def test_a_hand_made_record_needs_nothing_but_its_data() -> None:
-    (payload,) = user_records([{"kinesis": {"data": "aGVsbG8="}}], NOW)
-
-    assert payload.content() == b"hello"
-    assert payload.event_id is None
-    assert payload.sequence_number is None
-    assert payload.arrived_at == NOW
+    assert (user_record.event_id, user_record.sequence_number) == (f"{SHARD}:7", "7")
 
 
-def test_a_partition_key_may_be_any_text() -> None:
+def test_a_handmade_record_needs_only_its_data() -> None:
+    (user_record,) = user_records([{"kinesis": {"data": "aGVsbG8="}}], NOW)
+
+    assert user_record.content() == b"hello"
+    assert user_record.event_id is None
+    assert user_record.sequence_number is None
+    assert user_record.arrived_at == NOW
+
+
+def test_a_partition_key_can_be_any_text() -> None:
     assert first([record(b"hello", key="é𝄞")]).partition_key == "é𝄞"
 
 
 @pytest.mark.parametrize("text", ["\ud800", "x" * (TEXT_CHARACTERS + 1), 5, None])
-def test_an_id_or_a_key_that_cannot_be_written_down_counts_as_not_given(text: Any) -> None:
+def test_an_invalid_event_id_or_partition_key_counts_as_missing(text: Any) -> None:
     odd = record(b"hello")
     odd["eventID"] = odd["kinesis"]["partitionKey"] = text
 
-    payload = first([odd])
+    user_record = first([odd])
 
-    assert (payload.event_id, payload.partition_key) == (None, None)
-    assert payload.content() == b"hello"
+    assert (user_record.event_id, user_record.partition_key) == (None, None)
+    assert user_record.content() == b"hello"
 
 
 @pytest.mark.parametrize("number", ["12a", "", "9" * 129, "-5", "٣", 5, None])
-def test_a_sequence_number_that_is_none_counts_as_not_given(number: Any) -> None:
+def test_an_invalid_sequence_number_counts_as_missing(number: Any) -> None:
     odd = record(b"hello")
     odd["kinesis"]["sequenceNumber"] = number
 
@@ -181,14 +181,14 @@ def test_a_sequence_number_that_is_none_counts_as_not_given(number: Any) -> None
 
 
 @pytest.mark.parametrize("arrival", [None, "174", float("nan"), -1, 1e300, LAST_SECOND + 0.9999])
-def test_an_arrival_that_no_date_can_hold_is_now(arrival: Any) -> None:
+def test_an_invalid_arrival_is_replaced_by_the_current_time(arrival: Any) -> None:
     odd = record(b"hello")
     odd["kinesis"]["approximateArrivalTimestamp"] = arrival
 
     assert first([odd]).arrived_at == NOW
 
 
-def test_the_entries_of_an_aggregate_are_told_apart_by_their_index() -> None:
+def test_an_entry_of_an_aggregated_record_has_its_index_in_its_event_id() -> None:
     message = field(1, b"a") + field(1, b"b") + entry(b"one", 1) + entry(b"two", 0)
 
     found = user_records([record(aggregate(message), 42), record(b"plain", 43)], NOW)
@@ -200,14 +200,14 @@ def test_the_entries_of_an_aggregate_are_told_apart_by_their_index() -> None:
     ]
 
 
-def test_an_entry_of_an_aggregate_without_an_event_id_has_none() -> None:
-    hand_made = record(aggregate(field(1, b"a") + entry(b"one")))
-    del hand_made["eventID"]
+def test_an_entry_of_an_aggregated_record_without_an_event_id_has_none() -> None:
+    handmade = record(aggregate(field(1, b"a") + entry(b"one")))
+    del handmade["eventID"]
 
-    assert first([hand_made]).event_id is None
+    assert first([handmade]).event_id is None
 
 
-def test_a_bad_entry_of_an_aggregate_is_known_by_its_index() -> None:
+def test_a_damaged_entry_of_an_aggregated_record_keeps_its_index() -> None:
     message = field(1, b"a") + entry(b"one") + field(3, b"\x0b") + entry(b"two")
 
     one, broken, two = user_records([record(aggregate(message), 42)], NOW)
@@ -218,16 +218,16 @@ def test_a_bad_entry_of_an_aggregate_is_known_by_its_index() -> None:
         broken.content()
 
 
-def test_a_damaged_aggregate_is_one_corrupt_record() -> None:
-    assert "checksum" in only_flaw(AGGREGATE_MAGIC + b"short")
+def test_a_damaged_aggregated_record_is_one_corrupt_user_record() -> None:
+    assert "checksum" in decode_error(AGGREGATE_MAGIC + b"short")
 
 
-def test_gzip_inside_an_aggregate_is_unpacked() -> None:
+def test_a_gzipped_entry_of_an_aggregated_record_is_decompressed() -> None:
     assert contents(aggregate(field(1, b"a") + entry(gzip.compress(b"hello")))) == [b"hello"]
 
 
 @pytest.mark.parametrize("kind", ["gzip", "base64", "aggregate", "entry"])
-def test_a_corrupt_record_leaves_nothing_behind(kind: str) -> None:
+def test_a_corrupt_record_leaks_no_exception(kind: str) -> None:
     broken = {
         "gzip": record(b"\x1f\x8bnone"),
         "base64": {"kinesis": {"data": "?"}},
@@ -239,45 +239,45 @@ def test_a_corrupt_record_leaves_nothing_behind(kind: str) -> None:
         with pytest.raises(CorruptRecord):
             first([broken]).content()
 
-    def left_behind() -> int:
+    def leaked() -> int:
         gc.collect()
         return sum(type(thing) is CorruptRecord for thing in gc.get_objects())
 
-    before = left_behind()
+    before = leaked()
     for _ in range(5):
         read()
 
-    assert left_behind() == before
+    assert leaked() == before
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
-def test_whatever_the_bytes_a_record_is_read_or_corrupt(data: bytes) -> None:
+def test_any_bytes_are_read_or_corrupt(data: bytes) -> None:
     for framed in (data, AGGREGATE_MAGIC + data, b"\x1f\x8b" + data, aggregate(data)):
-        for payload in user_records([record(framed)], NOW):
+        for user_record in user_records([record(framed)], NOW):
             try:
-                payload.content()
+                user_record.content()
             except CorruptRecord as error:
                 assert error.reason  # noqa: PT017  either outcome is right
 
 
 @pytest.mark.parametrize("odd", [None, [], "text", {}, {"Records": None}, {"records": []}])
-def test_an_invocation_without_records_says_what_was_expected(odd: Any) -> None:
+def test_an_invocation_without_records_fails_with_what_was_expected(odd: Any) -> None:
     with pytest.raises(UnexpectedEvent, match="an object with a list Records; got "):
         kinesis_records(odd)
 
 
 @pytest.mark.parametrize("name", ["eventSource", "EventSource"])
-def test_records_of_another_source_say_what_was_expected(name: str) -> None:
+def test_records_from_another_event_source_fail_with_what_was_expected(name: str) -> None:
     with pytest.raises(UnexpectedEvent, match="expected records from aws:kinesis; got 'aws:sqs'"):
         kinesis_records({"Records": [{name: "aws:sqs", "body": "{}"}]})
 
 
-def test_an_empty_batch_is_a_batch() -> None:
+def test_a_batch_can_be_empty() -> None:
     assert kinesis_records({"Records": []}) == []
 
 
-def test_the_stream_is_named_by_the_arn() -> None:
+def test_the_stream_name_is_read_from_the_arn() -> None:
     assert stream_name(event(b"")["Records"]) == "ride_events"
 
 
@@ -293,5 +293,5 @@ def test_the_stream_is_named_by_the_arn() -> None:
     ],
     ids=repr,
 )
-def test_a_stream_that_is_not_named_in_awss_form_is_unknown(records: list[Any]) -> None:
+def test_without_a_valid_arn_the_stream_name_is_unknown(records: list[Any]) -> None:
     assert stream_name(records) is None

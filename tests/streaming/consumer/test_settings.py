@@ -12,7 +12,7 @@ def settings(**environment: str) -> Settings:
     return Settings.from_environment(environment, output_stream="ride_predictions")
 
 
-def test_an_empty_environment_has_defaults() -> None:
+def test_without_variables_settings_have_their_defaults() -> None:
     assert settings() == Settings(
         predictions_stream_name="ride_predictions",
         dead_letters=None,
@@ -22,7 +22,7 @@ def test_an_empty_environment_has_defaults() -> None:
     )
 
 
-def test_every_setting_is_taken_from_its_variable() -> None:
+def test_each_setting_is_read_from_its_variable() -> None:
     assert settings(
         PREDICTIONS_STREAM_NAME="other.stream-1",
         DEAD_LETTERS="s3://bucket/prefix",
@@ -39,19 +39,19 @@ def test_every_setting_is_taken_from_its_variable() -> None:
 
 
 @pytest.mark.parametrize("text", ["True", "true", "1", "yes", "ON"])
-def test_a_flag_may_be_set_in_several_ways(text: str) -> None:
+def test_a_flag_can_be_set_in_several_ways(text: str) -> None:
     assert settings(TEST_RUN=text).test_run
 
 
 @pytest.mark.parametrize("text", ["", "False", "0", "no", "off"])
-def test_a_flag_may_be_unset_in_several_ways(text: str) -> None:
+def test_a_flag_can_be_unset_in_several_ways(text: str) -> None:
     assert not settings(TEST_RUN=text).test_run
 
 
 @pytest.mark.parametrize(
     "name", ["PREDICTIONS_STREAM_NAME", "DEAD_LETTERS", "KINESIS_ENDPOINT_URL", "LOG_LEVEL"]
 )
-def test_an_empty_variable_counts_as_none(name: str) -> None:
+def test_an_empty_variable_counts_as_not_set(name: str) -> None:
     assert settings(**{name: ""}) == settings()
 
 
@@ -77,7 +77,7 @@ def test_an_empty_variable_counts_as_none(name: str) -> None:
         ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING, ERROR, CRITICAL"),
     ],
 )
-def test_a_bad_value_is_named_with_its_variable_and_what_is_allowed(
+def test_an_invalid_value_fails_with_its_variable_and_what_is_allowed(
     name: str, value: str, allowed: str
 ) -> None:
     with pytest.raises(SettingsError, match=f"^{name} is .*; allowed: {re.escape(allowed)}") as e:

@@ -11,27 +11,29 @@ from streaming.consumer.telemetry import POISON_LINES, Telemetry
 from streaming.errors import InvalidEvent
 from tests.lambda_events import SHARD, event
 
-ACCOUNTS = BatchCounts(received=6, published=3, skipped=1, dead_lettered=1, failed=1, retried=2)
+COUNTS = BatchCounts(received=6, published=3, skipped=1, dead_lettered=1, failed=1, retried=2)
 
 
 @pytest.fixture
 def service(request: pytest.FixtureRequest) -> str:
-    """Give a name of its own: Powertools binds a service's logger to the first standard output."""
+    """Return a unique name: Powertools binds a service's logger to the first standard output."""
     return str(request.node.name)
 
 
-def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def tell_batch(telemetry: Telemetry, arrival_age: float | None = 1.5) -> None:
-    telemetry.batch(ACCOUNTS, latency=0.25, arrival_age=arrival_age, request_id="r-1")
+def log_batch(telemetry: Telemetry, arrival_age: float | None = 1.5) -> None:
+    telemetry.batch(COUNTS, latency=0.25, arrival_age=arrival_age, request_id="r-1")
 
 
-def test_a_batch_is_one_structured_line(service: str, capsys: pytest.CaptureFixture[str]) -> None:
-    tell_batch(Telemetry(service, "Rides"))
+def test_a_batch_is_logged_in_one_structured_line(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log_batch(Telemetry(service, "Rides"))
 
-    _, line = told(capsys)
+    _, line = logged(capsys)
     assert line["message"] == "batch"
     assert line["level"] == "INFO"
     assert line["service"] == service
@@ -45,10 +47,12 @@ def test_a_batch_is_one_structured_line(service: str, capsys: pytest.CaptureFixt
     assert (line["request_id"], line["cold_start"]) == ("r-1", True)
 
 
-def test_a_batch_gives_cloudwatch_metrics(service: str, capsys: pytest.CaptureFixture[str]) -> None:
-    tell_batch(Telemetry(service, "Rides"))
+def test_a_batch_writes_cloudwatch_metrics(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log_batch(Telemetry(service, "Rides"))
 
-    metrics, _ = told(capsys)
+    metrics, _ = logged(capsys)
     (definition,) = metrics["_aws"]["CloudWatchMetrics"]
     values = {m["Name"]: (metrics[m["Name"]], m["Unit"]) for m in definition["Metrics"]}
     assert definition["Namespace"] == "Rides"
@@ -70,54 +74,54 @@ def test_only_the_first_batch_is_a_cold_start(
 ) -> None:
     telemetry = Telemetry(service, "Rides")
 
-    tell_batch(telemetry)
-    tell_batch(telemetry)
+    log_batch(telemetry)
+    log_batch(telemetry)
 
-    first, _, second, line = told(capsys)
+    first, _, second, line = logged(capsys)
     assert (first["ColdStart"], second["ColdStart"], line["cold_start"]) == ([1.0], [0.0], False)
 
 
 def test_an_empty_batch_has_no_arrival_age(
     service: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell_batch(Telemetry(service, "Rides"), arrival_age=None)
+    log_batch(Telemetry(service, "Rides"), arrival_age=None)
 
-    metrics, _ = told(capsys)
+    metrics, _ = logged(capsys)
     assert "ArrivalAge" not in metrics
 
 
-def test_poison_is_logged_by_id_and_reason_without_its_value(
+def test_poison_is_logged_by_event_id_and_reason_without_its_value(
     service: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = list(user_records(event(*[b"secret"] * (POISON_LINES + 5))["Records"], 0.0))
     error = InvalidEvent("ride_id", "secret", "an integer")
 
-    Telemetry(service, "Rides").poison([(payload, error) for payload in found])
+    Telemetry(service, "Rides").poison([(user_record, error) for user_record in found])
 
-    *each, rest = told(capsys)
+    *each, rest = logged(capsys)
     assert [line["event_id"] for line in each] == [f"{SHARD}:{n + 1}" for n in range(POISON_LINES)]
     assert {line["reason"] for line in each} == {"ride_id is not an integer"}
     assert (rest["message"], rest["records"]) == ("more poison", 5)
     assert "secret" not in json.dumps(each)
 
 
-def test_below_its_level_nothing_is_logged(
+def test_nothing_below_the_log_level_is_logged(
     service: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     telemetry = Telemetry(service, "Rides", "ERROR")
 
-    tell_batch(telemetry)
+    log_batch(telemetry)
     telemetry.failure("not published: out of time")
 
-    metrics, line = told(capsys)
+    metrics, line = logged(capsys)
     assert "_aws" in metrics
     assert (line["level"], line["message"]) == ("ERROR", "not published: out of time")
 
 
-def test_of_a_failure_only_the_first_line_is_logged(
+def test_only_the_first_line_of_a_failure_is_logged(
     service: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Telemetry(service, "Rides").failure("The signature is wrong.\nx-amz-security-token:secret")
 
-    (line,) = told(capsys)
+    (line,) = logged(capsys)
     assert line["message"] == "The signature is wrong."

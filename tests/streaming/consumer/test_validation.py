@@ -6,7 +6,7 @@ import pytest
 from streaming.consumer.validation import DECODE_ERRORS, LOOKUP_BYTES, invalid_event
 
 
-class TrainingConfig(msgspec.Struct):
+class Shipment(msgspec.Struct):
     sizes: list[int]
     name: str = ""
 
@@ -14,14 +14,14 @@ class TrainingConfig(msgspec.Struct):
 ALLOWED = {"event": "a JSON object", "name": "a string", "sizes": "a list of integers"}
 
 
-def complaint(content: bytes) -> str:
+def error_of(content: bytes) -> str:
     with pytest.raises(DECODE_ERRORS) as raised:
-        msgspec.json.decode(content, type=TrainingConfig)
+        msgspec.json.decode(content, type=Shipment)
     return str(invalid_event(content, raised.value, ALLOWED))
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b'{"sizes": 5}', "sizes is 5; allowed: a list of integers"),
         (b'{"name": "x"}', "sizes is missing; allowed: a list of integers"),
@@ -32,12 +32,14 @@ def complaint(content: bytes) -> str:
         (b"{", "event is b'{'; allowed: a JSON object"),
     ],
 )
-def test_the_field_its_value_and_what_is_allowed_are_named(content: bytes, said: str) -> None:
-    assert complaint(content).startswith(said)
+def test_an_invalid_field_is_shown_with_its_value_and_what_is_allowed(
+    content: bytes, message: str
+) -> None:
+    assert error_of(content).startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (
             b'{"name": 5, "x": "%s"}',
@@ -47,9 +49,9 @@ def test_the_field_its_value_and_what_is_allowed_are_named(content: bytes, said:
         (b'"%s"', "event is not shown (the event has 8194 bytes); allowed: a JSON object"),
     ],
 )
-def test_of_an_event_too_large_to_look_into_no_value_is_shown(content: bytes, said: str) -> None:
-    assert complaint(content % (b"x" * LOOKUP_BYTES)).startswith(said)
+def test_values_of_a_large_event_are_not_shown(content: bytes, message: str) -> None:
+    assert error_of(content % (b"x" * LOOKUP_BYTES)).startswith(message)
 
 
-def test_for_a_path_that_has_no_words_of_its_own_msgspecs_are_used() -> None:
-    assert "Expected `int`, got `str`" in complaint(b'{"sizes": ["x"]}')
+def test_a_field_without_a_description_is_explained_by_msgspec() -> None:
+    assert "Expected `int`, got `str`" in error_of(b'{"sizes": ["x"]}')

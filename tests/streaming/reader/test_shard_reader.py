@@ -27,10 +27,10 @@ def reader_of(
     clock: Clock,
     start: StartingPosition = TRIM_HORIZON,
     shard_id: str = FIRST,
-    **handed_in: Any,
+    **options: Any,
 ) -> ShardReader:
     parts: dict[str, Any] = {"clock": clock.now, "sleep": clock.sleep, "jitter": lambda: 1.0}
-    return ShardReader(kinesis, "rides", shard_id, start, **parts, now=clock.utc, **handed_in)
+    return ShardReader(kinesis, "rides", shard_id, start, **parts, now=clock.utc, **options)
 
 
 def data(records: list[StreamRecord]) -> list[bytes]:
@@ -43,7 +43,7 @@ def iterators(kinesis: FakeKinesis) -> list[str]:
     ]
 
 
-def test_a_record_is_given_with_all_that_is_known_of_it(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_a_record_has_its_data_and_its_origin(kinesis: FakeKinesis, clock: Clock) -> None:
     clock.advance(1.5)
     [sequence_number] = kinesis.put("rides", "256", b"{}")
     [record] = reader_of(kinesis, clock).read()
@@ -57,7 +57,7 @@ def test_a_record_is_given_with_all_that_is_known_of_it(kinesis: FakeKinesis, cl
     assert record.event_id == f"{FIRST}:{sequence_number}"
 
 
-def test_an_arrival_in_any_zone_is_given_in_utc() -> None:
+def test_an_arrival_is_converted_to_utc() -> None:
     class Local:
         def get_shard_iterator(self, **_: object) -> dict[str, Any]:
             return {"ShardIterator": "i"}
@@ -75,18 +75,16 @@ def test_an_arrival_in_any_zone_is_given_in_utc() -> None:
     assert record.arrived_at.tzinfo is UTC
 
 
-def test_reads_come_in_order_and_at_most_five_a_second(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_reads_are_in_order_and_at_most_five_per_second(kinesis: FakeKinesis, clock: Clock) -> None:
     kinesis.put("rides", "k", *(b"%d" % number for number in range(20)))
     reader = reader_of(kinesis, clock)
     read = [data(reader.read(limit=2)) for _ in range(11)]
-    assert [payload for payloads in read for payload in payloads] == [
-        b"%d" % number for number in range(20)
-    ]
+    assert [datum for batch in read for datum in batch] == [b"%d" % number for number in range(20)]
     assert clock.now() == pytest.approx(2.0)
     assert reader.due == pytest.approx(2.2)
 
 
-def test_the_tip_is_where_an_answer_is_not_full_and_nothing_is_behind(
+def test_the_tip_is_reached_when_a_response_is_not_full_and_zero_behind_latest(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     kinesis.put("rides", "k", b"0", b"1", b"2")
@@ -99,14 +97,16 @@ def test_the_tip_is_where_an_answer_is_not_full_and_nothing_is_behind(
     assert seen == [(2, 60_001, False), (1, 0, False), (0, 0, True)]
 
 
-def test_an_empty_answer_short_of_the_tip_is_no_end(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_reading_continues_after_an_empty_response_before_the_tip(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
     kinesis.put("rides", "k", b"0")
     kinesis.empty_reads = 2
     reader = reader_of(kinesis, clock)
     assert [data(reader.read()) for _ in range(3)] == [[], [], [b"0"]]
 
 
-def test_a_shard_that_was_split_is_read_to_its_end_which_names_its_children(
+def test_a_split_shard_is_read_to_its_shard_end_with_its_child_shards(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     kinesis.put("rides", "k", b"0", b"1")
@@ -121,7 +121,7 @@ def test_a_shard_that_was_split_is_read_to_its_end_which_names_its_children(
     assert len(kinesis.calls) == calls
 
 
-def test_an_expired_iterator_is_renewed_behind_the_last_record(
+def test_an_expired_iterator_is_renewed_after_the_last_record(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     kinesis.put("rides", "k", b"0", b"1")
@@ -133,7 +133,7 @@ def test_an_expired_iterator_is_renewed_behind_the_last_record(
     assert iterators(kinesis) == ["TRIM_HORIZON", "AFTER_SEQUENCE_NUMBER"]
 
 
-def test_an_iterator_that_expires_before_the_first_record_is_renewed_at_the_start(
+def test_an_iterator_that_expires_before_the_first_record_is_renewed_at_the_starting_position(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     kinesis.put("rides", "k", b"before")
@@ -145,7 +145,7 @@ def test_an_iterator_that_expires_before_the_first_record_is_renewed_at_the_star
     assert data(reader.read() + reader.read()) == [b"after"]
 
 
-def test_latest_that_expires_before_the_first_record_skips_nothing(
+def test_an_iterator_at_latest_that_expires_before_the_first_record_skips_nothing(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     kinesis.put("rides", "k", b"before")
@@ -159,7 +159,7 @@ def test_latest_that_expires_before_the_first_record_skips_nothing(
     assert iterators(kinesis) == ["LATEST", "AT_TIMESTAMP"]
 
 
-def test_latest_means_the_moment_it_was_first_asked_for(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_latest_means_the_time_of_the_first_attempt(kinesis: FakeKinesis, clock: Clock) -> None:
     kinesis.fail("get_shard_iterator", THROTTLED)
     reader = reader_of(kinesis, clock, LATEST)
     reader.open()
@@ -167,9 +167,7 @@ def test_latest_means_the_moment_it_was_first_asked_for(kinesis: FakeKinesis, cl
     assert data(reader.read()) == [b"after"]
 
 
-def test_a_clock_ahead_of_kinesiss_only_delays_the_reading(
-    kinesis: FakeKinesis, clock: Clock
-) -> None:
+def test_a_clock_ahead_of_kinesis_only_delays_reading(kinesis: FakeKinesis, clock: Clock) -> None:
     ahead = clock.utc() + timedelta(seconds=2)
     reader = reader_of(kinesis, clock, StartingPosition.at(ahead))
     assert reader.read() == []
@@ -178,7 +176,7 @@ def test_a_clock_ahead_of_kinesiss_only_delays_the_reading(
     assert data(reader.read()) == [b"then"]
 
 
-def test_a_time_that_should_have_come_is_refused_for_good(
+def test_a_timestamp_in_the_past_that_kinesis_rejects_is_an_error(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     reader = reader_of(kinesis, clock, StartingPosition.at(EPOCH))
@@ -188,43 +186,45 @@ def test_a_time_that_should_have_come_is_refused_for_good(
         reader.read()
 
 
-class Garbled:
-    """A client in whose answers nothing is what it should be, at first."""
+class MalformedFirst:
+    """A client whose first responses to GetRecords are malformed."""
 
-    def __init__(self, kinesis: FakeKinesis, *answers: Any) -> None:
+    def __init__(self, kinesis: FakeKinesis, *responses: Any) -> None:
         self._kinesis = kinesis
-        self._answers = list(answers)
+        self._responses = list(responses)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._kinesis, name)
 
-    def get_records(self, **given: Any) -> Any:
-        return self._answers.pop(0) if self._answers else self._kinesis.get_records(**given)
+    def get_records(self, **arguments: Any) -> Any:
+        return self._responses.pop(0) if self._responses else self._kinesis.get_records(**arguments)
 
 
 @pytest.mark.parametrize(
-    "answer", [{}, None, {"Records": None}, {"NextShardIterator": "x", "Records": [{}]}]
+    "malformed", [{}, None, {"Records": None}, {"NextShardIterator": "x", "Records": [{}]}]
 )
-def test_what_is_no_answer_loses_no_record(kinesis: FakeKinesis, clock: Clock, answer: Any) -> None:
+def test_a_malformed_response_loses_no_record(
+    kinesis: FakeKinesis, clock: Clock, malformed: Any
+) -> None:
     kinesis.put("rides", "k", b"0")
-    garbled: Any = Garbled(kinesis, answer)
-    reader = reader_of(garbled, clock)
+    client: Any = MalformedFirst(kinesis, malformed)
+    reader = reader_of(client, clock)
     assert reader.read() == []
     assert data(reader.read()) == [b"0"]
 
 
 @pytest.mark.parametrize("page", [{}, None, {"Shards": [{}]}])
-def test_what_is_no_list_of_shards_may_come_right(page: Any) -> None:
-    class Garbled:
+def test_a_malformed_list_of_shards_may_be_retried(page: Any) -> None:
+    class Malformed:
         def list_shards(self, **_: Any) -> Any:
             return page
 
-    client: Any = Garbled()
+    client: Any = Malformed()
     with pytest.raises(StreamUnavailable, match="cannot read the stream 'rides'"):
         list_shards(client, "rides")
 
 
-def test_iterators_that_expire_at_once_are_asked_for_in_peace(
+def test_iterators_that_expire_at_once_are_renewed_within_the_rate_limit(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     kinesis.fail("get_records", *["ExpiredIteratorException"] * 5)
@@ -243,7 +243,7 @@ def test_iterators_that_expire_at_once_are_asked_for_in_peace(
         EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
     ],
 )
-def test_what_passes_by_itself_is_waited_out_ever_longer(
+def test_transient_failures_are_retried_with_exponential_backoff(
     kinesis: FakeKinesis, clock: Clock, failure: str | Exception
 ) -> None:
     kinesis.put("rides", "k", b"0")
@@ -253,7 +253,7 @@ def test_what_passes_by_itself_is_waited_out_ever_longer(
     assert clock.sleeps == pytest.approx([0.3, 0.4, 0.6, 1.0, 1.8, 3.4, 5.2, 5.2])
 
 
-def test_a_success_makes_the_next_wait_short_again(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_after_a_success_the_next_wait_is_short_again(kinesis: FakeKinesis, clock: Clock) -> None:
     kinesis.fail("get_records", THROTTLED, THROTTLED, None, THROTTLED)
     reader = reader_of(kinesis, clock)
     for _ in range(5):
@@ -261,7 +261,7 @@ def test_a_success_makes_the_next_wait_short_again(kinesis: FakeKinesis, clock: 
     assert clock.sleeps == pytest.approx([0.3, 0.4, 0.2, 0.3])
 
 
-def test_a_failure_after_the_tip_says_no_more_that_the_tip_is_reached(
+def test_after_a_failure_the_reader_is_no_longer_at_the_tip(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     kinesis.fail("get_records", None, THROTTLED)
@@ -269,7 +269,7 @@ def test_a_failure_after_the_tip_says_no_more_that_the_tip_is_reached(
     assert [(reader.read(), reader.at_tip) for _ in range(2)] == [([], True), ([], False)]
 
 
-def test_a_wait_that_is_cut_short_reads_nothing(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_nothing_is_read_after_an_interrupted_wait(kinesis: FakeKinesis, clock: Clock) -> None:
     stopped = threading.Event()
     stopped.set()
     reader = ShardReader(kinesis, "rides", FIRST, clock=clock.now, sleep=stopped.wait)
@@ -280,7 +280,7 @@ def test_a_wait_that_is_cut_short_reads_nothing(kinesis: FakeKinesis, clock: Clo
 
 
 @pytest.mark.parametrize("failure", ["AccessDeniedException", NoCredentialsError()])
-def test_what_no_retry_can_mend_is_an_error_that_names_the_stream(
+def test_a_permanent_failure_is_an_error_that_names_the_stream(
     kinesis: FakeKinesis, clock: Clock, failure: str | Exception
 ) -> None:
     kinesis.fail("get_records", failure)
@@ -294,7 +294,7 @@ def test_a_shard_that_does_not_exist_is_an_error(kinesis: FakeKinesis, clock: Cl
         reader_of(kinesis, clock, shard_id="shardId-7").open()
 
 
-def test_shards_are_listed_over_all_pages_with_their_family(kinesis: FakeKinesis) -> None:
+def test_all_pages_of_shards_are_listed_with_their_parent_shards(kinesis: FakeKinesis) -> None:
     kinesis.split("rides", FIRST)
     one, two, three = (f"shardId-00000000000{number}" for number in (1, 2, 3))
     kinesis.merge_shards(StreamName="rides", ShardToMerge=one, AdjacentShardToMerge=two)
@@ -307,7 +307,9 @@ def test_shards_are_listed_over_all_pages_with_their_family(kinesis: FakeKinesis
     ]
 
 
-def test_a_listing_tells_a_missing_stream_from_one_out_of_reach(kinesis: FakeKinesis) -> None:
+def test_listing_distinguishes_a_missing_stream_from_an_unavailable_one(
+    kinesis: FakeKinesis,
+) -> None:
     with pytest.raises(
         StreamError, match=r"'nowhere': .*Stream nowhere under account .* not found"
     ):

@@ -33,7 +33,7 @@ def reader_of(kinesis: FakeKinesis, clock: Clock, **options: Any) -> StreamReade
 
 
 def put(kinesis: FakeKinesis, numbers: range) -> None:
-    """Put numbers on the stream, under seven partition keys that hit both shards."""
+    """Put numbers on the stream, with seven partition keys, which map to both shards."""
     for number in numbers:
         kinesis.put("rides", f"key {number % 7}", b"%d" % number)
 
@@ -51,18 +51,22 @@ def test_all_shards_are_read_to_their_tips(kinesis: FakeKinesis, clock: Clock) -
     assert sorted(numbers_in(reader)) == list(range(50, 60))
 
 
-def test_two_models_answers_to_one_event_are_both_given(kinesis: FakeKinesis, clock: Clock) -> None:
-    answers = [
+def test_predictions_of_two_models_for_one_event_are_not_duplicates(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    predictions = [
         json.dumps({"event_id": "shard:1", "model": model}).encode()
         for model in ("ride_duration_prediction_model", "ride_tip_prediction_model")
     ]
-    kinesis.put("rides", "k", *answers, *answers)
+    kinesis.put("rides", "k", *predictions, *predictions)
     reader = reader_of(kinesis, clock)
-    assert [record.data for record in reader] == answers
+    assert [record.data for record in reader] == predictions
     assert reader.duplicates == 2
 
 
-def test_a_key_keeps_its_order_over_splits_and_merges(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_each_partition_key_is_in_order_across_splits_and_merges(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
     for start in range(0, 200, 50):
         put(kinesis, range(start, start + 50))
         kinesis.split("rides", kinesis.open_shards("rides")[0].shard_id)
@@ -77,7 +81,7 @@ def test_a_key_keeps_its_order_over_splits_and_merges(kinesis: FakeKinesis, cloc
         assert of_key == sorted(of_key)
 
 
-def test_children_are_read_even_if_the_listing_does_not_show_them_yet(
+def test_child_shards_are_read_even_if_they_are_not_listed_yet(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     kinesis.split("rides", FIRST)
@@ -86,7 +90,7 @@ def test_children_are_read_even_if_the_listing_does_not_show_them_yet(
     assert sorted(numbers_in(reader_of(kinesis, clock))) == list(range(20))
 
 
-def test_a_throttled_shard_does_not_hold_up_the_others(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_a_throttled_shard_does_not_block_the_others(kinesis: FakeKinesis, clock: Clock) -> None:
     put(kinesis, range(20))
     kinesis.fail("get_records", "ProvisionedThroughputExceededException")
     record = next(iter(reader_of(kinesis, clock)))
@@ -94,7 +98,9 @@ def test_a_throttled_shard_does_not_hold_up_the_others(kinesis: FakeKinesis, clo
     assert clock.now() == 0
 
 
-def test_a_shard_whose_parents_have_expired_is_read(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_a_shard_whose_parent_shards_have_expired_is_read(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
     put(kinesis, range(5))
     kinesis.split("rides", FIRST)
     clock.advance(25 * 3600)
@@ -102,7 +108,7 @@ def test_a_shard_whose_parents_have_expired_is_read(kinesis: FakeKinesis, clock:
     assert sorted(numbers_in(reader_of(kinesis, clock))) == list(range(5, 10))
 
 
-def test_latest_gives_what_comes_after_the_reader_was_opened(
+def test_latest_reads_the_records_that_arrive_after_open(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     put(kinesis, range(10))
@@ -115,7 +121,9 @@ def test_latest_gives_what_comes_after_the_reader_was_opened(
     assert sorted(numbers_in(reader)) == list(range(10, 30))
 
 
-def test_a_time_gives_what_arrived_since(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_a_timestamp_reads_the_records_that_arrived_since(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
     put(kinesis, range(10))
     clock.advance(60)
     start = StartingPosition.at(clock.utc())
@@ -123,7 +131,7 @@ def test_a_time_gives_what_arrived_since(kinesis: FakeKinesis, clock: Clock) -> 
     assert sorted(numbers_in(reader_of(kinesis, clock, start=start))) == list(range(10, 20))
 
 
-def test_a_saved_position_goes_on_behind_the_last_record_given(
+def test_a_saved_position_resumes_after_the_last_record_returned(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     put(kinesis, range(20))
@@ -137,7 +145,7 @@ def test_a_saved_position_goes_on_behind_the_last_record_given(
     assert sorted(before + after) == list(range(40))
 
 
-def test_a_reader_that_saw_nothing_from_latest_resumes_at_the_time_it_began(
+def test_a_reader_at_latest_without_records_resumes_at_the_time_it_started(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     put(kinesis, range(10))
@@ -150,14 +158,14 @@ def test_a_reader_that_saw_nothing_from_latest_resumes_at_the_time_it_began(
     assert sorted(numbers_in(resumed)) == list(range(10, 20))
 
 
-def test_leaving_the_loop_loses_nothing(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_leaving_the_loop_loses_no_record(kinesis: FakeKinesis, clock: Clock) -> None:
     put(kinesis, range(20))
     reader = reader_of(kinesis, clock)
     first = [int(record.data) for record in islice(reader, 3)]
     assert sorted(first + numbers_in(reader)) == list(range(20))
 
 
-def test_stop_ends_the_loop_behind_the_record_in_hand(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_stop_ends_the_loop_after_the_current_record(kinesis: FakeKinesis, clock: Clock) -> None:
     put(kinesis, range(20))
     reader = reader_of(kinesis, clock, follow=True)
     read = []
@@ -169,7 +177,9 @@ def test_stop_ends_the_loop_behind_the_record_in_hand(kinesis: FakeKinesis, cloc
     assert sorted(read + after) == list(range(20))
 
 
-def test_following_waits_for_more_until_it_is_stopped(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_following_waits_for_new_records_until_it_is_stopped(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
     stopped = threading.Event()
 
     def sleep(seconds: float) -> bool:
@@ -185,7 +195,7 @@ def test_following_waits_for_more_until_it_is_stopped(kinesis: FakeKinesis, cloc
     assert numbers_in(reader) == [0, 1, 2, 3]
 
 
-def test_another_thread_may_stop_a_reader_that_waits_at_the_tip(kinesis: FakeKinesis) -> None:
+def test_another_thread_can_stop_a_reader_that_waits_at_the_tip(kinesis: FakeKinesis) -> None:
     stopped = threading.Event()
     reader = StreamReader(kinesis, "rides", stopped=stopped)
     read: list[object] = []
@@ -197,7 +207,7 @@ def test_another_thread_may_stop_a_reader_that_waits_at_the_tip(kinesis: FakeKin
     assert read == []
 
 
-def test_following_a_stream_without_a_shard_to_read_lists_it_every_second(
+def test_following_a_stream_without_shards_to_read_lists_its_shards_every_second(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     finished = dict.fromkeys([FIRST, "shardId-000000000001"], "FINISHED")
@@ -213,19 +223,19 @@ def test_following_a_stream_without_a_shard_to_read_lists_it_every_second(
 
 
 @pytest.mark.parametrize("event_id", ["shardId-000000000000:1", "a"])
-def test_an_event_is_given_once_and_its_repetitions_are_counted(
+def test_duplicates_are_dropped_and_counted(
     kinesis: FakeKinesis, clock: Clock, event_id: str
 ) -> None:
-    payload = json.dumps({"event_id": event_id, "prediction": {"ride_id": 256}}).encode()
-    kinesis.put("rides", "256", payload, payload)
-    kinesis.put("rides", "257", payload)
+    data = json.dumps({"event_id": event_id, "prediction": {"ride_id": 256}}).encode()
+    kinesis.put("rides", "256", data, data)
+    kinesis.put("rides", "257", data)
     reader = reader_of(kinesis, clock)
-    assert [record.data for record in reader] == [payload]
+    assert [record.data for record in reader] == [data]
     assert reader.duplicates == 2
 
 
 @pytest.mark.parametrize(
-    "payload",
+    "data",
     [
         b'{"event_id": null}',
         b'{"event_id": 7}',
@@ -238,16 +248,18 @@ def test_an_event_is_given_once_and_its_repetitions_are_counted(
         b"",
     ],
 )
-def test_what_names_no_event_is_given_each_time(
-    kinesis: FakeKinesis, clock: Clock, payload: bytes
+def test_records_without_an_event_id_are_not_deduplicated(
+    kinesis: FakeKinesis, clock: Clock, data: bytes
 ) -> None:
-    kinesis.put("rides", "256", payload, payload)
+    kinesis.put("rides", "256", data, data)
     reader = reader_of(kinesis, clock)
-    assert [record.data for record in reader] == [payload, payload]
+    assert [record.data for record in reader] == [data, data]
     assert reader.duplicates == 0
 
 
-def test_a_repetition_is_known_within_the_window_only(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_duplicates_are_recognised_only_within_the_window(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
     for name in "abcab":
         kinesis.put("rides", "256", json.dumps({"event_id": name}).encode())
     wide, narrow = (reader_of(kinesis, clock, duplicate_window=size) for size in (3, 2))
@@ -260,9 +272,7 @@ def test_a_missing_stream_is_an_error_at_once(kinesis: FakeKinesis) -> None:
         list(StreamReader(kinesis, "nowhere"))
 
 
-def test_a_reader_goes_on_after_an_error_that_somebody_has_mended(
-    kinesis: FakeKinesis, clock: Clock
-) -> None:
+def test_a_reader_can_continue_after_an_error_was_fixed(kinesis: FakeKinesis, clock: Clock) -> None:
     put(kinesis, range(20))
     kinesis.fail("get_shard_iterator", "AccessDeniedException")
     reader = reader_of(kinesis, clock)
@@ -271,7 +281,7 @@ def test_a_reader_goes_on_after_an_error_that_somebody_has_mended(
     assert sorted(numbers_in(reader)) == list(range(20))
 
 
-def test_an_endpoint_out_of_reach_is_an_error_at_the_start_and_waited_out_later(
+def test_an_unreachable_endpoint_is_an_error_at_the_start_and_retried_later(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     unreachable = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
@@ -292,7 +302,7 @@ def moto_client() -> Iterator[Any]:
         yield boto3.client("kinesis", region_name="us-east-1")
 
 
-def test_boto3_is_read_from_every_start(moto_client: Any, clock: Clock) -> None:
+def test_a_stream_is_read_through_boto3(moto_client: Any, clock: Clock) -> None:
     moto_client.create_stream(StreamName="rides", ShardCount=3)
     for number in range(30):
         moto_client.put_record(
@@ -306,8 +316,8 @@ def test_boto3_is_read_from_every_start(moto_client: Any, clock: Clock) -> None:
         list(StreamReader(moto_client, "nowhere"))
 
 
-class World:
-    """A stream, a reader, and everything that happens to them at random."""
+class Scenario:
+    """A stream and a reader, and the actions that happen to them."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -335,25 +345,25 @@ class World:
         elif action == "fail":
             operation = ("get_records", "get_shard_iterator", "list_shards")[number % 3]
             self.kinesis.fail(operation, "LimitExceededException")
-        elif action == "hold back":
+        elif action == "empty read":
             self.kinesis.empty_reads += 1
-        elif action == "let iterators expire":
+        elif action == "expire iterators":
             self.clock.advance(301)
         elif action == "resume":
             saved = json.loads(json.dumps(self.reader.position))
             self.reader = reader_of(self.kinesis, self.clock, limit=3, saved=saved)
         elif action == "read":
-            self.take(number)
+            self.read_some(number)
 
-    def take(self, most: int | None = None) -> None:
+    def read_some(self, limit: int | None = None) -> None:
         try:
-            for record in islice(self.reader, most):
+            for record in islice(self.reader, limit):
                 self.read.append((record.partition_key, int(record.data)))
         except StreamUnavailable:
-            self.take(most)  # a first listing that failed; its next try may not
+            self.read_some(limit)  # the first ListShards failed; retry
 
 
-ACTIONS = ["put", "split", "merge", "fail", "hold back", "let iterators expire", "resume", "read"]
+ACTIONS = ["put", "split", "merge", "fail", "empty read", "expire iterators", "resume", "read"]
 
 
 @settings(max_examples=200, deadline=None)
@@ -364,14 +374,14 @@ ACTIONS = ["put", "split", "merge", "fail", "hold back", "let iterators expire",
         max_size=100,
     )
 )
-def test_whatever_happens_each_record_is_read_once_and_each_key_in_order(
+def test_each_record_is_read_once_and_each_partition_key_in_order_whatever_happens(
     steps: list[tuple[str, int]],
 ) -> None:
-    world = World()
+    scenario = Scenario()
     for action, number in steps:
-        world.step(action, number)
-    world.take()
-    assert sorted(number for _, number in world.read) == list(range(world.records))
-    for key in {key for key, _ in world.read}:
-        of_key = [number for its_key, number in world.read if its_key == key]
+        scenario.step(action, number)
+    scenario.read_some()
+    assert sorted(number for _, number in scenario.read) == list(range(scenario.records))
+    for key in {key for key, _ in scenario.read}:
+        of_key = [number for its_key, number in scenario.read if its_key == key]
         assert of_key == sorted(of_key)

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streaming.errors import PredictionFailed
 from streaming.publisher import Publisher
 from streaming.redrive.delivery import Delivery, deliver
 from streaming.redrive.delivery_log import DeliveryLog
@@ -13,7 +12,6 @@ from streaming.redrive.survey import Selection, Survey, survey
 from streaming.storage import FolderStorage
 from tests.dead_letter_objects import (
     CORRUPT,
-    INVALID,
     dead_letter,
     write_dead_letters,
     write_discarded_batch,
@@ -29,40 +27,40 @@ EVERYTHING = Selection()
 THROTTLED = "ProvisionedThroughputExceededException"
 
 
-class Place:
-    """Dead letters in a folder, a stream to put them on, and a delivery_log."""
+class Environment:
+    """A folder of dead letters, the streams they came from, and a delivery log."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "dead"
         self.folder.mkdir()
-        self.objects = FolderStorage(self.folder)
+        self.storage = FolderStorage(self.folder)
         self.clock = Clock()
         self.kinesis = FakeKinesis(self.clock)
         for stream in ("ride_events", "other"):
             self.kinesis.create_stream(StreamName=stream, ShardCount=1)
-        self._state = folder / "state"
+        self._log_path = folder / "redrive.log"
 
     def delivery_log(self) -> DeliveryLog:
-        return DeliveryLog(self._state, "here", None)
+        return DeliveryLog(self._log_path, "here", None)
 
     def survey(self, selection: Selection = EVERYTHING) -> Survey:
-        return survey(self.objects, self.objects.names(), selection, self.delivery_log())
+        return survey(self.storage, self.storage.names(), selection, self.delivery_log())
 
     def publisher(self, stream: str) -> Publisher:
         return Publisher(
             self.kinesis, stream, clock=self.clock.now, sleep=self.clock.sleep, jitter=lambda: 1.0
         )
 
-    def deliver(self, selection: Selection = EVERYTHING, *, delete: bool = False) -> Delivery:
+    def deliver(self, selection: Selection = EVERYTHING, **options: Any) -> Delivery:
         with self.delivery_log() as delivery_log:
             return deliver(
-                self.objects,
+                self.storage,
                 self.survey(selection).objects,
                 selection,
                 delivery_log,
                 self.publisher,
-                delete=delete,
                 clock=self.clock.now,
+                **options,
             )
 
     def on_stream(self, stream: str = "ride_events") -> list[bytes]:
@@ -70,60 +68,66 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def environment(tmp_path: Path) -> Environment:
+    return Environment(tmp_path)
 
 
-def test_letters_of_both_kinds_go_back_as_they_were_in_order_of_arrival(place: Place) -> None:
+def test_dead_letters_of_both_kinds_are_redriven_as_received_in_order_of_arrival(
+    environment: Environment,
+) -> None:
     write_dead_letters(
-        place.folder, dead_letter(b"three", 3, after=9), dead_letter(b"four", 4, after=9)
+        environment.folder, dead_letter(b"three", 3, after=9), dead_letter(b"four", 4, after=9)
     )
-    write_dead_letters(place.folder, dead_letter(b"two", 2, after=5))
-    write_discarded_batch(place.folder, 1)
+    write_dead_letters(environment.folder, dead_letter(b"two", 2, after=5))
+    write_discarded_batch(environment.folder, 1)
 
-    assert place.deliver() == Delivery(delivered=4)
+    assert environment.deliver() == Delivery(delivered=4)
 
-    assert place.on_stream() == [b"event 1", b"two", b"three", b"four"]
-    (first, *_) = (given for name, given in place.kinesis.calls if name == "put_records")
+    assert environment.on_stream() == [b"event 1", b"two", b"three", b"four"]
+    (first, *_) = (
+        arguments for name, arguments in environment.kinesis.calls if name == "put_records"
+    )
     assert first["Records"] == [{"Data": b"event 1", "PartitionKey": "key 1"}]
 
 
-def test_a_letter_goes_back_to_the_stream_it_came_from(place: Place) -> None:
-    write_dead_letters(place.folder, dead_letter(b"one", 1))
-    write_dead_letters(place.folder, dead_letter(b"two", 2, stream="other"))
+def test_a_record_is_redriven_to_the_stream_it_came_from(environment: Environment) -> None:
+    write_dead_letters(environment.folder, dead_letter(b"one", 1))
+    write_dead_letters(environment.folder, dead_letter(b"two", 2, stream="other"))
 
-    place.deliver()
+    environment.deliver()
 
-    assert (place.on_stream(), place.on_stream("other")) == ([b"one"], [b"two"])
-
-
-def test_doubles_are_known_by_their_event_id_and_put_once(place: Place) -> None:
-    write_dead_letters(place.folder, dead_letter(b"one", 1), dead_letter(b"one", 1))
-    write_dead_letters(place.folder, dead_letter(b"one", 1), dead_letter(b"two", 2))
-
-    found = place.survey()
-    place.deliver()
-
-    assert (found.records, found.selected, found.duplicates) == (4, 2, 2)
-    assert sorted(place.on_stream()) == [b"one", b"two"]
+    assert (environment.on_stream(), environment.on_stream("other")) == ([b"one"], [b"two"])
 
 
-def test_an_event_id_that_was_used_twice_makes_no_double_of_other_data(place: Place) -> None:
-    write_dead_letters(place.folder, dead_letter(b"one", 1), dead_letter(b"another one", 1))
+def test_duplicates_are_put_once(environment: Environment) -> None:
+    write_dead_letters(environment.folder, dead_letter(b"one", 1), dead_letter(b"one", 1))
+    write_dead_letters(environment.folder, dead_letter(b"one", 1), dead_letter(b"two", 2))
 
-    assert place.deliver().delivered == 2
+    environment.deliver()
+
+    assert sorted(environment.on_stream()) == [b"one", b"two"]
 
 
-def test_letters_without_an_event_id_are_no_doubles_of_each_other(place: Place) -> None:
-    path = place.folder / "a.jsonl"
-    write_dead_letters(place.folder, dead_letter(b"one", 1))
-    (kept,) = place.folder.rglob("*.jsonl")
+def test_records_with_one_event_id_but_different_data_are_not_duplicates(
+    environment: Environment,
+) -> None:
+    write_dead_letters(environment.folder, dead_letter(b"one", 1), dead_letter(b"another one", 1))
+
+    assert environment.deliver().delivered == 2
+
+
+def test_records_without_event_ids_are_not_duplicates_of_each_other(
+    environment: Environment,
+) -> None:
+    path = environment.folder / "a.jsonl"
+    write_dead_letters(environment.folder, dead_letter(b"one", 1))
+    (kept,) = environment.folder.rglob("*.jsonl")
     anonymous = kept.read_text().replace(f'"{SHARD}:1"', "null")
     kept.unlink()
     path.write_text(anonymous * 2)
 
-    assert place.deliver().delivered == 2
-    assert place.deliver().delivered == 0
+    assert environment.deliver().delivered == 2
+    assert environment.deliver().delivered == 0
 
 
 @pytest.mark.parametrize(
@@ -144,20 +148,20 @@ def test_letters_without_an_event_id_are_no_doubles_of_each_other(place: Place) 
         ),
     ],
 )
-def test_only_what_is_selected_is_put(
-    place: Place, selection: Selection, chosen: list[bytes]
+def test_only_selected_records_are_put(
+    environment: Environment, selection: Selection, chosen: list[bytes]
 ) -> None:
     write_dead_letters(
-        place.folder,
+        environment.folder,
         dead_letter(b"a", 11),
         dead_letter(b"b", 12, CORRUPT, after=10),
         dead_letter(b"c", 13, after=20),
     )
-    write_discarded_batch(place.folder, 9)
+    write_discarded_batch(environment.folder, 9)
 
-    place.deliver(selection)
+    environment.deliver(selection)
 
-    assert place.on_stream() == chosen
+    assert environment.on_stream() == chosen
 
 
 def many(folder: Path) -> list[bytes]:
@@ -166,105 +170,72 @@ def many(folder: Path) -> list[bytes]:
     return names
 
 
-def test_an_interrupted_delivery_goes_on_where_it_was(place: Place) -> None:
-    names = many(place.folder)
-    place.kinesis.fail("put_records", None, None, KeyboardInterrupt())  # type: ignore[arg-type]  # Ctrl-C
+def test_an_interrupted_delivery_can_be_resumed(environment: Environment) -> None:
+    names = many(environment.folder)
+    environment.kinesis.fail("put_records", None, None, KeyboardInterrupt())  # type: ignore[arg-type]  # Ctrl-C
     with pytest.raises(KeyboardInterrupt):
-        place.deliver(delete=True)
-    assert len(place.on_stream()) == 1000
-    assert place.survey().delivered == 1000
+        environment.deliver(delete=True)
+    assert len(environment.on_stream()) == 1000
+    assert environment.survey().delivered == 1000
 
-    assert place.deliver(delete=True) == Delivery(delivered=200, deleted=1)
+    assert environment.deliver(delete=True) == Delivery(delivered=200, deleted=1)
 
-    assert place.on_stream() == names
+    assert environment.on_stream() == names
 
 
-def test_what_kinesis_refuses_ends_it_and_stays_for_the_next_time(place: Place) -> None:
-    names = many(place.folder)
-    place.kinesis.refuse = lambda entry: THROTTLED if entry["Data"] == b"0700" else None
+def test_a_refused_record_ends_the_delivery_and_is_put_by_the_next_one(
+    environment: Environment,
+) -> None:
+    names = many(environment.folder)
+    environment.kinesis.refuse = lambda entry: THROTTLED if entry["Data"] == b"0700" else None
 
-    done = place.deliver(delete=True)
+    done = environment.deliver(delete=True)
 
     assert (done.delivered, done.failure, done.deleted) == (999, THROTTLED, 0)
-    place.kinesis.refuse = lambda _entry: None
-    assert place.deliver() == Delivery(delivered=201)
-    assert sorted(place.on_stream()) == names
+    environment.kinesis.refuse = lambda _entry: None
+    assert environment.deliver() == Delivery(delivered=201)
+    assert sorted(environment.on_stream()) == names
 
 
-def test_a_letter_that_kinesis_never_takes_does_not_hold_up_the_others(place: Place) -> None:
-    write_dead_letters(place.folder, dead_letter(b"x" * 1024 * 1024, 1), dead_letter(b"two", 2))
+def test_an_unacceptable_record_does_not_block_the_others(environment: Environment) -> None:
+    write_dead_letters(
+        environment.folder, dead_letter(b"x" * 1024 * 1024, 1), dead_letter(b"two", 2)
+    )
 
-    assert place.deliver(delete=True) == Delivery(delivered=1, unacceptable=1)
+    assert environment.deliver(delete=True) == Delivery(delivered=1, unacceptable=1)
 
-    assert place.on_stream() == [b"two"]
-    assert len(place.objects.names()) == 1
+    assert environment.on_stream() == [b"two"]
+    assert len(environment.storage.names()) == 1
 
 
-def test_an_object_is_deleted_only_when_all_of_it_was_delivered(place: Place) -> None:
-    write_dead_letters(place.folder, dead_letter(b"a", 1), dead_letter(b"b", 2, CORRUPT))
+def test_an_object_is_deleted_only_when_all_its_records_are_delivered(
+    environment: Environment,
+) -> None:
+    write_dead_letters(environment.folder, dead_letter(b"a", 1), dead_letter(b"b", 2, CORRUPT))
     invalid = Selection(error_types=frozenset({"InvalidEvent"}))
 
-    assert place.deliver(invalid, delete=True) == Delivery(delivered=1, deleted=0)
-    assert place.deliver() == Delivery(delivered=1)
-    assert len(place.objects.names()) == 1
-    assert place.deliver(delete=True) == Delivery(deleted=1)
-    assert place.objects.names() == []
+    assert environment.deliver(invalid, delete=True) == Delivery(delivered=1, deleted=0)
+    assert environment.deliver() == Delivery(delivered=1)
+    assert len(environment.storage.names()) == 1
+    assert environment.deliver(delete=True) == Delivery(deleted=1)
+    assert environment.storage.names() == []
 
 
-def test_what_is_no_dead_letter_is_named_and_never_deleted(place: Place) -> None:
-    write_dead_letters(place.folder, dead_letter(b"one", 1))
-    (place.folder / "notes.txt").write_text("not a letter")
+def test_an_object_without_dead_letter_records_is_never_deleted(environment: Environment) -> None:
+    write_dead_letters(environment.folder, dead_letter(b"one", 1))
+    (environment.folder / "notes.txt").write_text("not a dead-letter record")
 
-    found = place.survey()
-    place.deliver(delete=True)
+    environment.deliver(delete=True)
 
-    assert list(found.unreadable) == ["notes.txt"]
-    assert "line 1 is not a dead-letter record" in found.unreadable["notes.txt"]
-    assert place.objects.names() == ["notes.txt"]
+    assert environment.storage.names() == ["notes.txt"]
 
 
-def test_letters_are_summed_up_by_what_is_wrong_with_an_example(place: Place) -> None:
-    write_dead_letters(
-        place.folder,
-        dead_letter(b"a", 1),
-        dead_letter(b"b", 2, after=60),
-        dead_letter(b"c", 3, CORRUPT),
-        dead_letter(b"d", 4, PredictionFailed("12 bytes under a partition key of 9 characters")),
-        dead_letter(b"e", 5, PredictionFailed("34 bytes under a partition key of 9 characters")),
-    )
-    write_discarded_batch(place.folder, 6, 7)
+def test_progress_is_reported_per_delivered_record(environment: Environment) -> None:
+    many(environment.folder)
+    write_dead_letters(environment.folder, dead_letter(b"one", 7777))
+    selected = environment.survey().selected
+    progress: list[int] = []
 
-    kinds = place.survey().kinds
+    environment.deliver(advance=progress.append)
 
-    assert {key: kind.count for key, kind in kinds.items()} == {
-        ("InvalidEvent", "ride_id…"): 2,
-        ("CorruptRecord", "damaged gzip…"): 1,
-        ("PredictionFailed", "… bytes under a partition key of … characters"): 2,
-        ("RetryAttemptsExhausted", "function error…"): 2,
-    }
-    invalid = kinds["InvalidEvent", "ride_id…"]
-    assert (invalid.first, invalid.last) == ("2025-03-01T13:15:00.123Z", "2025-03-01T13:16:00.123Z")
-    assert invalid.example.error_message == str(INVALID)
-
-
-def test_progress_is_told_object_by_object_and_letter_by_letter(place: Place) -> None:
-    many(place.folder)
-    write_dead_letters(place.folder, dead_letter(b"one", 7777))
-    read: list[int] = []
-    put: list[int] = []
-    names = place.objects.names()
-
-    with place.delivery_log() as delivery_log:
-        found = survey(place.objects, names, EVERYTHING, delivery_log, advance=read.append)
-        deliver(
-            place.objects,
-            found.objects,
-            EVERYTHING,
-            delivery_log,
-            place.publisher,
-            clock=place.clock.now,
-            advance=put.append,
-        )
-
-    assert read == [1, 1]
-    assert sum(put) == found.selected == 1201
+    assert sum(progress) == selected == 1201

@@ -16,22 +16,22 @@ from tests.lambda_events import SHARD
 ONE, TWO = dead_letter(b"one", 1), dead_letter(b"two", 2)
 
 
-def lines(*letters: Any) -> bytes:
-    return b"".join(msgspec.json.encode(each) + b"\n" for each in letters)
+def lines(*records: Any) -> bytes:
+    return b"".join(msgspec.json.encode(each) + b"\n" for each in records)
 
 
 def changed(**fields: Any) -> bytes:
     return lines({**msgspec.to_builtins(ONE), **fields})
 
 
-def test_the_functions_letters_are_read_back() -> None:
+def test_dead_letter_records_are_read_back() -> None:
     assert read_dead_letter_records(lines(ONE, TWO)) == [ONE, TWO]
 
 
 @pytest.mark.parametrize(
     ("raised", "ending"), [(True, "function error"), (False, "batch item failure")]
 )
-def test_a_batch_that_lambda_gave_up_is_a_letter_a_record(*, raised: bool, ending: str) -> None:
+def test_a_discarded_batch_is_a_dead_letter_record_per_record(*, raised: bool, ending: str) -> None:
     first, second = read_dead_letter_records(discarded_batch(7, 8, raised=raised))
 
     assert (first.event_id, second.event_id) == (f"{SHARD}:7", f"{SHARD}:8")
@@ -42,7 +42,7 @@ def test_a_batch_that_lambda_gave_up_is_a_letter_a_record(*, raised: bool, endin
     assert entry_of(second) == {"Data": b"event 8", "PartitionKey": "key 8"}
 
 
-def test_a_letter_is_put_as_it_was_received_under_its_producers_key() -> None:
+def test_a_record_is_redriven_as_received_with_its_partition_key() -> None:
     assert entry_of(ONE) == {"Data": b"one", "PartitionKey": "one"}
 
 
@@ -54,14 +54,14 @@ def test_a_letter_is_put_as_it_was_received_under_its_producers_key() -> None:
         ({"partition_key": "x" * 300}, "x" * 256),
     ],
 )
-def test_a_letter_without_a_proper_key_gets_one(fields: dict[str, Any], key: str) -> None:
-    (odd,) = read_dead_letter_records(changed(**fields))
+def test_a_record_without_a_valid_partition_key_gets_one(fields: dict[str, Any], key: str) -> None:
+    (record,) = read_dead_letter_records(changed(**fields))
 
-    assert entry_of(odd)["PartitionKey"] == key
+    assert entry_of(record)["PartitionKey"] == key
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [
         (lines(ONE) + b'{"data": ', "line 2 is not a dead-letter record: "),
         (b"\xff", "line 1 is not a dead-letter record: "),
@@ -85,15 +85,17 @@ def test_a_letter_without_a_proper_key_gets_one(fields: dict[str, Any], key: str
         ),
     ],
 )
-def test_what_is_no_dead_letter_is_refused_with_its_line(content: bytes, complaint: str) -> None:
-    with pytest.raises(InvalidDeadLetter, match=complaint):
+def test_content_that_is_not_a_dead_letter_record_is_rejected_with_its_line(
+    content: bytes, message: str
+) -> None:
+    with pytest.raises(InvalidDeadLetter, match=message):
         read_dead_letter_records(content)
 
 
 @given(st.binary(max_size=200))
-def test_whatever_the_bytes_they_are_letters_or_refused(content: bytes) -> None:
+def test_any_bytes_are_dead_letter_records_or_rejected(content: bytes) -> None:
     try:
-        letters = read_dead_letter_records(content)
+        records = read_dead_letter_records(content)
     except InvalidDeadLetter:
         return
-    assert not letters
+    assert not records
