@@ -1,4 +1,4 @@
-"""What the README shows must be what a person sees."""
+"""What the documents show must be what a person sees."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lambda_function import build_consumer
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
+    ROOT / "models" / "README.md",
+]
 
 
 def blocks(language: str) -> list[str]:
@@ -62,11 +69,16 @@ def test_another_model_is_another_model_py_and_nothing_else(tmp_path: Path) -> N
     assert "'event_type': 'alarm_predicted'" in started.stdout
 
 
-def test_every_file_and_command_that_is_named_is_there() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_and_command_that_a_document_names_exists(document: Path) -> None:
+    text = document.read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
 
-    assert set(re.findall(r"\bmake ([a-z-]+)", README)) <= targets
-    for path in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / path).exists(), path
-    for path in re.findall(r"\bscripts/\w+\.py", README):
-        assert (ROOT / path).exists(), path
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
+    for path in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (document.parent / path).exists(), path
+    for program in re.findall(r"-m scripts (\w+)", text):
+        assert (ROOT / "scripts" / f"{program}.py").exists(), program
+    for path in re.findall(r"`([\w/.-]+/[\w.-]+\.(?:py|txt|md|json|toml))`", text):
+        assert any((folder / path).exists() for folder in (ROOT, document.parent)), path
