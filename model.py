@@ -58,14 +58,20 @@ class Ride(msgspec.Struct, frozen=True, gc=False):
 
 
 class RideStarted(msgspec.Struct, frozen=True, gc=False):
-    """The event as it comes."""
+    """A ride that starts.
+
+    Attributes:
+        ride: What is known of it.
+        ride_id: Returned with the prediction, of the same type.
+        event_type: May be absent; an event of another type is skipped.
+    """
 
     ride: Ride
     ride_id: (
         Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
         | Annotated[str, Meta(min_length=1, max_length=128)]
     )
-    event_type: Any = EVENT_TYPE
+    event_type: Annotated[Any, Meta(extra_json_schema={"const": EVENT_TYPE})] = EVENT_TYPE
 
 
 class EventHeader(msgspec.Struct, frozen=True, gc=False):

@@ -1,4 +1,4 @@
-"""Measure a model bundle on months of trips, beside the usual baselines."""
+"""Evaluate a model bundle on months of trips, compared with two baselines."""
 
 import argparse
 import signal
@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cli.arguments import Parser
-from training.bundle_writer import trained_on
+from training.bundle_io import trained_on
 from training.download import TripData
 from training.errors import TrainingError, TripDataError
-from training.evaluation import as_table, evaluate, training_files
+from training.evaluation import as_table, evaluate_bundle, training_files
 from training.trips import month_of, require_files
 
 INTERRUPTED = 130
@@ -25,30 +25,31 @@ INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None, *, source: TripData | None = None) -> int:
-    """Run the program; returns its exit status.
+    """Run the program and return its exit status.
 
     Args:
         arguments: The command line.
-        source: Where months come from that are not beside the data; default: the TLC's site.
+        source: Provides the months that are not next to the data; default: the TLC's site.
     """
     options = _parser().parse_args(arguments)
     try:
         require_files([*options.data, *options.train])
         months = trained_on(options.bundle)
         with Progress(console=Console(stderr=True)) as progress:
-            train, left_out = _training_files(
+            train, missing = _training_files(
                 options, months, source or TripData(options.cache), progress
             )
-            evaluations = evaluate(options.bundle, options.data, train, progress)
+            evaluations = evaluate_bundle(options.bundle, options.data, train, progress)
     except TrainingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
-    if learnt := set(months) & {month_of(path) for path in options.data}:
-        print(f"The bundle learnt from {', '.join(sorted(learnt))}: it looks better than it is.")
-    if left_out:
-        print(f"The baselines are left out, they have nothing to learn from: {left_out}")
+    if leaked := set(months) & {month_of(path) for path in options.data}:
+        months_seen = ", ".join(sorted(leaked))
+        print(f"The bundle was trained on {months_seen}, so its metrics are too optimistic.")
+    if missing:
+        print(f"The baselines are skipped, there are no trips to train them on: {missing}")
     for evaluation in evaluations:
         Console().print(as_table(evaluation))
     return 0
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None, *, source: TripData | None = None) 
 def _training_files(
     options: argparse.Namespace, months: list[str], source: TripData, progress: Progress
 ) -> tuple[list[Path], str | None]:
-    """Return what the baselines learn from, or nothing and the reason."""
+    """Return the files to train the baselines on, or none and the reason."""
     if options.train:
         return options.train, None
     try:
@@ -74,7 +75,7 @@ def _parser() -> Parser:
         nargs="+",
         required=True,
         metavar="FILE",
-        help="parquet files to measure on",
+        help="parquet files to evaluate on",
     )
     parser.add_argument(
         "--bundle", type=Path, default=Path("models"), help="the bundle's folder (default: models)"
@@ -85,8 +86,8 @@ def _parser() -> Parser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="parquet files for the baselines to learn from (default: the bundle's months: "
-        "beside --data, in the cache, or downloaded)",
+        help="parquet files to train the baselines on (default: the bundle's months, found "
+        "next to --data, in the cache, or downloaded)",
     )
     parser.add_argument(
         "--cache", type=Path, default=Path("data"), help="folder of downloads (default: data)"

@@ -22,31 +22,33 @@ INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the program; returns its exit status."""
+    """Run the program and return its exit status."""
     options = _parser().parse_args(arguments)
     data = TripData(options.cache)
     try:
-        measured = [*options.validate, *options.test]
-        require_files([*(options.data or []), *(Path(name) for name in measured if _is_file(name))])
+        evaluated = [*options.validate, *options.test]
+        require_files(
+            [*(options.data or []), *(Path(name) for name in evaluated if _is_file(name))]
+        )
         with Progress() as progress:
-            order = TrainingConfig(
+            config = TrainingConfig(
                 train=options.data or data.files(options.months, progress),
                 validate=_files(options.validate, data, progress),
                 test=_files(options.test, data, progress),
                 output=options.output,
             )
-            version = train(order, progress)
+            version = train(config, progress)
     except TrainingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
-    print(f"version {version} is in {options.output}")
+    print(f"wrote version {version} to {options.output}")
     return 0
 
 
 def _files(names: list[str], data: TripData, progress: Progress) -> list[Path]:
-    """Return the files of names that are files or months."""
+    """Return the files that are given by path or by month."""
     return [Path(name) if _is_file(name) else data.files([name], progress)[0] for name in names]
 
 
@@ -61,7 +63,7 @@ def _parser() -> Parser:
         "--months",
         type=lambda text: [month.strip() for month in text.split(",")],
         metavar="YYYY-MM,…",
-        help="months to download (once) and train on",
+        help="months to train on; downloaded once",
     )
     source.add_argument(
         "--data", type=Path, nargs="+", metavar="FILE", help="parquet files to train on"
@@ -71,14 +73,14 @@ def _parser() -> Parser:
         nargs="+",
         default=[],
         metavar="MONTH|FILE",
-        help="months to measure on (default: the last fifth of the trips, learnt in the final fit)",
+        help="months to validate on (default: the last fifth of the trips, by time)",
     )
     parser.add_argument(
         "--test",
         nargs="+",
         default=[],
         metavar="MONTH|FILE",
-        help="months to measure the final models on",
+        help="months to test the final models on",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("models"), help="the bundle's folder (default: models)"

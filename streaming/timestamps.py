@@ -4,6 +4,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+LAST_SECOND = 253_402_300_799
+"""9999-12-31T23:59:59Z in seconds since the epoch: no later date can be formatted."""
+
 
 def iso_utc(seconds: float) -> str:
     """Write an instant as ISO 8601 in UTC with milliseconds, such as `2025-03-01T13:15:00.123Z`.

@@ -1,1 +1,1 @@
-"""From trip records to the model bundle that ships: download, features, fit, export, track."""
+"""From trip records to a model bundle: download, features, fit, export, tracking."""

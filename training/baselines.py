@@ -1,4 +1,4 @@
-"""The two models that a course starts with, to measure others beside."""
+"""The two usual beginner's models, as baselines for the comparison."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ class Baseline:
     """A regressor on the pair of zones, one-hot, and the distance.
 
     Attributes:
-        name: For the table.
-        regressor: Not fitted.
-        max_trips: It learns from as many at most, drawn at random.
+        name: As shown in the table.
+        regressor: The unfitted estimator.
+        max_trips: The most trips to fit it to; more are sampled at random.
     """
 
     name: str
@@ -34,13 +34,13 @@ BASELINES = (
         RandomForestRegressor(
             n_estimators=100, max_depth=20, min_samples_leaf=10, n_jobs=-1, random_state=0
         ),
-        max_trips=125_000,  # two months' worth: half a minute's work
+        max_trips=125_000,  # about two months; fits in half a minute
     ),
 )
 
 
 def fit_baseline(baseline: Baseline, rides: Rides, truth: Array) -> Pipeline:
-    """Fit a baseline to some rides and their target, [N]."""
+    """Fit a baseline to rides and their target values, [N]."""
     rows = np.random.default_rng(0).permutation(len(truth))[: baseline.max_trips]
     chosen = {column: values[rows] for column, values in rides.items()}
     pipeline = make_pipeline(DictVectorizer(), clone(baseline.regressor))
@@ -48,13 +48,13 @@ def fit_baseline(baseline: Baseline, rides: Rides, truth: Array) -> Pipeline:
 
 
 def predict_baseline(model: Pipeline, rides: Rides) -> Array:
-    """Predict the target in its unit; [N]."""
+    """Predict the target, in its unit; [N]."""
     prediction: Array = model.predict(_as_dicts(rides))
     return prediction
 
 
 def _as_dicts(rides: Rides) -> list[dict[str, str | float]]:
-    """Return what a DictVectorizer takes; a string becomes one column for each of its values."""
+    """Return the input of a DictVectorizer, which one-hot encodes strings."""
     columns = (rides[name].tolist() for name in ("PULocationID", "DOLocationID", "trip_distance"))
     return [
         {"PU_DO": f"{pickup:.0f}_{dropoff:.0f}", "trip_distance": distance}

@@ -1,4 +1,4 @@
-"""Months of trip records from the TLC's public site, cached as files."""
+"""Monthly trip records from the TLC's public site, cached as files."""
 
 import http.client
 import random
@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from rich.progress import Progress
 
 from training.errors import TripDataError
@@ -23,19 +25,18 @@ MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _ATTEMPTS = 4
 _TIMEOUT = 30.0  # seconds without a byte
 _CHUNK = 1 << 18  # bytes
-_NOT_PUBLISHED = (403, 404)  # the site answers 403 for a file that it does not have
-_PARQUET_MAGIC = b"PAR1"
+_NOT_PUBLISHED = (403, 404)  # the site returns 403 for a file that it does not have
 
 
 @dataclass(frozen=True, slots=True)
 class TripData:
-    """Where months come from and where they are kept.
+    """The monthly files: where they are published and where they are cached.
 
     Attributes:
-        cache: Folder of the files; made when the first one is downloaded.
-        url: The folder on the web that holds `green_tripdata_YYYY-MM.parquet`.
+        cache: Folder of the files; created by the first download.
+        url: The web folder that holds `green_tripdata_YYYY-MM.parquet`.
         sleep: Waits between attempts (seconds).
-        jitter: A random number in [0, 1).
+        jitter: Returns a random number in [0, 1).
     """
 
     cache: Path = Path("data")
@@ -51,8 +52,8 @@ class TripData:
             progress: Shows a bar for each download.
 
         Raises:
-            TripDataError: A month is not written as YYYY-MM, is not published, or its
-                download fails for good.
+            TripDataError: A month is not written as YYYY-MM, is not published, or cannot be
+                downloaded.
         """
         for month in months:
             if not MONTH.fullmatch(month):
@@ -66,45 +67,45 @@ class TripData:
         self.cache.mkdir(parents=True, exist_ok=True)
         url = f"{self.url}/{path.name}"
         for attempt in range(_ATTEMPTS):
+            if attempt:
+                self.sleep(2 ** (attempt - 1) * self.jitter())
             try:
                 _download(url, path, progress)
             except urllib.error.HTTPError as error:
                 error.close()
+                reason = f"HTTP {error.code}"
                 if error.code in _NOT_PUBLISHED:
                     raise TripDataError(
-                        f"month {month} is not published: {url} answered HTTP {error.code}"
+                        f"month {month} is not published: {url} returned {reason}"
                     ) from None
-                reason = f"HTTP {error.code}"
             except (OSError, http.client.HTTPException) as error:
                 reason = str(error)
             else:
                 return path
-            if attempt + 1 < _ATTEMPTS:
-                self.sleep(2**attempt * self.jitter())
         raise TripDataError(
             f"month {month} could not be downloaded from {url} in {_ATTEMPTS} attempts: {reason}"
         )
 
 
 def file_name(month: str) -> str:
-    """Return the name that the TLC gives a month's file."""
+    """Return the TLC's name for a month's file."""
     return f"green_tripdata_{month}.parquet"
 
 
 def _download(url: str, path: Path, progress: Progress) -> None:
-    """Write a checked copy of `url` to `path`; what is there is always whole."""
+    """Download `url` next to `path`, check it, then move it there: `path` is always complete."""
     part = path.with_suffix(".part")
     task = progress.add_task(f"download {path.name}", total=None)
     try:
         with (
-            urllib.request.urlopen(url, timeout=_TIMEOUT) as answer,  # noqa: S310 the TLC's URL, or one that the user names
+            urllib.request.urlopen(url, timeout=_TIMEOUT) as response,  # noqa: S310  the TLC's URL, or one that the user names
             part.open("wb") as target,
-            progress.wrap_file(answer, total=answer.length or 0, task_id=task) as source,
+            progress.wrap_file(response, total=response.length or 0, task_id=task) as source,
         ):
             shutil.copyfileobj(source, target, _CHUNK)
-            left = answer.length
-        if left:
-            raise OSError(f"the connection closed {left} bytes early")
+            missing = response.length
+        if missing:
+            raise OSError(f"the connection closed {missing} bytes early")
         _check_parquet(part)
         part.replace(path)
     finally:
@@ -113,9 +114,7 @@ def _download(url: str, path: Path, progress: Progress) -> None:
 
 
 def _check_parquet(path: Path) -> None:
-    with path.open("rb") as file:
-        start = file.read(len(_PARQUET_MAGIC))
-        file.seek(-min(path.stat().st_size, len(_PARQUET_MAGIC)), 2)
-        end = file.read()
-    if not start == end == _PARQUET_MAGIC:
-        raise OSError("what came is not a parquet file")
+    try:
+        pq.read_metadata(path)
+    except pa.ArrowException as error:
+        raise OSError(f"the response is not a parquet file: {error}") from error

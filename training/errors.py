@@ -1,18 +1,18 @@
-"""Every error of this package.
+"""The errors that this package raises.
 
 TrainingError
-├── TripDataError    trip records are missing, damaged or lack a column
+├── TripDataError    trip records are missing, unreadable or lack a column
 ├── BundleError      a bundle lacks its manifest or a model
-└── ParityError      an exported graph does not predict what its scikit-learn model predicts
+└── ParityError      an exported graph's predictions differ from its model's
 """
 
 
 class TrainingError(Exception):
-    """The root of the tree."""
+    """The base class of this package's errors."""
 
 
 class TripDataError(TrainingError):
-    """Trip records are missing, damaged or lack a column."""
+    """Trip records are missing, unreadable or lack a column."""
 
 
 class BundleError(TrainingError):
@@ -20,4 +20,4 @@ class BundleError(TrainingError):
 
 
 class ParityError(TrainingError):
-    """An exported graph does not predict what its scikit-learn model predicts."""
+    """An exported graph's predictions differ from its model's."""

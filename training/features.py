@@ -1,7 +1,7 @@
-"""What a model sees of a ride: lookups in tables that were counted from earlier trips.
+"""The features of a ride: lookups in tables that are built from earlier trips.
 
-The same arithmetic stands in `training.graph`, as an ONNX graph; the export checks that both
-agree on real rides.
+`training.graph` does the same arithmetic as an ONNX graph; every export is checked against this
+module on real rides.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ HOURS_OF_DAY = 24
 HOURS_OF_WEEK = 7 * HOURS_OF_DAY
 PAIRS = ZONE_IDS * ZONE_IDS
 MAX_MILES = 60.0
-"""Longer distances count as this one: no trip that was learnt from is longer."""
+"""Longer distances are clipped to this: no training trip is longer."""
 
 UNKNOWN = -1.0
-"""What a count or code becomes that is NaN."""
+"""Replaces a count or code that is NaN."""
 
 FEATURES = (
     *("typical_distance", "straight_line", "pair_effect", "pair_mean", "pair_trips"),
@@ -29,10 +29,10 @@ FEATURES = (
     *("PULocationID", "DOLocationID", "hour", "weekday", "passenger_count", "payment_type"),
 )
 
-_DETOUR = 1.35  # miles driven for a mile of straight line; the trips correct it pair by pair
-_WITHIN_ZONE = 0.6  # miles that are assumed at least, within one zone
-_SHORTEST = 0.1  # miles that are typical at least, whatever the trips say
-# How many trips an average needs before it counts for as much as what is assumed without it.
+_DETOUR = 1.35  # miles driven per mile of straight line; the trips correct it for each pair
+_WITHIN_ZONE = 0.6  # miles; the shortest assumed distance, as within one zone
+_SHORTEST = 0.1  # miles; the shortest typical distance
+# The number of trips at which an average weighs as much as the prior it is shrunk towards.
 _PRIOR_DISTANCE = 2
 _PRIOR_HOUR = 50
 _PRIOR_ZONE = 20
@@ -41,13 +41,13 @@ _PRIOR_PAIR = 8
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What is known of zones, zone pairs and hours, for one target.
+    """Lookup tables of zones, zone pairs and hours of the week, for one target.
 
     Attributes:
-        curve: a, b, c of a + b·miles + c·√miles, the target of an average ride; [3].
-        hours: Factor on the target for each hour of the week, Monday 00h first; [168].
+        curve: a, b, c of a + b·miles + c·√miles, the target's average at a distance; [3].
+        hours: Factor on the target for each hour of the week, from Monday 00h; [168].
         pickups: Effect on the target, miles east and north, by pick-up zone; [266, 3].
-        dropoffs: The same by drop-off zone; [266, 3].
+        dropoffs: The same, by drop-off zone; [266, 3].
         pairs: Typical and straight-line distance (miles), effect on the target, the target's
             mean, log(1 + trips), by pick-up zone * 266 + drop-off zone; [266 * 266, 5].
     """
@@ -59,12 +59,12 @@ class Tables:
     pairs: Array
 
 
-def count_tables(rides: Rides, target: Array, zones: Zones) -> Tables:
-    """Count the tables from rides whose target and exact distance are known.
+def build_tables(rides: Rides, target: Array, zones: Zones) -> Tables:
+    """Build the tables from rides with a known target and an exact distance.
 
-    Averages over few trips are drawn towards what is assumed without them (additive smoothing;
-    Micci-Barreca 2001, "A preprocessing scheme for high-cardinality categorical attributes"), so
-    a pair of zones that was never seen gets its zones' effects and a distance from the map.
+    Averages over few trips are shrunk towards a prior (additive smoothing; Micci-Barreca 2001,
+    "A preprocessing scheme for high-cardinality categorical attributes"), so a pair of zones
+    without trips gets its zones' effects and a distance from the map.
     """
     pickup, dropoff, pair, hour = _keys(rides)
     miles = rides["trip_distance"].astype(np.float64)
@@ -76,11 +76,11 @@ def count_tables(rides: Rides, target: Array, zones: Zones) -> Tables:
     curve = np.linalg.lstsq(_powers(miles), target, rcond=None)[0]
     average = _powers(miles) @ curve
     hours = _ratio(hour, target, average, HOURS_OF_WEEK, _PRIOR_HOUR)
-    left = target / hours[hour] - average
-    pickups = _mean(pickup, left, ZONE_IDS, _PRIOR_ZONE)
-    dropoffs = _mean(dropoff, left - pickups[pickup], ZONE_IDS, _PRIOR_ZONE)
+    residual = target / hours[hour] - average
+    pickups = _mean(pickup, residual, ZONE_IDS, _PRIOR_ZONE)
+    dropoffs = _mean(dropoff, residual - pickups[pickup], ZONE_IDS, _PRIOR_ZONE)
     zone_effect = np.add.outer(pickups, dropoffs).ravel()
-    effect = zone_effect + _mean(pair, left - zone_effect[pair], PAIRS, _PRIOR_PAIR)
+    effect = zone_effect + _mean(pair, residual - zone_effect[pair], PAIRS, _PRIOR_PAIR)
     at_typical = _powers(typical) @ curve + effect
     mean = at_typical + _mean(pair, target / hours[hour] - at_typical[pair], PAIRS, _PRIOR_PAIR)
     trips = np.log1p(np.bincount(pair, minlength=PAIRS))
@@ -94,10 +94,10 @@ def count_tables(rides: Rides, target: Array, zones: Zones) -> Tables:
 
 
 def look_up(tables: Tables, rides: Rides) -> tuple[Array, Array]:
-    """Return the features of some rides and a first guess at their target.
+    """Return the features of rides and a first guess at their target.
 
-    The guess is (curve(distance) + effect of the zone pair) * factor of the hour; what is left of
-    the target is for the trees to learn.
+    The guess is (curve(distance) + effect of the zone pair) * factor of the hour; the trees
+    predict the residual.
 
     Returns:
         Features, float32 [N, 20] in the order of `FEATURES`, and the guess, float32 [N].
@@ -115,20 +115,20 @@ def look_up(tables: Tables, rides: Rides) -> tuple[Array, Array]:
         tables.pickups[pickup],
         tables.dropoffs[dropoff],
         distance,
-        given / typical,  # 0 tells that the distance is unknown
+        given / typical,  # 0: the distance is unknown
         factor,
         rides["PULocationID"],
         rides["DOLocationID"],
         rides["hour"],
         rides["weekday"],
-        _known(rides["passenger_count"]),
-        _known(rides["payment_type"]),
+        _fill_nan(rides["passenger_count"]),
+        _fill_nan(rides["payment_type"]),
     ]
     return np.column_stack(columns), guess
 
 
 def _keys(rides: Rides) -> tuple[NDArray[np.int64], ...]:
-    """Return the rows of pick-up, drop-off, pair and hour in their tables, each [N]."""
+    """Return the table rows of pick-up zone, drop-off zone, pair and hour, each [N]."""
     pickup = rides["PULocationID"].astype(np.int64)
     dropoff = rides["DOLocationID"].astype(np.int64)
     # 23:59:59.9999999 is 24.0 in float32
@@ -144,7 +144,7 @@ def _powers(miles: NDArray[np.float64]) -> NDArray[np.float64]:
 def _mean(
     key: NDArray[np.int64], value: NDArray[np.float64], size: int, prior: float
 ) -> NDArray[np.float64]:
-    """Return the mean of each key's values, drawn to 0 by `prior` values of 0; [size]."""
+    """Return the mean of each key's values, shrunk towards 0 by `prior` zeros; [size]."""
     trips = np.bincount(key, minlength=size)
     mean: NDArray[np.float64] = np.bincount(key, value, size) / (trips + prior)
     return mean
@@ -157,12 +157,12 @@ def _ratio(
     size: int,
     prior: float,
 ) -> NDArray[np.float64]:
-    """Return each key's sum of values over its sum of averages, drawn to 1; [size]."""
+    """Return each key's ratio of summed values to summed averages, shrunk towards 1; [size]."""
     assumed = prior * average.mean()
     sums = np.bincount(key, value, size), np.bincount(key, average, size)
     ratio: NDArray[np.float64] = (sums[0] + assumed) / (sums[1] + assumed)
     return ratio
 
 
-def _known(values: Array) -> Array:
+def _fill_nan(values: Array) -> Array:
     return np.where(np.isnan(values), np.float32(UNKNOWN), values)

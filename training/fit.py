@@ -1,4 +1,4 @@
-"""Fit one model: tables, then gradient-boosted trees on what the tables leave unexplained."""
+"""Fit one model: lookup tables, then gradient-boosted trees on the tables' residuals."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from rich.progress import Progress
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from training.errors import TripDataError
-from training.features import FEATURES, Tables, count_tables, look_up
+from training.features import FEATURES, Tables, build_tables, look_up
 from training.trips import Array, Rides, card_trips, inputs
 from training.zones import load_zones
 
 NOISE = 0.15
 """Standard deviation of an estimated distance's error, as a share of the distance."""
 
-_SHORTEST = 0.01  # miles: an estimate is never 0, which would mean that there is none
+_SHORTEST = 0.01  # miles; an estimate is never 0, which would mean an unknown distance
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class Parameters:
     """How a model is fitted.
 
     Attributes:
-        trees, leaves: How many trees, and leaves in each at most.
-        learning_rate, min_samples_leaf, l2_regularization, max_features: As scikit-learn's
-            HistGradientBoostingRegressor has them.
-        folds: Parts that the trips are dealt into: each part's lookups come from the others.
-        estimated, unknown: Shares of the trips that are learnt with an estimated distance, and
-            with none.
-        seed: Of everything random.
+        trees, leaves: Number of trees and maximum number of leaves per tree.
+        learning_rate, min_samples_leaf, l2_regularization, max_features: As in scikit-learn's
+            HistGradientBoostingRegressor.
+        folds: Number of folds; each is looked up in tables built from the others.
+        estimated, unknown: Shares of the trips that are trained on with an estimated distance
+            and with an unknown one.
+        seed: For all random numbers.
     """
 
     trees: int
@@ -48,15 +48,15 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is predicted.
+    """A target variable and how its model is fitted.
 
     Attributes:
-        name: Its key in the bundle, and its column among the trips.
+        name: Its key in the bundle and its column in the trips.
         model: The registered model's name.
-        unit: Of the prediction.
-        tolerance: The largest parity error that an export allows, in this unit.
+        unit: The unit of its values.
+        tolerance: The largest parity error allowed in an export, in this unit.
         parameters: How its model is fitted.
-        trips: Those among some trips whose target is known.
+        select: Returns the trips for which the target is known.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Target:
     unit: str
     tolerance: float
     parameters: Parameters
-    trips: Callable[[pd.DataFrame], pd.DataFrame]
+    select: Callable[[pd.DataFrame], pd.DataFrame]
 
 
 DURATION = Target(
@@ -73,7 +73,7 @@ DURATION = Target(
     unit="minutes",
     tolerance=3.0,
     parameters=Parameters(trees=40, leaves=255, learning_rate=0.2, min_samples_leaf=60),
-    trips=lambda trips: trips,
+    select=lambda trips: trips,
 )
 TIP = Target(
     name="tip",
@@ -81,20 +81,20 @@ TIP = Target(
     unit="US dollars",
     tolerance=1.0,
     parameters=Parameters(trees=40, leaves=31, learning_rate=0.15, min_samples_leaf=80),
-    trips=card_trips,
+    select=card_trips,
 )
 TARGETS = (DURATION, TIP)
 
 
 @dataclass(frozen=True, slots=True)
 class FittedModel:
-    """A model as scikit-learn computes it.
+    """A fitted model, computed with numpy and scikit-learn.
 
     Attributes:
         target: What it predicts.
-        tables: Lookups, counted from all trips of the training.
-        trees: Predicts the target less the tables' guess.
-        trips: How many it was fitted to.
+        tables: Lookup tables, built from all training trips.
+        trees: Predicts the target minus the tables' guess.
+        trips: Number of trips that it was fitted to.
     """
 
     target: Target
@@ -103,63 +103,66 @@ class FittedModel:
     trips: int
 
     def predict(self, rides: Rides) -> Array:
-        """Predict the target in its unit, never below 0; float32 [N]."""
+        """Predict the target, in its unit and never below 0; float32 [N]."""
         features, guess = look_up(self.tables, rides)
-        left: Array = self.trees.predict(features).astype(np.float32)
-        prediction: Array = np.maximum(left + guess, 0)
+        residual: Array = self.trees.predict(features).astype(np.float32)
+        prediction: Array = np.maximum(residual + guess, 0)
         return prediction
 
 
-def known(target: Target, trips: pd.DataFrame) -> tuple[dict[str, Array], Array]:
-    """Return the inputs and the target of those trips whose target is known.
+def inputs_and_target(target: Target, trips: pd.DataFrame) -> tuple[dict[str, Array], Array]:
+    """Return the inputs and the target values of the trips for which the target is known.
 
     Raises:
-        TripDataError: It is known of none.
+        TripDataError: The target is not known for any trip.
     """
-    chosen = target.trips(trips)
+    chosen = target.select(trips)
     if chosen.empty:
-        raise TripDataError(f"the {target.name} is not known of any of {len(trips):,} trips")
+        raise TripDataError(f"the {target.name} is not known for any of {len(trips):,} trips")
     return inputs(chosen), chosen[target.name].to_numpy()
 
 
 def fit(target: Target, trips: pd.DataFrame, progress: Progress) -> FittedModel:
-    """Fit a model of `target` to those of `trips` whose target is known.
+    """Fit a model to the trips for which the target is known.
 
-    Each trip is looked up in tables that were counted without it (out-of-fold target encoding):
-    in its own tables a trip of a rare pair would find its own answer.
+    Each trip is looked up in tables that were built without it (out-of-fold target encoding):
+    otherwise the features of a trip between a rare pair of zones would reveal its target.
+
+    Raises:
+        TripDataError: The target is not known for any trip.
     """
     parameters = target.parameters
-    rides, truth = known(target, trips)
+    rides, truth = inputs_and_target(target, trips)
     rng = np.random.default_rng(parameters.seed)
     zones = load_zones()
-    seen = {**rides, "trip_distance": _as_seen(rides["trip_distance"], parameters, rng)}
+    mixed = {**rides, "trip_distance": _mix_distances(rides["trip_distance"], parameters, rng)}
     fold = rng.integers(0, parameters.folds, len(truth))
     features = np.empty((len(truth), len(FEATURES)), np.float32)
     guess = np.empty(len(truth), np.float32)
     for part in progress.track(range(parameters.folds), description=f"{target.name}: look up"):
-        tables = count_tables(_where(rides, fold != part), truth[fold != part], zones)
-        features[fold == part], guess[fold == part] = look_up(tables, _where(seen, fold == part))
+        tables = build_tables(_where(rides, fold != part), truth[fold != part], zones)
+        features[fold == part], guess[fold == part] = look_up(tables, _where(mixed, fold == part))
     task = progress.add_task(f"{target.name}: fit {parameters.trees} trees", total=None)
     trees = _regressor(parameters).fit(features, truth - guess)
     progress.update(task, total=1, completed=1)
-    return FittedModel(target, count_tables(rides, truth, zones), trees, len(truth))
+    return FittedModel(target, build_tables(rides, truth, zones), trees, len(truth))
 
 
 def with_noise(rides: Rides, seed: int = 0) -> Rides:
-    """Return the rides with distances as they would be estimated at their start."""
+    """Return the rides with distances as they would be estimated at the start of the ride."""
     rng = np.random.default_rng(seed)
     return {**rides, "trip_distance": _estimate(rides["trip_distance"], rng)}
 
 
-def _as_seen(distance: Array, parameters: Parameters, rng: np.random.Generator) -> Array:
+def _mix_distances(distance: Array, parameters: Parameters, rng: np.random.Generator) -> Array:
     """Return a mix of exact, estimated and unknown distances."""
-    lot = rng.random(len(distance))
-    mixed = np.where(lot < parameters.estimated, _estimate(distance, rng), distance)
-    return np.where(lot >= 1 - parameters.unknown, np.float32(0), mixed)
+    draw = rng.random(len(distance))
+    mixed = np.where(draw < parameters.estimated, _estimate(distance, rng), distance)
+    return np.where(draw >= 1 - parameters.unknown, np.float32(0), mixed)
 
 
 def _regressor(parameters: Parameters) -> HistGradientBoostingRegressor:
-    # No `categorical_features`: skl2onnx converts them wrong.
+    # No `categorical_features`: skl2onnx converts them incorrectly.
     return HistGradientBoostingRegressor(
         max_iter=parameters.trees,
         max_leaf_nodes=parameters.leaves,

@@ -1,4 +1,4 @@
-"""A fitted model as an ONNX graph that takes rides as they are, with every table inside."""
+"""A fitted model as an ONNX graph that takes raw rides and contains every lookup table."""
 
 import warnings
 
@@ -15,7 +15,7 @@ from training.zones import ZONE_IDS
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}
 
-# The same as training.features.look_up, line by line; 7 is ONNX's code for int64.
+# Mirrors training.features.look_up line by line. 7 is ONNX's code for int64.
 _GRAPH = """
 <ir_version: 10, opset_import: ["" : 21, "ai.onnx.ml" : 3]>
 ride (
@@ -79,10 +79,10 @@ ride (
 
 
 def to_onnx(model: FittedModel) -> onnx.ModelProto:
-    """Return the graph: seven float32 inputs of shape [N], one output `prediction` [N].
+    """Return a model as a graph: seven float32 inputs [N], one output `prediction` [N].
 
-    N is any number of rides from 0 up. Zones must be 1 to 265, distances finite and not negative,
-    hours in [0, 24), weekdays 0 to 6; passenger count and payment type may be NaN.
+    N may be 0. Zones must be 1 to 265, distances finite and not negative, hours in [0, 24),
+    weekdays 0 to 6; passenger count and payment type may be NaN.
     """
     proto = onnx.parser.parse_model(_GRAPH)
     tables = model.tables
@@ -116,7 +116,7 @@ def to_onnx(model: FittedModel) -> onnx.ModelProto:
 
 def _tree_attributes(trees: HistGradientBoostingRegressor) -> list[onnx.AttributeProto]:
     with warnings.catch_warnings():
-        # skl2onnx hands booleans to protobuf as integers, which protobuf < 7.34 takes.
+        # skl2onnx passes booleans as integers, which protobuf deprecates and 7.34 rejects.
         warnings.simplefilter("ignore", DeprecationWarning)
         converted = convert_sklearn(
             trees,
@@ -124,5 +124,5 @@ def _tree_attributes(trees: HistGradientBoostingRegressor) -> list[onnx.Attribut
             target_opset=OPSETS,
         )
     (node,) = (n for n in converted.graph.node if n.op_type == "TreeEnsembleRegressor")
-    # No feature is ever NaN, and the runtime walks faster where it need not look for one.
+    # No feature is ever NaN, and the runtime is faster without the check for it.
     return [a for a in node.attribute if a.name != "nodes_missing_value_tracks_true"]

@@ -1,4 +1,4 @@
-"""How far predictions are off."""
+"""Measure the error of predictions."""
 
 from dataclasses import asdict, dataclass
 
@@ -14,7 +14,7 @@ class Metrics:
     Attributes:
         rmse: Root of the mean squared error.
         mae: Mean absolute error.
-        r2: Share of the target's variance that is explained.
+        r2: Share of the target's variance that the predictions explain.
     """
 
     rmse: float
@@ -22,12 +22,12 @@ class Metrics:
     r2: float
 
     def named(self, name: str) -> dict[str, float]:
-        """Return the metrics as `<name>_rmse` and so on, rounded to four places."""
+        """Return the metrics as `<name>_rmse` and so on, rounded to four decimals."""
         return {f"{name}_{metric}": round(value, 4) for metric, value in asdict(self).items()}
 
 
 def measure(prediction: Array, truth: Array) -> Metrics:
-    """Compare predictions with what happened; both [N]."""
+    """Compare predictions with the true values; both [N]."""
     error = prediction.astype(np.float64) - truth
     squares = error @ error
     return Metrics(

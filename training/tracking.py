@@ -1,10 +1,11 @@
-"""MLflow: one run for a training, one run below it for each target, registered models."""
+"""Track a training in MLflow: a parent run, a child run per target, registered models."""
 
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -29,13 +30,13 @@ LIBRARIES = {
     "scikit-learn": sklearn.__version__,
     "skl2onnx": skl2onnx.__version__,
 }
-"""The versions that make a model."""
+"""Versions of the libraries that determine a model."""
 
 _SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.float, name) for name in INPUTS]),
     outputs=Schema([ColSpec(DataType.float, "prediction")]),
 )
-# Made up: no trip record leaves the training.
+# Made up, because a bundle must not contain trip records.
 _EXAMPLE = pd.DataFrame(
     [
         (130, 205, 3.66, 8.25, 5, 1, 1),
@@ -45,17 +46,24 @@ _EXAMPLE = pd.DataFrame(
     columns=list(INPUTS),
     dtype=np.float32,
 )
-# What mlflow.pyfunc needs to run the model; named, because MLflow's own search for it is slow.
+# What mlflow.pyfunc needs to run the model; listed because MLflow's own inference is slow.
 _REQUIREMENTS = [f"{name}=={LIBRARIES[name]}" for name in ("mlflow", "onnx", "onnxruntime")]
+_MODEL_OPTIONS: dict[str, Any] = {
+    "signature": _SIGNATURE,
+    "input_example": _EXAMPLE,
+    "pip_requirements": _REQUIREMENTS,
+    "onnx_execution_providers": ["CPUExecutionProvider"],
+    "save_as_external_data": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
-    """Where a model can be found.
+class ModelVersion:
+    """A version of a registered model.
 
     Attributes:
         run_id: The MLflow run that logged it.
-        version: Of the registered model.
+        version: Its version number in the registry.
     """
 
     run_id: str
@@ -64,14 +72,14 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a training made for one target.
+    """The result of training one target's model.
 
     Attributes:
-        target: What is predicted, and how it was fitted.
-        trips: How many trips it was fitted to.
+        target: The target and its parameters.
+        trips: Number of trips that the model was fitted to.
         graph: The exported model.
-        metrics: By name.
-        figures: By file name.
+        metrics: Values by metric name.
+        figures: Figures by file name.
     """
 
     target: Target
@@ -82,16 +90,16 @@ class Outcome:
 
 
 @contextmanager
-def tracked(parameters: Mapping[str, object]) -> Iterator[str]:
-    """Open the run of a training; outcomes that are logged inside become its children.
+def start_run(parameters: Mapping[str, object]) -> Iterator[str]:
+    """Start a training's run; outcomes that are logged within it become child runs.
 
-    It goes where `MLFLOW_TRACKING_URI` says, or else to `sqlite:///mlflow.db`.
+    The tracking server is `MLFLOW_TRACKING_URI`, by default `sqlite:///mlflow.db`.
 
     Args:
-        parameters: What to log of the training as a whole.
+        parameters: Logged on the run.
 
     Yields:
-        The run's id.
+        The run's ID.
     """
     mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db")
     mlflow.set_experiment(EXPERIMENT)
@@ -101,8 +109,8 @@ def tracked(parameters: Mapping[str, object]) -> Iterator[str]:
         yield run.info.run_id
 
 
-def log(outcome: Outcome) -> Registered:
-    """Log an outcome as a child of the open run, and register its model."""
+def log_outcome(outcome: Outcome) -> ModelVersion:
+    """Log an outcome as a child of the active run and register its model."""
     target = outcome.target
     with mlflow.start_run(run_name=target.model, nested=True) as run:
         mlflow.log_params({**asdict(target.parameters), "trips": outcome.trips})
@@ -113,23 +121,11 @@ def log(outcome: Outcome) -> Registered:
             outcome.graph,
             name=target.model,
             registered_model_name=target.model,
-            signature=_SIGNATURE,
-            input_example=_EXAMPLE,
-            pip_requirements=_REQUIREMENTS,
-            onnx_execution_providers=["CPUExecutionProvider"],
-            save_as_external_data=False,
+            **_MODEL_OPTIONS,
         )
-    return Registered(run.info.run_id, str(logged.registered_model_version))
+    return ModelVersion(run.info.run_id, str(logged.registered_model_version))
 
 
-def save(outcome: Outcome, folder: Path) -> None:
-    """Write an outcome's model to `folder`, which must not exist, for mlflow.pyfunc to load."""
-    mlflow.onnx.save_model(
-        outcome.graph,
-        folder,
-        signature=_SIGNATURE,
-        input_example=_EXAMPLE,
-        pip_requirements=_REQUIREMENTS,
-        onnx_execution_providers=["CPUExecutionProvider"],
-        save_as_external_data=False,
-    )
+def save_model(graph: onnx.ModelProto, folder: Path) -> None:
+    """Save a model as an MLflow model in `folder`, which must not exist yet."""
+    mlflow.onnx.save_model(graph, folder, **_MODEL_OPTIONS)

@@ -9,15 +9,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.progress import Progress
 
-from training import plots, tracking
-from training.bundle_writer import Months, write_bundle
+from training.bundle_io import Months, write_bundle
 from training.errors import TripDataError
 from training.export import PARITY_RIDES, check_parity
-from training.fit import TARGETS, FittedModel, Target, fit, known, with_noise
+from training.figures import error_by_hour, predicted_against_true
+from training.fit import TARGETS, FittedModel, Target, fit, inputs_and_target, with_noise
 from training.graph import to_onnx
 from training.metrics import measure
-from training.statistics import count_statistics
-from training.tracking import Outcome
+from training.ride_statistics import count_statistics
+from training.tracking import Outcome, log_outcome, start_run
 from training.trips import inputs, month_of, read_trips
 from training.zones import load_zones
 
@@ -26,13 +26,13 @@ _HELD_OUT = 0.2
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """What to train on, and where to put what comes of it.
+    """The files of a training and the folder for its bundle.
 
     Attributes:
-        train: Parquet files to learn from.
-        validate: Files to measure on, for the choices of whoever trains; none: the last fifth of
-            the training trips, by time, is held out first and learnt in the final fit.
-        test: Files to measure the final models on.
+        train: Parquet files to train on.
+        validate: Files to validate on while choosing parameters; by default the last fifth of
+            the training trips, by time, is held out and used only in the final fit.
+        test: Files to test the final models on.
         output: The bundle's folder.
     """
 
@@ -42,63 +42,65 @@ class TrainingConfig:
     output: Path = Path("models")
 
 
-def train(order: TrainingConfig, progress: Progress) -> str:
-    """Train, check, track and write a bundle.
+def train(config: TrainingConfig, progress: Progress) -> str:
+    """Train, check and track the models, then write a bundle.
 
     Returns:
-        The bundle's version: the id of the MLflow run.
+        The bundle's version: the ID of the MLflow run.
 
     Raises:
-        TripDataError: Trips cannot be read, a target is known of none of them, or a month is both
-            learnt and measured on.
-        ParityError: An exported graph does not predict what its model predicts.
+        TripDataError: Trips cannot be read, a target is not known for any of them, or a month is
+            used both for training and for validation or testing.
+        ParityError: An exported graph's predictions differ from its model's.
     """
-    months = Months(*(_months(paths) for paths in (order.train, order.validate, order.test)))
-    twice = set(months.trained_on) & {*months.validated_on, *months.tested_on}
-    if twice:
-        raise TripDataError(f"both learnt and measured on: {', '.join(sorted(twice))}")
-    trips = read_trips(order.train, progress)
-    held = read_trips(order.validate, progress) if order.validate else None
-    test = read_trips(order.test, progress) if order.test else None
-    outcomes = [_outcome(target, trips, held, test, progress) for target in TARGETS]
+    months = Months(*(_months(paths) for paths in (config.train, config.validate, config.test)))
+    leaked = set(months.trained_on) & {*months.validated_on, *months.tested_on}
+    if leaked:
+        raise TripDataError(
+            f"used both for training and for evaluation: {', '.join(sorted(leaked))}"
+        )
+    trips = read_trips(config.train, progress)
+    validation = read_trips(config.validate, progress) if config.validate else None
+    test = read_trips(config.test, progress) if config.test else None
+    outcomes = [_train_target(target, trips, validation, test, progress) for target in TARGETS]
     parameters = {
         "trained on": " ".join(months.trained_on),
         "validated on": " ".join(months.validated_on) or f"last {_HELD_OUT:.0%} of the trips",
         "trips": len(trips),
     }
-    with tracking.tracked(parameters) as version:
-        logged = [(outcome, tracking.log(outcome)) for outcome in outcomes]
-    write_bundle(order.output, version, months, logged, count_statistics(trips, load_zones()))
+    with start_run(parameters) as version:
+        logged = [(outcome, log_outcome(outcome)) for outcome in outcomes]
+    write_bundle(config.output, version, months, logged, count_statistics(trips, load_zones()))
     return version
 
 
-def _outcome(
+def _train_target(
     target: Target,
     trips: pd.DataFrame,
-    held: pd.DataFrame | None,
+    validation: pd.DataFrame | None,
     test: pd.DataFrame | None,
     progress: Progress,
 ) -> Outcome:
-    """Measure on trips later than those learnt from, then fit for good, export and check."""
-    cut = len(trips) if held is not None else int(len(trips) * (1 - _HELD_OUT))
-    later = held if held is not None else trips[cut:]
-    model = fit(target, trips[:cut], progress)
-    metrics = judge(model, later, "validation")
-    figures = _figures(model, later)
-    if held is None:
+    """Fit and validate a model, then export it and check the export."""
+    if validation is None:
+        cut = int(len(trips) * (1 - _HELD_OUT))
+        validated, validation = fit(target, trips[:cut], progress), trips[cut:]
         model = fit(target, trips, progress)
+    else:
+        validated = model = fit(target, trips, progress)
+    metrics = evaluate_model(validated, validation, "validation")
     if test is not None:
-        metrics |= judge(model, test, "test")
+        metrics |= evaluate_model(model, test, "test")
     graph = to_onnx(model)
     rng = np.random.default_rng(target.parameters.seed)
     rows = rng.choice(len(trips), min(PARITY_RIDES, len(trips)), replace=False)
     metrics["parity_largest_difference"] = check_parity(graph, model, inputs(trips.iloc[rows]))
-    return Outcome(target, model.trips, graph, metrics, figures)
+    return Outcome(target, model.trips, graph, metrics, _figures(validated, validation))
 
 
-def judge(model: FittedModel, trips: pd.DataFrame, name: str) -> dict[str, float]:
-    """Return the metrics of a model on some trips, with exact and with estimated distance."""
-    rides, truth = known(model.target, trips)
+def evaluate_model(model: FittedModel, trips: pd.DataFrame, name: str) -> dict[str, float]:
+    """Return the metrics of a model on trips, with exact and with estimated distances."""
+    rides, truth = inputs_and_target(model.target, trips)
     noisy = with_noise(rides)
     return {
         **measure(model.predict(rides), truth).named(name),
@@ -108,12 +110,12 @@ def judge(model: FittedModel, trips: pd.DataFrame, name: str) -> dict[str, float
 
 
 def _figures(model: FittedModel, trips: pd.DataFrame) -> dict[str, Figure]:
-    target = model.target
-    rides, truth = known(target, trips)
+    unit = model.target.unit
+    rides, truth = inputs_and_target(model.target, trips)
     prediction = model.predict(rides)
     return {
-        "error_by_hour.png": plots.error_by_hour(rides["hour"], prediction - truth, target.unit),
-        "predicted_against_true.png": plots.predicted_against_true(prediction, truth, target.unit),
+        "error_by_hour.png": error_by_hour(rides["hour"], prediction - truth, unit),
+        "predicted_against_true.png": predicted_against_true(prediction, truth, unit),
     }
 
 

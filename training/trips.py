@@ -1,4 +1,4 @@
-"""Trip records as the TLC publishes them → rides to learn from."""
+"""Read the TLC's trip records as rides to train on."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,34 +48,34 @@ _DOLLARS = 50.0
 
 
 def month_of(path: Path) -> str:
-    """Return the month that a file's name holds, or the name where it holds none."""
+    """Return the month in a file's name, or the name itself if there is no month in it."""
     found = MONTH.search(path.stem)
     return found.group() if found else path.stem
 
 
 def require_files(paths: Sequence[Path]) -> None:
-    """Raise a TripDataError that names the first file that is not there."""
+    """Raise a TripDataError that names the first missing file."""
     for path in paths:
         if not path.is_file():
             raise TripDataError(f"no such file: {path}")
 
 
 def read_trips(paths: Sequence[Path], progress: Progress) -> pd.DataFrame:
-    """Return the usable trips of some months, in the order of their pick-up.
+    """Return the usable trips of all files, ordered by pick-up.
 
-    Usable is what every published baseline keeps, so that figures compare: 1 to 60 minutes,
-    more than 0 and at most 60 miles, between two of the TLC's zones.
+    The filter is that of the published baselines, so that metrics are comparable: 1 to 60
+    minutes, more than 0 and at most 60 miles, between two of the TLC's zones.
 
     Args:
-        paths: Parquet files of green-taxi trips, with old or new column sets.
-        progress: Shows a bar over the files.
+        paths: Parquet files of green-taxi trips, with the columns of any year since 2021.
+        progress: Shows a bar that counts the files.
 
     Returns:
         One row per trip: the columns of `INPUTS` as float32, `duration` (minutes), `tip`
-        (US dollars), `pickup` (New York local time), `month` (of the file).
+        (US dollars), `pickup` (New York local time).
 
     Raises:
-        TripDataError: A file is missing or unreadable, lacks a column, or leaves no trip.
+        TripDataError: A file is missing or unreadable, lacks a column or has no usable trip.
     """
     months = [_read_month(path) for path in progress.track(paths, description="read trips")]
     return pd.concat(months, ignore_index=True).sort_values("pickup", ignore_index=True)
@@ -88,16 +88,16 @@ def card_trips(trips: pd.DataFrame) -> pd.DataFrame:
 
 
 def inputs(trips: pd.DataFrame) -> dict[str, Array]:
-    """Return what a model may see of some trips: each of `INPUTS`, shape [N]."""
+    """Return the inputs of a model for each trip: each of `INPUTS`, shape [N]."""
     return {name: trips[name].to_numpy() for name in INPUTS}
 
 
 def _read_month(path: Path) -> pd.DataFrame:
     month = month_of(path)
     try:
-        lacking = sorted(set(_COLUMNS) - set(pq.read_schema(path).names))
-        if lacking:
-            raise TripDataError(f"month {month} lacks the column {', '.join(lacking)} ({path})")
+        missing = sorted(set(_COLUMNS) - set(pq.read_schema(path).names))
+        if missing:
+            raise TripDataError(f"month {month} lacks the column {', '.join(missing)} ({path})")
         table = pd.read_parquet(path, columns=list(_COLUMNS))
     except FileNotFoundError:
         raise TripDataError(f"month {month} has no file {path}") from None
@@ -106,7 +106,7 @@ def _read_month(path: Path) -> pd.DataFrame:
     trips = _usable(_rides(table))
     if trips.empty:
         raise TripDataError(f"month {month} holds no usable trip ({path})")
-    return trips.assign(month=month)
+    return trips
 
 
 def _rides(table: pd.DataFrame) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def _rides(table: pd.DataFrame) -> pd.DataFrame:
     midnight = pickup.dt.normalize()
     rides = pd.DataFrame(
         {
-            "PULocationID": table["PULocationID"],  # the files of 2021 hold strings
+            "PULocationID": table["PULocationID"],  # strings in the files of 2021
             "DOLocationID": table["DOLocationID"],
             "trip_distance": table["trip_distance"],
             "hour": (pickup - midnight).dt.total_seconds() / 3600,

@@ -1,4 +1,4 @@
-"""The TLC's taxi zones: names, and where they lie."""
+"""The TLC's taxi zones: names and positions."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ import pandas as pd
 from training.trips import Array
 
 ZONE_IDS = 266
-"""Zones are numbered 1 to 265; index 0 stays unused."""
+"""Size of a table indexed by zone ID: zones are numbered 1 to 265, index 0 is unused."""
 
 _FILE = Path(__file__).parent / "taxi_zones.csv"
 _MILES_PER_DEGREE = 69.09  # of latitude; the Earth's mean radius is 3,958.8 miles
@@ -21,7 +21,7 @@ class Zones:
 
     Attributes:
         names: Zone ID → borough, zone.
-        east, north: Miles from the city's middle to a zone's centroid; each [266], by zone ID.
+        east, north: Miles from the city's centre to each zone's centroid; each [266], by zone ID.
     """
 
     names: dict[int, tuple[str, str]]
@@ -29,24 +29,25 @@ class Zones:
     north: Array
 
     def straight_line(self) -> Array:
-        """Return the miles between the centroids of each pair of zones, [266, 266]."""
+        """Return the distance in miles between the centroids of each two zones, [266, 266]."""
         miles: Array = np.hypot(self.east[:, None] - self.east, self.north[:, None] - self.north)
         return miles
 
 
 def load_zones() -> Zones:
-    """Read the zones.
+    """Load the zones.
 
-    Centroids come from the TLC's zone polygons. Five zones have none: a zone takes the place of
-    its namesake (57; 104, 105), or else the city's middle (264 "unknown", 265 "outside").
+    Centroids come from the TLC's zone polygons. Five zones have none: 57, 104 and 105 get the
+    position of the zone with the same name; 264 ("unknown") and 265 ("outside") get the city's
+    centre.
     """
     table = pd.read_csv(_FILE, keep_default_na=False, na_values={"longitude": "", "latitude": ""})
     table = table.set_index("LocationID")
     place = table[["longitude", "latitude"]]
     place = place.fillna(place.groupby(table["zone"]).transform("first"))
-    middle = place.mean()
-    place = (place.fillna(middle) - middle) * _MILES_PER_DEGREE
-    place["longitude"] *= np.cos(np.radians(middle["latitude"]))
+    centre = place.mean()
+    place = (place.fillna(centre) - centre) * _MILES_PER_DEGREE
+    place["longitude"] *= np.cos(np.radians(centre["latitude"]))
     by_id = place.reindex(range(ZONE_IDS), fill_value=0.0).astype("float32")
     return Zones(
         names={

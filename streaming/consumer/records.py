@@ -17,6 +17,7 @@ import msgspec
 
 from streaming.aggregation import AGGREGATE_MAGIC, deaggregate
 from streaming.errors import CorruptRecord, UnexpectedEvent, excerpt
+from streaming.timestamps import LAST_SECOND
 
 EVENT_SOURCE = "aws:kinesis"
 
@@ -32,9 +33,6 @@ TEXT_CHARACTERS = 512
 STREAM_ARN = re.compile(
     r"arn:[^:]*:kinesis:[^:]*:[^:]*:stream/([a-zA-Z0-9_-][a-zA-Z0-9_.-]{0,127})"
 )
-
-LAST_SECOND = 253_402_300_799
-"""9999-12-31T23:59:59Z in seconds since the epoch: no later date can be formatted."""
 
 
 class UserRecord(msgspec.Struct, frozen=True, gc=False):

@@ -11,11 +11,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from streaming.consumer.records import LAST_SECOND
 from streaming.dead_letters import UNKNOWN_STREAM, DeadLetterRecord
 from streaming.errors import InvalidDeadLetter
 from streaming.publisher import PARTITION_KEY_CHARACTERS, Entry
-from streaming.timestamps import iso_utc
+from streaming.timestamps import LAST_SECOND, iso_utc
 
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, ValueError)
 

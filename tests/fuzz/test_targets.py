@@ -15,8 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lambda_function import build_consumer
-from streaming.consumer.records import LAST_SECOND
 from streaming.errors import UnexpectedEvent
+from streaming.timestamps import LAST_SECOND
 from tests.aggregates import aggregate, entry, field
 from tests.fuzz.seed_corpus import SEEDS
 from tests.fuzz.targets import TARGETS, check_batch

@@ -23,20 +23,20 @@ def test_it_prints_a_table_for_each_target(
     assert "duration of" in printed
     assert "tip of" in printed
     assert printed.count("random forest") == 2
-    assert "learnt from 2021" not in printed
+    assert "trained on 2021" not in printed
 
 
-def test_a_month_that_the_bundle_learnt_from_is_pointed_out(
+def test_a_month_that_the_bundle_was_trained_on_is_pointed_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_month(tmp_path, "2023-01")
 
     assert main(["--data", str(path), "--train", str(path)]) == 0
 
-    assert "The bundle learnt from 2023-01" in capsys.readouterr().out
+    assert "The bundle was trained on 2023-01" in capsys.readouterr().out
 
 
-def test_a_folder_that_is_no_bundle_ends_it_with_one_line(
+def test_a_folder_that_is_not_a_bundle_is_an_error_of_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_month(tmp_path)
@@ -48,7 +48,7 @@ def test_a_folder_that_is_no_bundle_ends_it_with_one_line(
     assert len(error.strip().splitlines()) == 1
 
 
-def test_data_that_is_missing_is_named_before_anything_is_downloaded(
+def test_missing_data_is_named_before_anything_is_downloaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cache = tmp_path / "cache"
@@ -59,7 +59,7 @@ def test_data_that_is_missing_is_named_before_anything_is_downloaded(
     assert not cache.exists()
 
 
-def test_without_a_network_the_bundle_is_measured_alone_and_that_is_said(
+def test_without_a_network_only_the_bundle_is_evaluated_and_the_reason_is_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_month(tmp_path, "2021-02")
@@ -68,7 +68,7 @@ def test_without_a_network_the_bundle_is_measured_alone_and_that_is_said(
     assert main(["--data", str(path)], source=unreachable) == 0
 
     printed = capsys.readouterr().out
-    assert "The baselines are left out, they have nothing to learn from: month 20" in printed
+    assert "The baselines are skipped, there are no trips to train them on: month 20" in printed
     assert "could not be downloaded from http://127.0.0.1:9" in printed
     assert printed.count("this bundle") == 2
     assert "random forest" not in printed

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_column_that_is_missing_ends_the_program_with_one_line(
+def test_a_missing_column_is_an_error_of_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_month(tmp_path, "2023-02", DOLocationID=None)
@@ -24,9 +24,7 @@ def test_a_column_that_is_missing_ends_the_program_with_one_line(
     assert not (tmp_path / "models").exists()
 
 
-def test_months_are_taken_from_the_cache(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_months_are_read_from_the_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_month(tmp_path, "2023-01", tip_amount=None)
 
     assert main(["--months", "2023-01", "--cache", str(tmp_path)]) == 1
@@ -34,24 +32,24 @@ def test_months_are_taken_from_the_cache(
     assert "month 2023-01 lacks the column tip_amount" in capsys.readouterr().err
 
 
-def test_a_month_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_month_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--months", "2023-01,jan"]) == 1
 
     assert capsys.readouterr().err == ("error: month is 'jan'; allowed: YYYY-MM, such as 2023-01\n")
 
 
-def test_a_month_is_not_both_learnt_and_measured_on(
+def test_a_month_is_not_used_for_both_training_and_evaluation(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = str(write_month(tmp_path, "2023-01"))
 
     assert main(["--data", path, "--test", path, "--output", str(tmp_path / "models")]) == 1
 
-    assert "error: both learnt and measured on: 2023-01\n" in capsys.readouterr().err
+    assert "error: used both for training and for evaluation: 2023-01\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["--months", "2023-01", "--data", "a.parquet"]])
-def test_it_wants_months_or_files_and_not_both(
+def test_either_months_or_files_are_required(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -60,7 +58,7 @@ def test_it_wants_months_or_files_and_not_both(
     assert "--months" in capsys.readouterr().err
 
 
-def test_a_file_that_is_missing_is_named_before_anything_is_downloaded(
+def test_a_missing_file_is_named_before_anything_is_downloaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     months = ["--months", "2023-01", "--cache", str(tmp_path / "cache")]

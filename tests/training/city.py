@@ -1,4 +1,4 @@
-"""A small made-up city, whose trips are written as the TLC writes its own."""
+"""A small made-up city whose trips are written in the TLC's format."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ ZONES = (7, 41, 42, 74, 75, 95, 97, 129, 130, 166, 181, 205, 244, 264)
 
 
 def rides(*rows: tuple[float, ...]) -> dict[str, Array]:
-    """Return rides, each given as the values of `INPUTS`."""
+    """Return rides from rows of values in the order of `INPUTS`."""
     return dict(zip(INPUTS, np.array(rows, np.float32).T, strict=True))
 
 
 def tlc_table(month: str = "2023-01", trips: int = 2_000, seed: int = 0) -> pd.DataFrame:
-    """Return a month with the columns of 2023; duration follows distance and rush hours."""
+    """Return a month with the columns of 2023; duration depends on distance and rush hours."""
     rng = np.random.default_rng(seed)
     pickup_zone, dropoff_zone = rng.choice(ZONES, (2, trips))
     miles = 0.5 + 1.3 * load_zones().straight_line()[pickup_zone, dropoff_zone]
@@ -63,7 +63,7 @@ def tlc_table(month: str = "2023-01", trips: int = 2_000, seed: int = 0) -> pd.D
 
 
 def write_month(folder: Path, month: str = "2023-01", **changes: Any) -> Path:
-    """Write a month to its file, with some columns changed, or left out where they are None."""
+    """Write a month to its file, with columns changed, or removed if they are None."""
     table = tlc_table(month).assign(**{name: to for name, to in changes.items() if to is not None})
     table = table.drop(columns=[name for name, to in changes.items() if to is None])
     path = folder / f"green_tripdata_{month}.parquet"
@@ -72,5 +72,5 @@ def write_month(folder: Path, month: str = "2023-01", **changes: Any) -> Path:
 
 
 def city_trips(folder: Path, *months: str) -> pd.DataFrame:
-    """Return the trips of some months of the city."""
+    """Return the city's trips of the given months."""
     return read_trips([write_month(folder, month) for month in months or ("2023-01",)], QUIET)

@@ -19,7 +19,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[FittedModel, dict[
 
 
 def with_table(graph: ModelProto, name: str, change: float, share: float = 1.0) -> ModelProto:
-    """Return a copy of a graph in which a share of a table's rows is off."""
+    """Return a copy of a graph with a change in a share of a table's rows."""
     changed = ModelProto()
     changed.CopyFrom(graph)
     (table,) = (i for i in changed.graph.initializer if i.name == name)
@@ -41,7 +41,7 @@ def test_a_graph_that_is_a_little_off_everywhere_fails(
     model, rides = fitted
     off = with_table(to_onnx(model), "hours", 0.01)
 
-    with pytest.raises(ParityError, match=r"the duration graph is not its model: of 2,000 rides"):
+    with pytest.raises(ParityError, match=r"duration graph differs from its model: of 2,000 rides"):
         check_parity(off, model, rides)
 
 
@@ -58,7 +58,7 @@ def test_a_graph_that_is_far_off_for_one_ride_fails(
         check_parity(off, model, mixed)
 
 
-def test_a_graph_that_answers_nan_fails(fitted: tuple[FittedModel, dict[str, Array]]) -> None:
+def test_a_graph_that_predicts_nan_fails(fitted: tuple[FittedModel, dict[str, Array]]) -> None:
     model, rides = fitted
 
     with pytest.raises(ParityError):

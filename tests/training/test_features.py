@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.training.city import rides
-from training.features import FEATURES, count_tables, look_up
+from training.features import FEATURES, build_tables, look_up
 from training.zones import load_zones
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ HARLEM, ASTORIA, JFK = 74, 7, 132
 
 
 def tables_of(*trips: tuple[float, float, float, float], hour: float = 12.0) -> Tables:
-    """Count tables from trips, each a pick-up, a drop-off, miles and a target."""
+    """Build tables from trips of pick-up zone, drop-off zone, miles and target."""
     known = rides(*((*trip[:3], hour, 0, 1, 1) for trip in trips))
-    return count_tables(known, np.array([trip[3] for trip in trips], np.float32), load_zones())
+    return build_tables(known, np.array([trip[3] for trip in trips], np.float32), load_zones())
 
 
 def feature(name: str, tables: Tables, ride: tuple[float, ...]) -> float:
@@ -30,13 +30,13 @@ def feature(name: str, tables: Tables, ride: tuple[float, ...]) -> float:
 EVEN = tuple((HARLEM, ASTORIA, miles, 4 * miles + 5) for miles in (1.0, 2.0, 4.0, 8.0))
 
 
-def test_the_guess_follows_the_distance_of_the_trips_it_was_counted_from() -> None:
+def test_the_guess_depends_on_distance_as_the_trips_do() -> None:
     _, guess = look_up(tables_of(*EVEN), rides((HARLEM, ASTORIA, 3.0, 12, 0, 1, 1)))
 
     assert guess == pytest.approx([17], abs=0.01)
 
 
-def test_a_pair_of_zones_that_takes_longer_is_guessed_longer() -> None:
+def test_a_slower_pair_of_zones_gets_a_longer_guess() -> None:
     slow = tuple((HARLEM, JFK, miles, target + 6) for _, _, miles, target in EVEN)
     _, guess = look_up(
         tables_of(*EVEN * 50, *slow * 50),
@@ -46,7 +46,7 @@ def test_a_pair_of_zones_that_takes_longer_is_guessed_longer() -> None:
     assert guess == pytest.approx([17, 23], abs=0.3)
 
 
-def test_an_hour_that_takes_longer_is_guessed_longer_by_a_factor() -> None:
+def test_a_slower_hour_gets_a_guess_that_is_longer_by_a_factor() -> None:
     known = rides(
         *(
             (HARLEM, ASTORIA, miles, hour, 2, 1, 1)
@@ -56,7 +56,7 @@ def test_an_hour_that_takes_longer_is_guessed_longer_by_a_factor() -> None:
     )
     factor = np.where(known["hour"] == 8, np.float32(1.5), np.float32(1.0))
     target = (4 * known["trip_distance"] + 5) * factor
-    tables = count_tables(known, target, load_zones())
+    tables = build_tables(known, target, load_zones())
 
     _, guess = look_up(
         tables, rides((HARLEM, ASTORIA, 3, 8.5, 2, 1, 1), (HARLEM, ASTORIA, 3, 20.5, 2, 1, 1))
@@ -65,7 +65,7 @@ def test_an_hour_that_takes_longer_is_guessed_longer_by_a_factor() -> None:
     assert guess[0] / guess[1] == pytest.approx(1.5, abs=0.15)
 
 
-def test_an_average_of_few_trips_is_drawn_towards_what_is_assumed_without_them() -> None:
+def test_an_average_of_few_trips_is_shrunk_towards_the_prior() -> None:
     odd = (HARLEM, JFK, 4.0, 21.0 + 30)
     ride = (HARLEM, JFK, 4.0, 12, 0, 1, 1)
 
@@ -88,7 +88,7 @@ def test_an_unseen_pair_has_the_effects_of_its_zones_and_a_distance_from_the_map
     )
 
 
-def test_an_unknown_distance_becomes_the_typical_one_and_says_so() -> None:
+def test_an_unknown_distance_becomes_the_typical_one_and_is_marked() -> None:
     tables = tables_of(*[(HARLEM, ASTORIA, 3.0, 17.0)] * 1_000, *EVEN)
     ride = (HARLEM, ASTORIA, 0, 12, 0, 1, 1)
 
@@ -96,13 +96,13 @@ def test_an_unknown_distance_becomes_the_typical_one_and_says_so() -> None:
     assert feature("distance_ratio", tables, ride) == 0
 
 
-def test_a_distance_beyond_all_that_was_learnt_counts_as_the_longest_one() -> None:
+def test_a_distance_beyond_the_training_range_is_clipped() -> None:
     tables = tables_of(*EVEN)
 
     assert feature("distance", tables, (HARLEM, ASTORIA, 1000, 12, 0, 1, 1)) == 60
 
 
-def test_an_unknown_count_or_code_is_no_nan() -> None:
+def test_an_unknown_count_or_code_is_not_nan() -> None:
     tables = tables_of(*EVEN)
     ride = (HARLEM, ASTORIA, 3, 12, 0, math.nan, math.nan)
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.city import QUIET, SMALL, SMALL_DURATION, SMALL_TIP, city_trips, rides
 from training.errors import TripDataError
-from training.fit import fit, known, with_noise
+from training.fit import fit, inputs_and_target, with_noise
 from training.trips import INPUTS, inputs
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def test_a_model_predicts_a_later_month_better_than_its_mean(tmp_path: Path) -> None:
     model = fit(SMALL_DURATION, city_trips(tmp_path, "2023-01"), QUIET)
-    later, truth = known(SMALL_DURATION, city_trips(tmp_path, "2023-02"))
+    later, truth = inputs_and_target(SMALL_DURATION, city_trips(tmp_path, "2023-02"))
 
     error = np.abs(model.predict(later) - truth).mean()
 
@@ -44,22 +44,22 @@ def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first, again)
 
 
-def test_the_tip_model_learns_from_card_payers_only(tmp_path: Path) -> None:
+def test_the_tip_model_is_trained_on_card_payers_only(tmp_path: Path) -> None:
     trips = city_trips(tmp_path)
     cash = trips["payment_type"] == 2
     without_cash, with_tips_in_cash = trips[~cash], trips.assign(tip=trips["tip"].mask(cash, 40.0))
 
     first, second = (
-        fit(SMALL_TIP, learnt, QUIET).predict(inputs(trips))
-        for learnt in (without_cash, with_tips_in_cash)
+        fit(SMALL_TIP, chosen, QUIET).predict(inputs(trips))
+        for chosen in (without_cash, with_tips_in_cash)
     )
 
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_trip_of_a_rare_pair_does_not_learn_its_own_answer() -> None:
-    # Each pair of zones was ridden once, and its duration is pure chance: there is nothing to
-    # learn. Whoever looks a trip up in tables that hold it takes the pair's mean for the truth.
+def test_the_target_of_a_rare_pair_s_trip_does_not_leak_into_its_features() -> None:
+    # Each pair of zones occurs once and its duration is random: there is nothing to learn. A model
+    # whose lookups included the trip itself would take the pair's mean for the truth.
     rng = np.random.default_rng(0)
     pairs = rng.permutation(200 * 200)[:4_000]
     trips = pd.DataFrame(dict.fromkeys(INPUTS, np.ones(len(pairs))), dtype="float32").assign(
@@ -70,21 +70,21 @@ def test_a_trip_of_a_rare_pair_does_not_learn_its_own_answer() -> None:
     )
     model = fit(SMALL_DURATION, trips, QUIET)
 
-    left = model.predict(inputs(trips)) - 20
+    learned = model.predict(inputs(trips)) - 20
 
-    assert left.std() < 2.2
+    assert learned.std() < 2.2
 
 
-def test_a_model_that_learnt_from_estimates_trusts_the_distance_less(tmp_path: Path) -> None:
+def test_a_model_trained_on_estimates_trusts_the_distance_less(tmp_path: Path) -> None:
     trips = city_trips(tmp_path)
     exact = replace(SMALL_DURATION, parameters=replace(SMALL, trees=40, estimated=0, unknown=0))
     mixed = replace(SMALL_DURATION, parameters=replace(SMALL, trees=40, estimated=1, unknown=0))
-    later, truth = known(SMALL_DURATION, city_trips(tmp_path, "2023-02"))
+    later, truth = inputs_and_target(SMALL_DURATION, city_trips(tmp_path, "2023-02"))
     noisy = with_noise(later)
 
-    off = [np.abs(fit(t, trips, QUIET).predict(noisy) - truth).mean() for t in (exact, mixed)]
+    errors = [np.abs(fit(t, trips, QUIET).predict(noisy) - truth).mean() for t in (exact, mixed)]
 
-    assert off[1] < off[0]
+    assert errors[1] < errors[0]
 
 
 def test_noise_is_fifteen_per_cent_and_never_makes_a_distance_unknown(tmp_path: Path) -> None:
@@ -99,9 +99,9 @@ def test_noise_is_fifteen_per_cent_and_never_makes_a_distance_unknown(tmp_path: 
     assert noisy["hour"] is exact["hour"]
 
 
-def test_trips_without_a_known_tip_are_refused_by_name(tmp_path: Path) -> None:
+def test_trips_without_a_known_tip_are_an_error_with_their_number(tmp_path: Path) -> None:
     trips = city_trips(tmp_path)
     cash = trips[trips["payment_type"] == 2]
 
-    with pytest.raises(TripDataError, match=f"the tip is not known of any of {len(cash)} trips"):
+    with pytest.raises(TripDataError, match=f"the tip is not known for any of {len(cash)} trips"):
         fit(SMALL_TIP, cash, QUIET)

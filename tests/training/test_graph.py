@@ -28,7 +28,7 @@ def graph(model: FittedModel) -> onnx.ModelProto:
     return to_onnx(model)
 
 
-def test_the_graph_takes_seven_named_vectors_and_gives_one(graph: onnx.ModelProto) -> None:
+def test_the_graph_takes_seven_named_vectors_and_returns_one(graph: onnx.ModelProto) -> None:
     shapes = {
         value.name: [dim.dim_param for dim in value.type.tensor_type.shape.dim]
         for value in (*graph.graph.input, *graph.graph.output)

@@ -6,7 +6,7 @@ from training.metrics import measure
 TRUTH = np.array([1, 2, 3, 4], np.float32)
 
 
-def test_errors_are_measured_as_everyone_measures_them() -> None:
+def test_metrics_follow_the_usual_formulas() -> None:
     metrics = measure(np.array([1, 2, 3, 8], np.float32), TRUTH)
 
     assert metrics.rmse == 2
@@ -14,12 +14,12 @@ def test_errors_are_measured_as_everyone_measures_them() -> None:
     assert metrics.r2 == pytest.approx(1 - 16 / 5)
 
 
-def test_the_mean_explains_nothing_and_the_truth_everything() -> None:
+def test_r2_is_0_for_the_mean_and_1_for_the_truth() -> None:
     assert measure(np.full(4, 2.5, np.float32), TRUTH).r2 == 0
     assert measure(TRUTH, TRUTH).r2 == 1
 
 
-def test_metrics_are_named_for_a_run() -> None:
+def test_metrics_are_named_and_rounded_for_a_run() -> None:
     named = measure(TRUTH + 1, TRUTH).named("test")
 
     assert named == {"test_rmse": 1.0, "test_mae": 1.0, "test_r2": 0.2}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.training.city import rides
-from training.bundle_writer import read_model
+from training.bundle_io import read_model
 from training.export import run_graph
 from training.trips import INPUTS
 
@@ -23,20 +23,20 @@ def test_the_bundle_is_small_enough_for_a_repository() -> None:
     assert (BUNDLE / "statistics.json").stat().st_size < 250_000
 
 
-def test_the_bundle_names_nothing_of_the_machine_it_was_made_on() -> None:
+def test_the_bundle_names_no_path_or_url_of_the_machine_that_built_it() -> None:
     local = re.compile(r"https?://|file:|/(home|root|tmp|work)/")
     for path in FILES:
         if path.suffix != ".md":
             assert not local.search(path.read_bytes().decode("latin-1")), path
 
 
-def test_no_month_was_both_learnt_and_tested_on() -> None:
+def test_no_month_was_used_for_both_training_and_testing() -> None:
     manifest = json.loads((BUNDLE / "manifest.json").read_text())
 
     assert not set(manifest["trained_on"]) & {*manifest["validated_on"], *manifest["tested_on"]}
 
 
-def test_the_models_are_as_good_as_the_card_says_they_have_to_be() -> None:
+def test_the_models_are_at_least_as_good_as_the_model_card_says() -> None:
     manifest = json.loads((BUNDLE / "manifest.json").read_text())
     duration, tip = (manifest["targets"][name]["metrics"] for name in ("duration", "tip"))
 

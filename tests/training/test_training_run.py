@@ -16,23 +16,25 @@ import pytest
 
 import model as serving
 from tests.training.city import city_trips, write_month
-from training.bundle_writer import read_model, trained_on
+from training.bundle_io import read_model, trained_on
 from training.errors import BundleError
 from training.export import run_graph
 from training.trips import INPUTS, inputs
 
 REPOSITORY = Path(__file__).parents[2]
 
-mlflow_warns = pytest.mark.filterwarnings("ignore")  # of its own and its libraries' old ways
+mlflow_warns = pytest.mark.filterwarnings(
+    "ignore"
+)  # about deprecated calls in itself and its libraries
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training left behind.
+    """The result of a training.
 
     Attributes:
-        folder: Where it ran.
-        output: What it printed.
+        folder: The folder that it ran in.
+        output: Its standard output.
     """
 
     folder: Path
@@ -50,7 +52,7 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Run the program once, as a person would, in a folder that held a bundle before."""
+    """Run the program once, as a user would, in a folder that already holds a bundle."""
     folder = tmp_path_factory.mktemp("training")
     (folder / "models" / "duration").mkdir(parents=True)
     (folder / "models" / "duration" / "old.onnx").write_text("an old model")
@@ -71,7 +73,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(folder, done.stdout)
 
 
-def test_the_manifest_says_what_the_bundle_was_made_from(trained: Trained) -> None:
+def test_the_manifest_records_what_the_bundle_was_made_from(trained: Trained) -> None:
     manifest = trained.manifest
 
     assert manifest["format"] == 1
@@ -105,14 +107,14 @@ def test_every_hash_in_the_manifest_is_that_of_its_file(trained: Trained) -> Non
         assert hashlib.sha256(content).hexdigest() == entry["sha256"]
 
 
-def test_the_bundle_replaces_the_old_one_and_leaves_other_files_alone(trained: Trained) -> None:
+def test_the_bundle_replaces_the_old_one_and_keeps_other_files(trained: Trained) -> None:
     assert sorted(path.name for path in trained.bundle.iterdir()) == [
         *("README.md", "duration", "manifest.json", "statistics.json", "tip")
     ]
     assert not (trained.bundle / "duration" / "old.onnx").exists()
 
 
-def test_the_bundle_names_nothing_of_the_machine_it_was_made_on(trained: Trained) -> None:
+def test_the_bundle_names_no_path_or_url_of_the_machine_that_built_it(trained: Trained) -> None:
     for path in trained.bundle.rglob("*"):
         if path.is_file():
             content = path.read_bytes().decode("latin-1")
@@ -150,7 +152,7 @@ def test_mlflow_predicts_what_onnxruntime_predicts(
 
 
 @mlflow_warns
-def test_the_run_keeps_parameters_metrics_plots_and_registered_models(trained: Trained) -> None:
+def test_the_run_records_parameters_metrics_figures_and_registered_models(trained: Trained) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{trained.folder}/mlflow.db")
     manifest = trained.manifest
 
@@ -161,13 +163,13 @@ def test_the_run_keeps_parameters_metrics_plots_and_registered_models(trained: T
         assert run.data.tags["mlflow.parentRunId"] == manifest["version"]
         assert run.data.params["learning_rate"] == str(target["parameters"]["learning_rate"])
         assert run.data.metrics["test_rmse"] == target["metrics"]["test_rmse"]
-        pictures = {file.path for file in client.list_artifacts(run.info.run_id)}
-        assert pictures >= {"error_by_hour.png", "predicted_against_true.png"}, name
+        figures = {file.path for file in client.list_artifacts(run.info.run_id)}
+        assert figures >= {"error_by_hour.png", "predicted_against_true.png"}, name
         registered = client.get_model_version(target["model"], target["version"])
         assert registered.run_id == target["run_id"]
 
 
-def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
+def test_a_folder_without_a_manifest_is_not_a_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="has no manifest"):
         trained_on(tmp_path)
 

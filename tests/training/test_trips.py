@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_models_learn_from_what_serving_gives_them() -> None:
+def test_training_and_serving_have_the_same_inputs() -> None:
     assert INPUTS == model.FEATURES
 
 
@@ -44,7 +44,6 @@ def test_a_trip_becomes_the_inputs_of_a_model(tmp_path: Path) -> None:
     assert trip["payment_type"] == 1
     assert trip["duration"] == pytest.approx(21.3)
     assert trip["tip"] == pytest.approx(2.41)
-    assert trip["month"] == "2023-01"
 
 
 def test_files_of_2021_and_of_2025_read_alike(tmp_path: Path) -> None:
@@ -116,7 +115,7 @@ def test_only_trips_that_every_published_baseline_keeps_are_read(
     assert len(read_trips([path], QUIET)) == 10 + kept
 
 
-def test_trips_come_in_the_order_of_their_pick_up_whatever_the_order_of_the_files(
+def test_trips_are_ordered_by_pick_up_in_any_order_of_the_files(
     tmp_path: Path,
 ) -> None:
     later, earlier = write_month(tmp_path, "2023-02"), write_month(tmp_path, "2023-01")
@@ -124,10 +123,10 @@ def test_trips_come_in_the_order_of_their_pick_up_whatever_the_order_of_the_file
     trips = read_trips([later, earlier], QUIET)
 
     assert trips["pickup"].is_monotonic_increasing
-    assert trips["month"].unique().tolist() == ["2023-01", "2023-02"]
+    assert trips["pickup"].dt.month.unique().tolist() == [1, 2]
 
 
-def test_what_is_known_only_at_a_rides_end_changes_no_input(tmp_path: Path) -> None:
+def test_values_known_only_at_the_end_of_a_ride_change_no_input(tmp_path: Path) -> None:
     plain = read_trips([write_month(tmp_path)], QUIET)
     table = tlc_table()
     sooner = table["lpep_dropoff_datetime"] - pd.Timedelta(minutes=1)
@@ -148,7 +147,7 @@ def test_what_is_known_only_at_a_rides_end_changes_no_input(tmp_path: Path) -> N
         np.testing.assert_array_equal(inputs(plain)[name], inputs(other)[name])
 
 
-def test_tips_are_known_of_card_payers_only(tmp_path: Path) -> None:
+def test_tips_are_known_for_card_payers_only(tmp_path: Path) -> None:
     path = tmp_path / "green_tripdata_2023-01.parquet"
     payment = [1.0, 2.0, np.nan, 1.0, 1.0, 1.0]
     tip = [2.5, 0.0, 3.0, -1.0, 50.01, 0.0]
@@ -157,6 +156,6 @@ def test_tips_are_known_of_card_payers_only(tmp_path: Path) -> None:
     assert card_trips(read_trips([path], QUIET))["tip"].tolist() == [2.5, 0.0]
 
 
-def test_a_file_without_a_month_in_its_name_goes_by_its_name(tmp_path: Path) -> None:
+def test_a_file_without_a_month_in_its_name_is_identified_by_its_name(tmp_path: Path) -> None:
     assert month_of(tmp_path / "green_tripdata_2023-01.parquet") == "2023-01"
     assert month_of(tmp_path / "mine.parquet") == "mine"

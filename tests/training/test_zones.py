@@ -4,7 +4,7 @@ import pytest
 from training.zones import load_zones
 
 
-def test_every_zone_has_a_name_and_a_place() -> None:
+def test_every_zone_has_a_name_and_a_position() -> None:
     zones = load_zones()
 
     assert sorted(zones.names) == list(range(1, 266))
@@ -14,7 +14,7 @@ def test_every_zone_has_a_name_and_a_place() -> None:
     assert np.isfinite(zones.north).all()
 
 
-def test_a_zone_without_a_polygon_lies_where_its_namesake_does() -> None:
+def test_a_zone_without_a_polygon_has_the_position_of_its_namesake() -> None:
     zones = load_zones()
 
     for zone, namesake in ((57, 56), (104, 103), (105, 103)):
@@ -23,7 +23,7 @@ def test_a_zone_without_a_polygon_lies_where_its_namesake_does() -> None:
         assert zones.north[zone] == zones.north[namesake]
 
 
-def test_a_zone_outside_the_map_lies_in_the_city_s_middle() -> None:
+def test_a_zone_outside_the_map_has_the_position_of_the_city_s_centre() -> None:
     zones = load_zones()
 
     assert zones.east[[264, 265]].tolist() == [0, 0]

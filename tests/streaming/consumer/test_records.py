@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from streaming.aggregation import AGGREGATE_MAGIC
 from streaming.consumer.records import (
     DECOMPRESSED_LIMIT,
-    LAST_SECOND,
     TEXT_CHARACTERS,
     UserRecord,
     gunzip,
@@ -22,6 +21,7 @@ from streaming.consumer.records import (
     user_records,
 )
 from streaming.errors import CorruptRecord, UnexpectedEvent
+from streaming.timestamps import LAST_SECOND
 from tests.aggregates import aggregate, entry, field
 from tests.lambda_events import ARRIVED, SHARD, event, record
 

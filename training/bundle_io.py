@@ -1,4 +1,4 @@
-"""The folder that a function loads: manifest, one MLflow model per target, statistics."""
+"""Write and read bundles: a folder with a manifest, an MLflow model per target, statistics."""
 
 import hashlib
 import json
@@ -11,25 +11,23 @@ from typing import Any
 
 import onnx
 
-from training import tracking
 from training.errors import BundleError
-from training.tracking import LIBRARIES, Outcome, Registered
+from training.tracking import LIBRARIES, ModelVersion, Outcome, save_model
 
-FORMAT = 1
-MANIFEST = "manifest.json"
-
+_FORMAT = 1
+_MANIFEST = "manifest.json"
 _STATISTICS = "statistics.json"
 _GRAPH = "model.onnx"
 
 
 @dataclass(frozen=True, slots=True)
 class Months:
-    """Which months went into a bundle.
+    """The months of a bundle's training.
 
     Attributes:
-        trained_on: Those that the models learnt from.
-        validated_on: Those that choices were made on.
-        tested_on: Those that nothing was chosen on.
+        trained_on: Months that the models were fitted to.
+        validated_on: Months that parameters were chosen on.
+        tested_on: Months that no choice was based on.
     """
 
     trained_on: tuple[str, ...]
@@ -41,55 +39,55 @@ def write_bundle(
     folder: Path,
     version: str,
     months: Months,
-    outcomes: Sequence[tuple[Outcome, Registered]],
+    outcomes: Sequence[tuple[Outcome, ModelVersion]],
     statistics: Mapping[str, Any],
 ) -> None:
-    """Write a bundle; the one in `folder` stays until the new one is whole.
+    """Write a bundle; an existing one is replaced only when the new one is complete.
 
     Args:
-        folder: Other files in it are left alone.
-        version: Of the bundle: the id of the training's MLflow run.
-        months: Named in the manifest.
-        outcomes: The models, and where they were registered.
-        statistics: As `training.statistics.count_statistics` returns them.
+        folder: The bundle's folder; unrelated files in it are kept.
+        version: The bundle's version: the ID of the training's MLflow run.
+        months: Recorded in the manifest.
+        outcomes: The models and their versions in the registry.
+        statistics: From `training.ride_statistics.count_statistics`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-        new = Path(made)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        new = Path(temporary)
         for outcome, _ in outcomes:
-            tracking.save(outcome, new / outcome.target.name)
+            save_model(outcome.graph, new / outcome.target.name)
         (new / _STATISTICS).write_text(json.dumps(statistics, separators=(",", ":")) + "\n")
         manifest = {
-            "format": FORMAT,
+            "format": _FORMAT,
             "version": version,
             **asdict(months),
             "libraries": LIBRARIES,
             "targets": {
-                outcome.target.name: _describe(new, outcome, registered)
-                for outcome, registered in outcomes
+                outcome.target.name: _manifest_entry(new, outcome, model_version)
+                for outcome, model_version in outcomes
             },
             "statistics": {"file": _STATISTICS, "sha256": _sha256(new / _STATISTICS)},
         }
-        (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-        for name in (*manifest["targets"], _STATISTICS, MANIFEST):
+        (new / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        for name in (*manifest["targets"], _STATISTICS, _MANIFEST):
             _replace(new / name, folder / name)
 
 
 def trained_on(folder: Path) -> list[str]:
-    """Return the months that a bundle's models learnt from.
+    """Return the months that a bundle's models were trained on.
 
     Raises:
-        BundleError: The bundle has no manifest that can be read.
+        BundleError: The bundle has no readable manifest.
     """
     months: list[str] = _read_manifest(folder)["trained_on"]
     return months
 
 
 def read_model(folder: Path, target: str) -> tuple[onnx.ModelProto, int]:
-    """Return a bundle's ONNX model, and how many trips it was fitted to.
+    """Return the ONNX model of a target and the number of trips that it was fitted to.
 
     Raises:
-        BundleError: The bundle has no manifest that can be read, or no such model.
+        BundleError: The bundle has no readable manifest, or no model of this target.
     """
     targets = _read_manifest(folder)["targets"]
     if target not in targets:
@@ -99,13 +97,13 @@ def read_model(folder: Path, target: str) -> tuple[onnx.ModelProto, int]:
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
     except (OSError, ValueError) as error:
         raise BundleError(f"the bundle {folder} has no manifest: {error}") from error
     return manifest
 
 
-def _describe(bundle: Path, outcome: Outcome, registered: Registered) -> dict[str, Any]:
+def _manifest_entry(bundle: Path, outcome: Outcome, model_version: ModelVersion) -> dict[str, Any]:
     target = outcome.target
     file = f"{target.name}/{_GRAPH}"
     return {
@@ -113,8 +111,8 @@ def _describe(bundle: Path, outcome: Outcome, registered: Registered) -> dict[st
         "sha256": _sha256(bundle / file),
         "unit": target.unit,
         "model": target.model,
-        "version": registered.version,
-        "run_id": registered.run_id,
+        "version": model_version.version,
+        "run_id": model_version.run_id,
         "parameters": asdict(target.parameters),
         "trips": outcome.trips,
         "metrics": dict(outcome.metrics),

@@ -1,4 +1,4 @@
-"""The pictures that a tracked run keeps."""
+"""The figures that are logged with a model."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -23,7 +23,7 @@ def error_by_hour(hour: Array, error: Array, unit: str) -> Figure:
 
 
 def predicted_against_true(prediction: Array, truth: Array, unit: str) -> Figure:
-    """Plot how many rides have which prediction and which truth, on a logarithmic scale."""
+    """Plot predictions against true values as a 2-D histogram with a logarithmic scale."""
     limit = float(np.percentile(truth, 99.5)) + 1e-6
     figure = Figure(figsize=(6, 5), layout="constrained")
     axes = figure.subplots()

@@ -8,7 +8,7 @@ import pytest
 
 from demo.ride_generator import read_statistics
 from tests.training.city import QUIET, city_trips, tlc_table
-from training.statistics import count_statistics
+from training.ride_statistics import count_statistics
 from training.trips import read_trips
 from training.zones import load_zones
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_only_pairs_that_hide_single_trips_are_listed_the_most_frequent_first(
+def test_only_pairs_with_enough_trips_are_listed_most_frequent_first(
     tmp_path: Path,
 ) -> None:
     table = pd.concat(
@@ -55,7 +55,7 @@ def test_hours_and_codes_are_counted(tmp_path: Path) -> None:
     assert statistics["distance_quantiles"][-1] == 5
 
 
-def test_the_demo_can_draw_rides_from_the_statistics(tmp_path: Path) -> None:
+def test_the_demo_can_read_the_statistics(tmp_path: Path) -> None:
     statistics = count_statistics(city_trips(tmp_path), load_zones())
     path = tmp_path / "statistics.json"
     path.write_text(json.dumps(statistics))

@@ -1,4 +1,4 @@
-"""Counts from which believable rides can be drawn; they hold no trip."""
+"""Aggregate statistics to sample realistic rides from; they contain no single trip."""
 
 from typing import Any
 
@@ -8,18 +8,18 @@ import pandas as pd
 from training.features import HOURS_OF_DAY, HOURS_OF_WEEK
 from training.zones import Zones
 
-_MIN_TRIPS = 20  # of a pair: fewer would come near to publishing single trips
+_MIN_TRIPS = 20  # of a pair; with fewer, single trips could be recognised
 _MAX_PAIRS = 4_000
 _DISTANCES = (0.1, 0.5, 0.9)
 _PERCENT = range(0, 101, 5)
 
 
 def count_statistics(trips: pd.DataFrame, zones: Zones) -> dict[str, Any]:
-    """Count what `statistics.json` holds.
+    """Return the contents of `statistics.json`.
 
     Args:
         trips: As `training.trips.read_trips` returns them.
-        zones: The zone names.
+        zones: The source of the zones' names.
 
     Returns:
         `zones` (ID → borough, zone); `pairs`, the most frequent first, each [pick-up, drop-off,
@@ -46,7 +46,7 @@ def _pairs(trips: pd.DataFrame) -> list[list[float]]:
     count = by_pair.size()
     frequent = count[count >= _MIN_TRIPS].sort_values(ascending=False, kind="stable")
     frequent = frequent.head(_MAX_PAIRS)
-    miles = by_pair.quantile(list(_DISTANCES)).unstack().loc[frequent.index].round(2)  # noqa: PD010  one column for each quantile
+    miles = by_pair.quantile(list(_DISTANCES)).unstack().loc[frequent.index].round(2)  # noqa: PD010  one column per quantile
     return [
         [int(pickup), int(dropoff), int(trips), *(float(value) for value in row)]
         for (pickup, dropoff), trips, row in zip(
