@@ -61,7 +61,7 @@ class Counts:
         unknown = self.put - self.accepted - self.not_accepted
         parts = [f"{self.accepted:,} of {self.put:,} rides accepted"]
         parts += [f"{self.not_accepted:,} not accepted"] if self.not_accepted else []
-        parts += [f"{unknown:,} unknown"] if unknown else []
+        parts += [f"{unknown:,} still in flight"] if unknown else []
         parts += [f"{self.resent:,} resent"] if self.resent else []
         return ", ".join(parts)
 
