@@ -4,7 +4,7 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
@@ -64,23 +64,22 @@ def program(
 
 
 @contextmanager
-def stop_on_signal(
-    stop: Callable[[], object],
-    signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM),
-) -> Iterator[None]:
-    """Let the first signal request a stop, within this context; a second one does not wait.
+def stop_on_signal(stop: Callable[[], object], *others: int) -> Iterator[None]:
+    """Let Ctrl-C or SIGTERM request a stop within this context, instead of ending the program.
+
+    A second Ctrl-C does not wait. A second SIGTERM does: timeout and make send it twice.
 
     Args:
-        stop: Called in the signal handler: it must not touch a lock that the main thread may hold.
-        signals: Which ones. Afterwards, and after the first of each, the handler is what it was.
+        stop: Called in the signal handler: it must not take a lock that the main thread may hold.
+        others: Other signals that are like SIGTERM.
     """
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, before[number])
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before[signal.SIGINT])
         stop()
 
-    before = {number: signal.getsignal(number) for number in signals}
-    for number in signals:
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, *others)}
+    for number in before:
         signal.signal(number, handle)
     try:
         yield
