@@ -115,14 +115,14 @@ format: $(TEST_ENV)/installed ## Let ruff format and mend what it can
 
 .PHONY: train
 train: $(TRAIN_ENV)/installed ## Train a bundle: MONTHS=2023-01,2023-02 or DATA="<files>"; VALIDATE= TEST= OUTPUT=models
-	@$(TRAIN_ENV)/bin/python scripts/train.py \
+	@$(TRAIN_ENV)/bin/python -m scripts train \
 	    $(if $(MONTHS),--months "$(MONTHS)") $(if $(DATA),--data $(DATA)) \
 	    $(if $(VALIDATE),--validate $(VALIDATE)) $(if $(TEST),--test $(TEST)) \
 	    $(if $(OUTPUT),--output "$(OUTPUT)")
 
 .PHONY: evaluate
 evaluate: $(TRAIN_ENV)/installed ## Judge a bundle beside two baselines: DATA="<files>"; BUNDLE=models TRAIN_DATA="<files>"
-	@$(TRAIN_ENV)/bin/python scripts/evaluate.py \
+	@$(TRAIN_ENV)/bin/python -m scripts evaluate \
 	    $(if $(DATA),--data $(DATA)) $(if $(BUNDLE),--bundle "$(BUNDLE)") \
 	    $(if $(TRAIN_DATA),--train $(TRAIN_DATA))
 

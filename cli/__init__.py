@@ -1,1 +1,1 @@
-"""What the command-line programs share."""
+"""What the command-line programs share: arguments, endpoints, start and end."""

@@ -1,4 +1,4 @@
-"""The Kinesis that a program talks to: which one it is, and in one line what is wrong with it."""
+"""The Kinesis endpoint of a program: which one, its client, and its errors in one line."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LINE_CHARACTERS = 200
 EMBEDDED = "http://127.0.0.1:4566"
-"""Where `make run` has its Kinesis, unless the port is taken."""
+"""The endpoint of `make run`, unless the port is taken."""
 
 
 def named_endpoint(option: str | None) -> str | None:
@@ -29,12 +29,12 @@ def endpoint_client(endpoint_url: str | None, **config: Any) -> "KinesisClient":
     """Build a Kinesis client.
 
     Args:
-        endpoint_url: What `named_endpoint` returned.
+        endpoint_url: The result of `named_endpoint`.
         config: As for `streaming.clients.aws_client`.
 
     Raises:
-        EndpointUnknown: No endpoint is named, and AWS cannot be asked as things are configured.
-        SettingsError: The named endpoint cannot be used.
+        EndpointUnknown: No endpoint is named, and no region or credentials for AWS are configured.
+        SettingsError: The named endpoint is not valid.
     """
     try:
         return kinesis_client(endpoint_url, **config)
@@ -45,59 +45,59 @@ def endpoint_client(endpoint_url: str | None, **config: Any) -> "KinesisClient":
 
 
 def one_line(error: BaseException, endpoint_url: str | None) -> str:
-    """Say in one line why an endpoint could not be used.
+    """Return one line that says why an endpoint could not be used.
 
     Args:
-        error: botocore's, or one of this project's that was raised from it.
-        endpoint_url: The endpoint; None: AWS, or what else the SDK chose.
+        error: An error of botocore, or of this project with one of botocore as its cause.
+        endpoint_url: The endpoint; None: AWS, or what the SDK's configuration names.
     """
     cause = error.__cause__ or error
     endpoint = endpoint_url or "the endpoint"
-    # botocore's parser raises anything on what is no answer.
+    # botocore's parser raises all kinds of errors on a response that is not Kinesis's.
     if not isinstance(cause, BotoCoreError | ClientError | StreamingError):
-        return f"{endpoint} answers, but not as Kinesis does"
+        return f"{endpoint} responds, but not as Kinesis does"
     code = cause.response.get("Error", {}).get("Code") if isinstance(cause, ClientError) else None
-    # Kinesis names its errors; in place of a name that is missing botocore puts the status.
+    # Kinesis names its errors; botocore puts the HTTP status in place of a missing name.
     if code is not None and code.isdecimal():
-        return f"{endpoint} answers HTTP {code}, but not as Kinesis does"
+        return f"{endpoint} responds with HTTP {code}, but not as Kinesis does"
     return first_line(str(error))
 
 
 def first_line(text: str) -> str:
-    """Cut a text to its first line, and that to 200 characters."""
+    """Return a text's first line, cut at 200 characters."""
     line = text.strip().partition("\n")[0]
     return line if len(line) <= LINE_CHARACTERS else f"{line[:LINE_CHARACTERS]}…"
 
 
-class Announced:
-    """A client that says so when PutRecords begins to fail, which a publisher waits out in silence.
+class MonitoredClient:
+    """A Kinesis client that warns when PutRecords starts to fail: a publisher retries silently.
 
     Args:
         client: A boto3 Kinesis client.
-        endpoint_url: Its endpoint, as `named_endpoint` returned it.
-        say: Gets the reason, in one line, at the first failure after a success.
+        endpoint_url: Its endpoint, the result of `named_endpoint`.
+        warn: Called with the reason, in one line, at the first failure after a success.
 
     Attributes:
-        failure: Why the last call failed, in one line; None if it did not.
+        failure: Why the last call failed, in one line; None if it succeeded.
     """
 
     def __init__(
-        self, client: PutRecordsClient, endpoint_url: str | None, say: Callable[[str], object]
+        self, client: PutRecordsClient, endpoint_url: str | None, warn: Callable[[str], object]
     ) -> None:
         self.failure: str | None = None
         self._client = client
         self._endpoint_url = endpoint_url
-        self._say = say
+        self._warn = warn
 
     def put_records(self, *, StreamName: str, Records: Sequence[Any]) -> Mapping[str, Any]:  # noqa: N803  AWS's names
         """Call PutRecords."""
-        before, self.failure = self.failure, None
+        previous, self.failure = self.failure, None
         try:
-            answer = self._client.put_records(StreamName=StreamName, Records=Records)
-            _ = answer["FailedRecordCount"]  # who answers 200 need not be Kinesis
+            response = self._client.put_records(StreamName=StreamName, Records=Records)
+            _ = response["FailedRecordCount"]  # an HTTP 200 need not come from Kinesis
         except Exception as error:
             self.failure = one_line(error, self._endpoint_url)
-            if before is None and is_transient(error):
-                self._say(self.failure)
+            if previous is None and is_transient(error):
+                self._warn(self.failure)
             raise
-        return answer
+        return response

@@ -3,17 +3,15 @@
 import argparse
 import os
 import signal
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
+
+from cli.program import program, run_program, stop_on_signal
 
 if __name__ == "__main__":
-    # Ctrl-C during the imports ends the program without a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    run_program("demo.__main__")  # before the slow imports
 
 from rich.console import Console
 
@@ -25,16 +23,13 @@ from demo.outcomes import DeadLetterFolders
 from demo.ride_generator import RideStatistics, read_statistics
 from demo.ride_sources import Rides, drawn_rides, no_rides, replayed_rides
 from demo.view import closing_lines
-from local.errors import LocalError
+from local.errors import FunctionError, LocalError, StartError
 from local.pipeline import PREDICTIONS, RIDES, PipelineSettings, open_pipeline
 from streaming.errors import StreamingError
 
 FOLDER = Path("build/local")
 GENTLE_RATE = 5.0
 BRISK_RATE = 200.0
-INTERRUPTED = 130
-"""A shell's exit status for Ctrl-C."""
-
 SET_HERE = ("DEAD_LETTERS", "PREDICTIONS_STREAM_NAME", "TEST_RUN")
 """Settings of the function that a run gives it by itself."""
 
@@ -42,24 +37,21 @@ IMPORT_FAILED = "Runtime.ImportModuleError: Unable to import module 'lambda_func
 """What Lambda writes before the reason why a function does not start."""
 
 
+@program(LocalError, StreamingError)
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; the exit status is 0 only if every ride is accounted for."""
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.rate == 0 and (arguments.rides or arguments.data):
         parser.error("--rate is '0'; allowed with --rides or --data: a number above 0")
-    signals = _Signals()
-    try:
-        with signals.handled():
-            return _run(arguments, signals)
-    except (LocalError, StreamingError) as error:
-        print(f"error: {str(error).removeprefix(IMPORT_FAILED)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    with stop_on_signal(_interrupt, signal.SIGHUP):
+        try:
+            return _run(arguments)
+        except FunctionError as error:
+            raise StartError(str(error).removeprefix(IMPORT_FAILED)) from error
 
 
-def _run(arguments: argparse.Namespace, signals: "_Signals") -> int:
+def _run(arguments: argparse.Namespace) -> int:
     statistics = read_statistics()
     rides = _rides(arguments, statistics)
     settings = PipelineSettings(
@@ -71,12 +63,13 @@ def _run(arguments: argparse.Namespace, signals: "_Signals") -> int:
     )
     if ignored := [name for name in SET_HERE if os.environ.get(name)]:
         print(f"Not used from the environment, a run here has its own: {', '.join(ignored)}")
-    with open_pipeline(settings, print) as pipeline:
+    stop = threading.Event()
+    with ExitStack() as signals, open_pipeline(settings, print) as pipeline:
         if rides.count is None:
             print(paste_commands(pipeline.client, RIDES, PREDICTIONS))
         folders = DeadLetterFolders(settings.dead_letters, settings.discarded)
-        demo = Demo(pipeline, rides, _rate(arguments), folders, signals.stop)
-        signals.running = True
+        demo = Demo(pipeline, rides, _rate(arguments), folders, stop)
+        signals.enter_context(stop_on_signal(stop.set, signal.SIGHUP))
         with open_display(Console(), statistics.zones) as show:
             last = demo.run(show)
     for line in closing_lines(last):
@@ -105,33 +98,8 @@ def _rides(arguments: argparse.Namespace, statistics: RideStatistics) -> Rides:
     return rides
 
 
-class _Signals:
-    """What Ctrl-C and a request to end do: before rides flow they interrupt, then they wind up.
-
-    Attributes:
-        stop: Set by the first signal while rides flow; a second Ctrl-C interrupts.
-        running: Whether rides flow.
-    """
-
-    def __init__(self) -> None:
-        self.stop = threading.Event()
-        self.running = False
-
-    @contextmanager
-    def handled(self) -> Iterator[None]:
-        """Handle signals within this context."""
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = [signal.signal(number, self._handle) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
-
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if not self.running or (self.stop.is_set() and number == signal.SIGINT):
-            raise KeyboardInterrupt
-        self.stop.set()
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def _parser() -> Parser:
@@ -172,8 +140,3 @@ def _parser() -> Parser:
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
     return parser
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())

@@ -1,29 +1,21 @@
 """Evaluate a model bundle on months of trips, compared with two baselines."""
 
 import argparse
-import signal
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-if __name__ == "__main__":
-    # Ctrl-C during the imports, which take seconds, ends the program without a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from rich.console import Console
 from rich.progress import Progress
 
 from cli.arguments import Parser
+from cli.program import program
 from training.bundle_io import trained_on
 from training.download import TripData
 from training.errors import TrainingError, TripDataError
 from training.evaluation import as_table, evaluate_bundle, training_files
 from training.trips import month_of, require_files
 
-INTERRUPTED = 130
-"""A shell's exit status for Ctrl-C."""
 
-
+@program(TrainingError)
 def main(arguments: list[str] | None = None, *, source: TripData | None = None) -> int:
     """Run the program and return its exit status.
 
@@ -32,19 +24,13 @@ def main(arguments: list[str] | None = None, *, source: TripData | None = None) 
         source: Provides the months that are not next to the data; default: the TLC's site.
     """
     options = _parser().parse_args(arguments)
-    try:
-        require_files([*options.data, *options.train])
-        months = trained_on(options.bundle)
-        with Progress(console=Console(stderr=True)) as progress:
-            train, missing = _training_files(
-                options, months, source or TripData(options.cache), progress
-            )
-            evaluations = evaluate_bundle(options.bundle, options.data, train, progress)
-    except TrainingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    require_files([*options.data, *options.train])
+    months = trained_on(options.bundle)
+    with Progress(console=Console(stderr=True)) as progress:
+        train, missing = _training_files(
+            options, months, source or TripData(options.cache), progress
+        )
+        evaluations = evaluate_bundle(options.bundle, options.data, train, progress)
     if leaked := set(months) & {month_of(path) for path in options.data}:
         months_seen = ", ".join(sorted(leaked))
         print(f"The bundle was trained on {months_seen}, so its metrics are too optimistic.")
@@ -93,8 +79,3 @@ def _parser() -> Parser:
         "--cache", type=Path, default=Path("data"), help="folder of downloads (default: data)"
     )
     return parser
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())

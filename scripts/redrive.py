@@ -1,22 +1,18 @@
-"""Look through dead letters, and put them back on a stream.
+"""List dead-letter records, and put them back on a stream.
 
-It reads those of the function and those that Lambda writes to an on-failure destination on S3. It
-changes nothing without --deliver, and can be interrupted: the same command goes on.
+It reads the function's dead-letter records and the batches that Lambda writes to an on-failure
+destination on S3. Without --deliver it changes nothing. Interrupted, the same command continues.
 """
 
 import argparse
 import hashlib
-import signal
-import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from types import FrameType
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from botocore.exceptions import BotoCoreError
 from rich import box
@@ -25,89 +21,95 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from streaming.clients import aws_client, kinesis_client
+from cli.arguments import Parser, not_allowed
+from cli.program import FAILED, INTERRUPTED, USAGE_ERROR, program, stop_on_signal
+from streaming import (
+    Delivery,
+    DeliveryLog,
+    Publisher,
+    Selection,
+    SettingsError,
+    StreamingError,
+    Survey,
+    aws_client,
+    deliver,
+    kinesis_client,
+    open_storage,
+    survey,
+)
 from streaming.dead_letters import UNKNOWN_STREAM
-from streaming.errors import SettingsError, StreamingError
-from streaming.publisher import Publisher, PutRecordsClient
-from streaming.redrive.delivery import Delivery, deliver
-from streaming.redrive.delivery_log import DeliveryLog
-from streaming.redrive.survey import Selection, Survey, survey
-from streaming.storage import open_storage
-
-INTERRUPTED = 130
-"""A shell's exit status for Ctrl-C."""
+from streaming.publisher import PutRecordsClient
 
 UNREADABLE_SHOWN = 5
 
 
+@program(StreamingError, BotoCoreError, OSError, status=USAGE_ERROR)
 def main(
     argv: Sequence[str] | None = None,
     *,
     client: PutRecordsClient | None = None,
     console: Console | None = None,
 ) -> int:
-    """Run the program; its exit status is 0 only if all that was meant is done."""
+    """Run the program; its exit status is 0 only if everything was read and delivered."""
     parser = _parser()
     options = parser.parse_args(argv)
     if options.delete and not options.deliver:
-        parser.error("--delete removes what was delivered: it needs --deliver")
+        parser.error("--delete removes delivered records, so it needs --deliver")
     console = console or Console(highlight=False)
     try:
-        return _replay(options, client, console)
-    except (StreamingError, BotoCoreError, OSError) as error:
-        parser.error(str(error))
+        return _redrive(options, client, console)
     except KeyboardInterrupt:
-        console.print("Interrupted. The same command goes on with what is left.")
+        console.print("Interrupted. Run the same command again to continue.")
         return INTERRUPTED
 
 
-def _replay(options: argparse.Namespace, client: PutRecordsClient | None, console: Console) -> int:
-    objects = open_storage("location", options.location, partial(aws_client, "s3"))
+def _redrive(options: argparse.Namespace, client: PutRecordsClient | None, console: Console) -> int:
+    storage = open_storage("location", options.location, partial(aws_client, "s3"))
     selection = Selection(
         frozenset(options.error), frozenset(options.shard), options.since, options.until
     )
-    state = options.state or _state(options.location, options.stream)
-    with DeliveryLog(state, options.location, options.stream) as delivery_log:
-        names = objects.names()
+    log_path = options.delivery_log or _delivery_log_path(options.location, options.stream)
+    with DeliveryLog(log_path, options.location, options.stream) as log:
+        names = storage.names()
         with _bar("objects read", len(names), console) as advance:
-            found = survey(objects, names, selection, delivery_log, advance=advance)
-        _show_sums(found, len(names), state, console)
+            found = survey(storage, names, selection, log, advance=advance)
+        _show_counts(found, len(names), log_path, console)
         if options.list:
             console.print(_table(found))
         if not options.deliver:
             return _dry_run(found, options.stream, console)
         if options.stream is None and UNKNOWN_STREAM in found.streams:
-            raise SettingsError("--stream", None, "a stream for letters that do not name theirs")
-        puts = client or _client(options.endpoint_url)
+            raise SettingsError("--stream", None, "a stream for records that do not name theirs")
+        kinesis = client or _client(options.endpoint_url)
         left = found.selected - found.delivered
-        with _bar("letters delivered", left, console) as advance, _interruptible(advance) as step:
-            done = deliver(
-                objects,
+        with _bar("records delivered", left, console) as advance, _interruptible(advance) as step:
+            delivery = deliver(
+                storage,
                 found.objects,
                 selection,
-                delivery_log,
-                lambda origin: Publisher(puts, options.stream or origin),
+                log,
+                lambda origin: Publisher(kinesis, options.stream or origin),
                 delete=options.delete,
                 advance=step,
             )
-    return _report(done, found, console)
+    return _report(delivery, found, console)
 
 
-def _show_sums(found: Survey, objects: int, state: Path, console: Console) -> None:
-    parts = [f"{found.records:,} letters in {objects:,} objects", f"{found.selected:,} selected"]
-    parts += [f"{found.duplicates:,} doubles dropped"] if found.duplicates else []
-    parts += [f"{found.delivered:,} delivered earlier ({state})"] if found.delivered else []
-    console.print(", ".join(parts), markup=False, soft_wrap=True)
+def _show_counts(found: Survey, objects: int, log_path: Path, console: Console) -> None:
+    parts = [f"{found.records:,} records in {objects:,} objects", f"{found.selected:,} selected"]
+    parts += [f"{found.duplicates:,} duplicates dropped"] if found.duplicates else []
+    parts += [f"{found.delivered:,} delivered earlier ({log_path})"] if found.delivered else []
+    _print(console, ", ".join(parts))
     for name, reason in islice(found.unreadable.items(), UNREADABLE_SHOWN):
-        console.print(f"Not read: {name}: {reason}", markup=False, soft_wrap=True)
+        _print(console, f"Not read: {name}: {reason}")
     if len(found.unreadable) > UNREADABLE_SHOWN:
-        console.print(f"... and {len(found.unreadable) - UNREADABLE_SHOWN:,} more not read")
+        _print(console, f"... and {len(found.unreadable) - UNREADABLE_SHOWN:,} more not read")
 
 
 def _table(found: Survey) -> Table:
-    """Show each kind of error with an example."""
+    """Return a table of the kinds of errors, each with an example."""
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("letters", justify="right")
+    table.add_column("records", justify="right")
     table.add_column("error")
     table.add_column("arrived (UTC)", no_wrap=True)
     table.add_column("example", overflow="fold")
@@ -117,7 +119,7 @@ def _table(found: Survey) -> Table:
         first, last = (at[:19].replace("T", " ") for at in (kind.first, kind.last))
         arrived = first if first == last else f"{first}\n{last}"
         example = Text(f"{kind.example.error_message}\n")
-        example.append(kind.example.event_id or "without an event id", style="dim")
+        example.append(kind.example.event_id or "no event id", style="dim")
         table.add_row(f"{kind.count:,}", Text(error_type), arrived, example)
     return table
 
@@ -125,23 +127,24 @@ def _table(found: Survey) -> Table:
 def _dry_run(found: Survey, stream: str | None, console: Console) -> int:
     count = found.selected - found.delivered
     target = stream or ", ".join(sorted(found.streams)) or "any stream"
-    console.print(
-        f"Nothing was changed: --deliver puts {count:,} on {target}", markup=False, soft_wrap=True
-    )
-    return 1 if found.unreadable else 0
+    _print(console, f"Nothing was changed: --deliver puts {count:,} on {target}")
+    return FAILED if found.unreadable else 0
 
 
-def _report(done: Delivery, found: Survey, console: Console) -> int:
-    parts = [f"{done.delivered:,} letters delivered"]
-    parts += [f"{done.unacceptable:,} that Kinesis never takes"] if done.unacceptable else []
-    parts += [f"{done.deleted:,} objects deleted"] if done.deleted else []
-    console.print(", ".join(parts), markup=False, soft_wrap=True)
-    if done.failure:
-        reason = done.failure.partition("\n")[0]
-        console.print(
-            f"Given up: {reason}. The same command goes on.", markup=False, soft_wrap=True
-        )
-    return 1 if done.failure or done.unacceptable or found.unreadable else 0
+def _report(delivery: Delivery, found: Survey, console: Console) -> int:
+    parts = [f"{delivery.delivered:,} records delivered"]
+    parts += [f"{delivery.unacceptable:,} never acceptable"] if delivery.unacceptable else []
+    parts += [f"{delivery.deleted:,} objects deleted"] if delivery.deleted else []
+    _print(console, ", ".join(parts))
+    if delivery.failure:
+        reason = delivery.failure.partition("\n")[0]
+        _print(console, f"Stopped: {reason}. Run the same command again to continue.")
+    return FAILED if delivery.failure or delivery.unacceptable or found.unreadable else 0
+
+
+def _print(console: Console, line: str) -> None:
+    """Print a line as it is: neither rich's markup nor its line breaks."""
+    console.print(line, markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -155,69 +158,73 @@ def _bar(what: str, total: int, console: Console) -> Iterator[Callable[[int], No
 
 @contextmanager
 def _interruptible(advance: Callable[[int], None]) -> Iterator[Callable[[int], None]]:
-    """Let Ctrl-C wait for the call in flight, so that its letters are noted as delivered.
+    """Let Ctrl-C wait for the call in flight, so that its records are logged as delivered.
 
-    A second Ctrl-C does not wait; what it cuts off may be delivered twice.
+    A second Ctrl-C does not wait: the records in flight may be delivered twice.
     """
-    asked = False
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-        signal.signal(number, before)
+    stop = threading.Event()
 
     def step(count: int) -> None:
         advance(count)
-        if asked:
+        if stop.is_set():
             raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, note)
-    try:
+    with stop_on_signal(stop.set):
         yield step
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
-def _state(location: str, stream: str | None) -> Path:
-    """Name the file by which the same command knows what it has delivered."""
+def _delivery_log_path(location: str, stream: str | None) -> Path:
+    """Return the default delivery log, the same for each run of the same redrive."""
     digest = hashlib.sha256(f"{location}\n{stream}".encode()).hexdigest()
-    return Path(f"replay-{digest[:12]}.state")
+    return Path(f"redrive-{digest[:12]}.log")
 
 
 def _client(endpoint_url: str | None) -> PutRecordsClient:
-    # The publisher alone retries: it resends only what was refused.
+    # Only the publisher retries: it resends just the refused entries.
     return kinesis_client(endpoint_url, retries={"total_max_attempts": 1, "mode": "standard"})
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+def _parser() -> Parser:
+    parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("location", help="s3://bucket/prefix or file:///folder")
-    parser.add_argument("--list", action="store_true", help="each kind of error with an example")
-    parser.add_argument("--deliver", action="store_true", help="put the letters on the stream")
+    parser.add_argument("--list", action="store_true", help="each kind of error, with an example")
+    parser.add_argument("--deliver", action="store_true", help="put the records on the stream")
     parser.add_argument(
-        "--delete", action="store_true", help="remove each object once all of it is delivered"
+        "--delete",
+        action="store_true",
+        help="delete each object when all its records are delivered",
     )
     parser.add_argument(
         "--error",
         action="append",
         default=[],
         metavar="TYPE",
-        help="only letters with this error, such as InvalidEvent; may be repeated",
+        help="only records with this error, such as InvalidEvent; may be repeated",
     )
     parser.add_argument(
-        "--shard", action="append", default=[], metavar="ID", help="only from here; may be repeated"
+        "--shard",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="only records from this shard; may be repeated",
     )
     parser.add_argument(
-        "--since", type=_time, metavar="TIME", help="only what arrived then or later; ISO 8601, UTC"
+        "--since",
+        type=_time,
+        metavar="TIME",
+        help="only records that arrived at this time or later; ISO 8601 (without an offset: UTC)",
     )
-    parser.add_argument("--until", type=_time, metavar="TIME", help="only what arrived earlier")
-    parser.add_argument("--stream", help="where to put them; default: where each came from")
+    parser.add_argument(
+        "--until", type=_time, metavar="TIME", help="only records that arrived before this time"
+    )
+    parser.add_argument("--stream", help="the stream to put them on; default: their own")
     parser.add_argument("--endpoint-url", metavar="URL", help="default: KINESIS_ENDPOINT_URL, AWS")
     parser.add_argument(
-        "--state",
+        "--delivery-log",
         type=Path,
         metavar="FILE",
-        help="remembers what was delivered; default: a name made of location and stream",
+        help="keeps the ids of delivered records; default: redrive-….log in this folder, "
+        "one for each location and stream",
     )
     return parser
 
@@ -226,9 +233,5 @@ def _time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a time in ISO 8601") from None
+        raise not_allowed(text, "a time in ISO 8601") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,48 +1,32 @@
 """Train both models on months of trips and write the bundle that a function loads."""
 
-import signal
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-if __name__ == "__main__":
-    # Ctrl-C during the imports, which take seconds, ends the program without a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from rich.progress import Progress
 
 from cli.arguments import Parser
+from cli.program import program
 from training.download import TripData
 from training.errors import TrainingError
 from training.training_run import TrainingConfig, train
 from training.trips import require_files
 
-INTERRUPTED = 130
-"""A shell's exit status for Ctrl-C."""
 
-
+@program(TrainingError)
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     options = _parser().parse_args(arguments)
     data = TripData(options.cache)
-    try:
-        evaluated = [*options.validate, *options.test]
-        require_files(
-            [*(options.data or []), *(Path(name) for name in evaluated if _is_file(name))]
+    evaluated = [*options.validate, *options.test]
+    require_files([*(options.data or []), *(Path(name) for name in evaluated if _is_file(name))])
+    with Progress() as progress:
+        config = TrainingConfig(
+            train=options.data or data.files(options.months, progress),
+            validate=_files(options.validate, data, progress),
+            test=_files(options.test, data, progress),
+            output=options.output,
         )
-        with Progress() as progress:
-            config = TrainingConfig(
-                train=options.data or data.files(options.months, progress),
-                validate=_files(options.validate, data, progress),
-                test=_files(options.test, data, progress),
-                output=options.output,
-            )
-            version = train(config, progress)
-    except TrainingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
+        version = train(config, progress)
     print(f"wrote version {version} to {options.output}")
     return 0
 
@@ -89,8 +73,3 @@ def _parser() -> Parser:
         "--cache", type=Path, default=Path("data"), help="folder of downloads (default: data)"
     )
     return parser
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())

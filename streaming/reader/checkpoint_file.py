@@ -44,7 +44,7 @@ class CheckpointFile:
             return None
         try:
             content = msgspec.json.decode(self._path.read_bytes(), type=_Content)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"{self._path} is not a checkpoint file: {error}") from None
         if content.stream != self._stream_name:
             raise ValueError(

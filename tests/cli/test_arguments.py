@@ -5,7 +5,7 @@ import pytest
 from cli.arguments import Parser, rate, rate_or_none, seed, share, whole_number
 
 
-def test_allowed_values_are_read() -> None:
+def test_allowed_values_are_parsed() -> None:
     assert (whole_number("2000"), rate("0.5"), share("0"), share("1")) == (2000, 0.5, 0, 1)
     assert (rate_or_none("0"), rate_or_none("0.5")) == (0, 0.5)
     assert (seed("-3"), seed("12345678901234567890")) == (-3, 12345678901234567890)
@@ -24,7 +24,7 @@ def test_a_rate_is_above_0(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["-1", "inf", "nan", "none"])
-def test_where_there_may_be_no_rides_a_rate_may_be_0(text: str) -> None:
+def test_a_rate_or_none_may_be_0(text: str) -> None:
     with pytest.raises(ArgumentTypeError, match=f"is {text!r}; allowed: a number above 0, or 0"):
         rate_or_none(text)
 
@@ -50,7 +50,7 @@ def test_a_seed_is_a_whole_number(text: str) -> None:
     ],
     ids=str,
 )
-def test_a_complaint_is_one_line(
+def test_an_error_is_one_line(
     arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parser = Parser()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.endpoint import Announced, endpoint_client, first_line, named_endpoint, one_line
+from cli.endpoint import MonitoredClient, endpoint_client, first_line, named_endpoint, one_line
 from local.errors import EndpointUnknown
 from streaming.errors import SettingsError
 from tests.fakes.clock import Clock
@@ -24,14 +24,14 @@ def _nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
 
 
-def test_an_option_outranks_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_option_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert named_endpoint(None) is None
     monkeypatch.setenv("KINESIS_ENDPOINT_URL", "http://127.0.0.1:1")
     assert named_endpoint(None) == "http://127.0.0.1:1"
     assert named_endpoint(URL) == URL
 
 
-def test_who_has_configured_nothing_is_told_of_the_kinesis_on_this_machine() -> None:
+def test_the_error_without_any_configuration_names_the_local_endpoint() -> None:
     with pytest.raises(
         EndpointUnknown,
         match=r"AWS_REGION is None; allowed: a region.*; or give --endpoint-url http://127\.",
@@ -39,7 +39,7 @@ def test_who_has_configured_nothing_is_told_of_the_kinesis_on_this_machine() -> 
         endpoint_client(None)
 
 
-def test_a_named_endpoint_that_is_none_gets_no_such_hint() -> None:
+def test_the_error_for_an_invalid_endpoint_does_not() -> None:
     with pytest.raises(SettingsError, match=r"endpoint URL is 'localhost'(?!.*or give)"):
         endpoint_client("localhost")
 
@@ -69,20 +69,20 @@ def web_server(request: pytest.FixtureRequest) -> Iterator[tuple[int, str]]:
         thread.join()
 
 
-def test_a_web_server_on_the_port_is_named_in_one_line_without_its_page(
+def test_a_web_server_on_the_port_is_reported_in_one_line_without_its_page(
     web_server: tuple[int, str],
 ) -> None:
     status, url = web_server
-    client = Announced(
+    client = MonitoredClient(
         endpoint_client(url, retries={"total_max_attempts": 1, "mode": "standard"}), url, print
     )
     with pytest.raises(Exception):  # noqa: B017, PT011  botocore's parser raises anything
         client.put_records(StreamName="ride_events", Records=[{"Data": b"", "PartitionKey": "1"}])
-    answers = "answers" if status == 200 else f"answers HTTP {status}"
-    assert client.failure == f"{url} {answers}, but not as Kinesis does"
+    responds = "responds" if status == 200 else f"responds with HTTP {status}"
+    assert client.failure == f"{url} {responds}, but not as Kinesis does"
 
 
-def test_an_error_of_kinesis_is_its_own_first_line() -> None:
+def test_an_error_of_kinesis_is_shown_by_its_first_line() -> None:
     error = client_error("ResourceNotFoundException", "put_records", "no\nsuch stream")
     assert one_line(error, URL).endswith("PutRecords operation: no")
 
@@ -91,13 +91,13 @@ def test_a_long_line_is_cut() -> None:
     assert first_line("x" * 300 + "\ny") == "x" * 200 + "…"
 
 
-def test_a_failure_is_told_once_until_it_is_over() -> None:
-    said: list[str] = []
+def test_a_failure_is_reported_once_until_a_call_succeeds() -> None:
+    warnings: list[str] = []
     kinesis = FakeKinesis(Clock())
     kinesis.create_stream(StreamName="ride_events")
     throttle = "ThrottlingException"
     kinesis.fail("put_records", throttle, throttle, None, throttle)
-    client = Announced(kinesis, URL, said.append)
+    client = MonitoredClient(kinesis, URL, warnings.append)
     failures = []
     for _ in range(4):
         with contextlib.suppress(ClientError):
@@ -106,13 +106,13 @@ def test_a_failure_is_told_once_until_it_is_over() -> None:
             )
         failures.append(client.failure is not None)
     assert failures == [True, True, False, True]
-    assert len(said) == 2
+    assert len(warnings) == 2
 
 
-def test_what_no_retry_can_mend_is_left_to_who_gives_up() -> None:
-    said: list[str] = []
-    client = Announced(FakeKinesis(Clock()), URL, said.append)
+def test_an_error_that_is_not_retried_is_kept_but_not_reported() -> None:
+    warnings: list[str] = []
+    client = MonitoredClient(FakeKinesis(Clock()), URL, warnings.append)
     with pytest.raises(ClientError, match="ResourceNotFound"):
         client.put_records(StreamName="nowhere", Records=[])
-    assert said == []
+    assert warnings == []
     assert "ResourceNotFound" in str(client.failure)

@@ -49,19 +49,19 @@ def test_generated_rides_are_put_under_their_ids(
     assert len({entry["PartitionKey"] for entry in entries}) == 1200
 
 
-def test_a_seed_gives_the_same_rides_again(kinesis: Any, clock: Clock) -> None:
+def test_a_seed_repeats_the_same_rides(kinesis: Any, clock: Clock) -> None:
     produce(kinesis, clock, "--generate", "20", "--seed", "7")
     produce(kinesis, clock, "--generate", "20", "--seed", "7")
     rides = [event["ride"] for event in events(kinesis)]
     assert rides[:20] == rides[20:]
 
 
-def test_the_rate_is_kept(kinesis: Any, clock: Clock) -> None:
+def test_rides_are_put_at_the_rate(kinesis: Any, clock: Clock) -> None:
     produce(kinesis, clock, "--generate", "1001", "--rate", "100")
     assert clock.now() == pytest.approx(10, abs=0.1)
 
 
-def test_trips_are_replayed_and_what_is_skipped_is_said(
+def test_trips_are_replayed_and_invalid_rows_are_counted(
     kinesis: Any, clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     month = {
@@ -76,7 +76,7 @@ def test_trips_are_replayed_and_what_is_skipped_is_said(
     assert produce(kinesis, clock, "--replay", str(tmp_path / "month.parquet")) == 0
     assert [event["ride"]["PULocationID"] for event in events(kinesis)] == [74, 130]
     out = capsys.readouterr().out
-    assert "1 rows" in out
+    assert "1 invalid rows" in out
     assert "2 of 2 rides accepted" in out
 
 
@@ -101,18 +101,18 @@ def test_refused_rides_are_sent_again(
     assert "10 of 10 rides accepted, 3 resent" in capsys.readouterr().out
 
 
-def test_rides_that_are_refused_for_a_minute_are_given_up(
+def test_the_first_rides_that_are_refused_for_a_minute_end_the_program(
     kinesis: Any, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kinesis.refuse = lambda _entry: "ProvisionedThroughputExceededException"
     assert produce(kinesis, clock, "--generate", "600") == 1
     printed = capsys.readouterr()
     assert "0 of 500 rides accepted, 500 not accepted" in printed.out
-    assert "Given up: ProvisionedThroughputExceededException" in printed.err
+    assert "Stopped: ProvisionedThroughputExceededException" in printed.err
     assert 50 < clock.now() <= 60
 
 
-def test_a_ride_that_kinesis_never_takes_does_not_stop_the_others(
+def test_a_ride_that_kinesis_never_accepts_does_not_stop_the_others(
     kinesis: Any, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stdin = io.BytesIO(SMALLEST + b"\n" + b"x" * (1024 * 1024 + 1) + b"\n" + SMALLEST + b"\n")
@@ -125,7 +125,7 @@ def test_a_ride_that_kinesis_never_takes_does_not_stop_the_others(
     )
 
 
-def test_a_ride_id_that_is_no_partition_key_is_named_by_its_line(
+def test_a_ride_id_too_long_for_a_partition_key_is_reported_by_line(
     kinesis: Any, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stdin = io.BytesIO(SMALLEST + b'\n{"ride_id": "' + b"x" * 300 + b'"}\n')
@@ -133,15 +133,15 @@ def test_a_ride_id_that_is_no_partition_key_is_named_by_its_line(
     assert capsys.readouterr().err == "Line 2 has a ride_id of 300 characters; allowed: 256\n"
 
 
-def test_who_cannot_reach_kinesis_hears_of_it_at_once_and_again_at_the_end(
+def test_an_unreachable_kinesis_is_reported_at_once_and_at_the_end(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     unreachable = 'Could not connect to the endpoint URL: "http://127.0.0.1:1/"'
     arguments = ["--generate", "3", "--endpoint-url", "http://127.0.0.1:1"]
     assert main(arguments, clock=clock.now, sleep=clock.sleep) == 1
     assert capsys.readouterr().err.splitlines() == [
-        f"{unreachable}; trying for 60 s",
-        f"Given up: cannot put on ride_events: {unreachable}",
+        f"{unreachable}; retrying for 60 s",
+        f"Stopped: cannot put on ride_events: {unreachable}",
     ]
 
 
@@ -167,14 +167,14 @@ class Typed(io.BytesIO):
         return b""
 
 
-def test_a_line_is_put_before_the_next_one_comes(kinesis: Any, clock: Clock) -> None:
+def test_a_line_is_put_before_the_next_one_arrives(kinesis: Any, clock: Clock) -> None:
     seen: list[int] = []
     stdin = Typed([SMALLEST, SMALLEST], lambda: seen.append(len(put_entries(kinesis))))
     assert produce(kinesis, clock, "--stdin", stdin=stdin) == 0
     assert seen == [2]
 
 
-def test_ctrl_c_ends_with_a_sum(
+def test_ctrl_c_ends_with_the_counts(
     kinesis: Any, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupt() -> None:
@@ -191,21 +191,26 @@ def test_ctrl_c_ends_with_a_sum(
         (["--generate", "0"], "error: --generate is '0'; allowed: 1, 2, 3"),
         (["--generate", "1", "--rate", "0"], "error: --rate is '0'; allowed: a number above 0"),
         (["--generate", "1", "--seed", "x"], "error: --seed is 'x'; allowed: a whole number"),
-        (["--replay", "nowhere.parquet"], "error: no such file: nowhere.parquet"),
         (["--generate", "1", "--stdin"], "not allowed with argument"),
     ],
     ids=str,
 )
-def test_a_bad_argument_is_named(
+def test_an_invalid_option_is_an_error_of_one_line(
     kinesis: Any,
     clock: Clock,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     message: str,
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit, match="2"):
         produce(kinesis, clock, *arguments)
-    assert ended.value.code == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_missing_file_of_trips_is_named(
+    kinesis: Any, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert produce(kinesis, clock, "--replay", "nowhere.parquet") == 2
+    assert capsys.readouterr().err == "error: no such file: nowhere.parquet\n"

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """The program, with a stream to put letters on; it runs in a folder of its own."""
+    """The program, its folder of dead-letter records and the stream to put them on."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "dead"
         self.location = self.folder.as_uri()
-        self.state = folder / "replay.state"
+        self.delivery_log = folder / "redrive.log"
         self.kinesis = FakeKinesis(Clock())
         self.kinesis.create_stream(StreamName="ride_events", ShardCount=1)
         self.status: int | None = None
@@ -37,7 +37,7 @@ class Terminal:
     def run(self, *arguments: str, location: str | None = None) -> str:
         screen = Console(file=io.StringIO(), width=160, highlight=False)
         self.status = main(
-            [location or self.location, "--state", str(self.state), *arguments],
+            [location or self.location, "--delivery-log", str(self.delivery_log), *arguments],
             client=self.kinesis,
             console=screen,
         )
@@ -62,30 +62,32 @@ def terminal(tmp_path: Path) -> Terminal:
     return terminal
 
 
-def test_bare_it_says_what_it_would_do_and_does_nothing(terminal: Terminal) -> None:
+def test_without_options_nothing_is_changed(terminal: Terminal) -> None:
     assert terminal.run().splitlines() == [
-        "4 letters in 2 objects, 3 selected, 1 doubles dropped",
+        "4 records in 2 objects, 3 selected, 1 duplicates dropped",
         "Nothing was changed: --deliver puts 3 on ride_events",
     ]
     assert terminal.status == 0
     assert terminal.on_stream() == []
-    assert not terminal.state.exists()
+    assert not terminal.delivery_log.exists()
 
 
-def test_it_delivers_and_knows_the_next_time_what_it_has_delivered(terminal: Terminal) -> None:
+def test_records_are_delivered_once_over_several_runs(terminal: Terminal) -> None:
     assert terminal.run("--deliver", "--error", "InvalidEvent").splitlines() == [
-        "4 letters in 2 objects, 1 selected",
-        "1 letters delivered",
+        "4 records in 2 objects, 1 selected",
+        "1 records delivered",
     ]
-    sums, outcome = terminal.run("--deliver", "--delete").splitlines()
-    assert sums.endswith(f"3 selected, 1 doubles dropped, 1 delivered earlier ({terminal.state})")
-    assert outcome == "2 letters delivered, 2 objects deleted"
+    found, delivered = terminal.run("--deliver", "--delete").splitlines()
+    assert found.endswith(
+        f"3 selected, 1 duplicates dropped, 1 delivered earlier ({terminal.delivery_log})"
+    )
+    assert delivered == "2 records delivered, 2 objects deleted"
     assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
     assert terminal.status == 0
-    assert terminal.run().startswith("0 letters in 0 objects")
+    assert terminal.run().startswith("0 records in 0 objects")
 
 
-def test_the_list_shows_each_kind_of_error_with_its_number_and_an_example(
+def test_the_list_shows_each_kind_of_error_with_its_count_and_an_example(
     terminal: Terminal,
 ) -> None:
     shown = terminal.run("--list")
@@ -110,7 +112,7 @@ def test_shard_and_time_narrow_the_selection(terminal: Terminal) -> None:
     assert "3 selected" in selected("--since", "2025-03-01T13:15", "--until", "2025-03-02")
 
 
-def test_another_stream_may_be_named(terminal: Terminal) -> None:
+def test_the_records_can_be_put_on_another_stream(terminal: Terminal) -> None:
     terminal.kinesis.create_stream(StreamName="again", ShardCount=1)
 
     terminal.run("--deliver", "--stream", "again")
@@ -119,21 +121,21 @@ def test_another_stream_may_be_named(terminal: Terminal) -> None:
     assert len(terminal.kinesis.payloads("again")) == 3
 
 
-def test_a_letter_that_names_no_stream_needs_one(
+def test_a_record_without_a_stream_needs_the_option(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_dead_letters(terminal.folder, dead_letter(b"lost", 9, stream=None))
 
-    with pytest.raises(SystemExit, match="2"):
-        terminal.run("--deliver")
+    terminal.run("--deliver")
 
-    assert "--stream is None; allowed: a stream for letters" in capsys.readouterr().err
+    assert terminal.status == 2
+    assert "error: --stream is None; allowed: a stream for records" in capsys.readouterr().err
     assert terminal.on_stream() == []
     terminal.run("--deliver", "--stream", "ride_events")
     assert len(terminal.on_stream()) == 4
 
 
-def test_what_cannot_be_read_is_named_and_fails(terminal: Terminal) -> None:
+def test_unreadable_objects_are_named_and_fail(terminal: Terminal) -> None:
     for number in range(7):
         (terminal.folder / f"note [{number}]").write_text("hello")
 
@@ -144,22 +146,23 @@ def test_what_cannot_be_read_is_named_and_fails(terminal: Terminal) -> None:
     assert terminal.status == 1
 
 
-def test_ctrl_c_leaves_what_is_left_for_the_same_command(terminal: Terminal) -> None:
+def test_the_same_command_continues_after_ctrl_c(terminal: Terminal) -> None:
     terminal.kinesis.fail("put_records", None, KeyboardInterrupt())  # type: ignore[arg-type]  # Ctrl-C
 
     shown = terminal.run("--deliver")
 
     assert terminal.status == 130
-    assert "Interrupted. The same command goes on with what is left." in shown
-    assert terminal.run("--deliver").splitlines()[-1] == "1 letters delivered"
+    assert "Interrupted. Run the same command again to continue." in shown
+    assert terminal.run("--deliver").splitlines()[-1] == "1 records delivered"
     assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
 
 
-def test_ctrl_c_waits_for_the_call_in_flight_so_that_nothing_is_put_twice(
-    terminal: Terminal,
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_the_call_in_flight_so_that_nothing_is_put_twice(
+    terminal: Terminal, number: signal.Signals
 ) -> None:
     def interrupt(_entry: object) -> None:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         terminal.kinesis.refuse = lambda _entry: None
 
     terminal.kinesis.refuse = interrupt
@@ -168,21 +171,21 @@ def test_ctrl_c_waits_for_the_call_in_flight_so_that_nothing_is_put_twice(
 
     assert terminal.status == 130
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert terminal.run("--deliver").splitlines()[-1] == "1 letters delivered"
+    assert terminal.run("--deliver").splitlines()[-1] == "1 records delivered"
     assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
 
 
-def test_what_kinesis_does_not_take_fails_with_the_reason(terminal: Terminal) -> None:
+def test_a_refused_delivery_fails_with_the_reason(terminal: Terminal) -> None:
     terminal.kinesis.fail("put_records", "AccessDeniedException")
 
     shown = terminal.run("--deliver")
 
-    assert "0 letters delivered\nGiven up: cannot put on ride_events: " in shown
+    assert "0 records delivered\nStopped: cannot put on ride_events: " in shown
     assert "AccessDeniedException" in shown
     assert terminal.status == 1
 
 
-def test_a_bucket_is_replayed_too(terminal: Terminal) -> None:
+def test_a_bucket_is_redriven_too(terminal: Terminal) -> None:
     with mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket="dead")
@@ -197,44 +200,59 @@ def test_a_bucket_is_replayed_too(terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
-        (["dead"], "location is 'dead'; allowed: s3://bucket/prefix or file:///folder"),
-        (["file:///no/such/folder"], "there is no folder /no/such/folder"),
-        (["file:///", "--delete"], "--delete removes what was delivered: it needs --deliver"),
-        (["file:///", "--since", "yesterday"], "'yesterday'; allowed: a time in ISO 8601"),
+        ([], "the following arguments are required: location"),
+        (["file:///", "--delete"], "--delete removes delivered records, so it needs --deliver"),
+        (["file:///", "--since", "yesterday"], "--since is 'yesterday'; allowed: a time in ISO"),
     ],
 )
-def test_an_argument_that_makes_no_sense_says_what_is_allowed(
-    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+def test_an_invalid_option_is_an_error_of_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
-    assert complaint in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1
 
 
-def test_the_state_of_another_replay_is_refused(
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("dead", "location is 'dead'; allowed: s3://bucket/prefix or file:///folder"),
+        ("file:///no/such/folder", "there is no folder /no/such/folder"),
+    ],
+)
+def test_an_invalid_location_is_an_error_of_one_line(
+    location: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([location]) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_the_delivery_log_of_another_redrive_is_refused(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
     terminal.run("--deliver")
 
-    with pytest.raises(SystemExit, match="2"):
-        terminal.run("--deliver", "--stream", "ride_events")
+    terminal.run("--deliver", "--stream", "ride_events")
 
+    assert terminal.status == 2
     assert "logs a redrive from" in capsys.readouterr().err
 
 
-def test_by_itself_it_remembers_in_a_file_of_this_location_and_stream(
+def test_by_default_each_location_and_stream_has_its_own_delivery_log(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    def replay(*arguments: str) -> Any:
+    def redrive(*arguments: str) -> Any:
         screen = Console(file=io.StringIO(), width=100)
         return main([terminal.location, *arguments], client=terminal.kinesis, console=screen)
 
-    assert replay("--deliver") == replay("--deliver") == 0
+    assert redrive("--deliver") == redrive("--deliver") == 0
     assert len(terminal.on_stream()) == 3
-    assert len(list(tmp_path.glob("replay-*.state"))) == 1
-    replay("--deliver", "--stream", "ride_events")
-    assert len(list(tmp_path.glob("replay-*.state"))) == 2
+    assert len(list(tmp_path.glob("redrive-*.log"))) == 1
+    redrive("--deliver", "--stream", "ride_events")
+    assert len(list(tmp_path.glob("redrive-*.log"))) == 2

@@ -17,7 +17,7 @@ from streaming.reader.shard_reader import StreamRecord
 from tests.fakes.clock import EPOCH, Clock
 from tests.fakes.kinesis import FakeKinesis
 
-TAIL = Path(__file__).resolve().parents[2] / "scripts" / "tail.py"
+ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 30
 
 
@@ -100,7 +100,7 @@ def tail(kinesis: FakeKinesis, clock: Clock, *arguments: str) -> int:
         (b"\xff", r"not a prediction: b'\xff'"),
     ],
 )
-def test_a_prediction_is_a_line_to_read(data: bytes, line: str) -> None:
+def test_a_prediction_is_one_readable_line(data: bytes, line: str) -> None:
     assert as_line(record_of(data)) == line
 
 
@@ -113,13 +113,13 @@ def test_a_prediction_is_a_line_to_read(data: bytes, line: str) -> None:
         (b'{"a": "\xff"}', None),
     ],
 )
-def test_a_payload_is_one_line_of_json_with_its_numbers_and_order_as_they_came(
+def test_a_payload_is_one_line_of_json_with_numbers_and_order_unchanged(
     data: bytes, line: str | None
 ) -> None:
     assert as_json(record_of(data)) == line
 
 
-def test_lines_go_to_standard_output_and_the_sum_beside_them(
+def test_lines_go_to_stdout_and_the_counts_to_stderr(
     kinesis: FakeKinesis, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kinesis.put("ride_predictions", "1", prediction(1), prediction(1), b"no JSON", prediction(2))
@@ -127,23 +127,23 @@ def test_lines_go_to_standard_output_and_the_sum_beside_them(
     output = capsys.readouterr()
     rides = [json.loads(line)["prediction"]["ride_id"] for line in output.out.splitlines()]
     assert rides == [1, 2]
-    assert output.err == "ride_predictions: 2 printed, 1 not JSON, 1 repeated\n"
+    assert output.err == "ride_predictions: 2 printed, 1 not JSON, 1 duplicates dropped\n"
 
 
-def test_a_limit_ends_it_and_a_position_goes_on_behind_it(
+def test_a_limit_ends_it_and_the_checkpoint_file_resumes_after_it(
     kinesis: FakeKinesis, clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kinesis.put("ride_predictions", "1", *(prediction(ride_id) for ride_id in range(5)))
-    position = ("--position", str(tmp_path / "position.json"), "--json")
-    tail(kinesis, clock, *position, "--limit", "2")
-    tail(kinesis, clock, *position)
-    tail(kinesis, clock, *position)
+    checkpoint = ("--checkpoint", str(tmp_path / "checkpoint.json"), "--json")
+    tail(kinesis, clock, *checkpoint, "--limit", "2")
+    tail(kinesis, clock, *checkpoint)
+    tail(kinesis, clock, *checkpoint)
     lines = capsys.readouterr().out.splitlines()
     assert [json.loads(line)["prediction"]["ride_id"] for line in lines] == [0, 1, 2, 3, 4]
-    assert [path.name for path in tmp_path.iterdir()] == ["position.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.json"]
 
 
-def test_the_position_is_saved_while_it_runs_in_case_it_is_killed(
+def test_checkpoints_are_saved_while_it_runs_in_case_it_is_killed(
     kinesis: FakeKinesis, clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Killed(BaseException):
@@ -151,13 +151,13 @@ def test_the_position_is_saved_while_it_runs_in_case_it_is_killed(
 
     def sleep(seconds: float) -> None:
         if clock.now() > 2:
-            saved.append((tmp_path / "position.json").read_text())
+            saved.append((tmp_path / "checkpoint.json").read_text())
             raise Killed
         clock.sleep(seconds)
         kinesis.put("ride_predictions", "1", prediction(clock.now()))  # type: ignore[arg-type]  # a fresh id
 
     saved: list[str] = []
-    arguments = ["--position", str(tmp_path / "position.json")]
+    arguments = ["--checkpoint", str(tmp_path / "checkpoint.json")]
     with pytest.raises(Killed):
         main(arguments, client=kinesis, clock=clock.now, sleep=sleep)
     assert json.loads(saved[0])["stream"] == "ride_predictions"
@@ -167,7 +167,7 @@ def test_the_position_is_saved_while_it_runs_in_case_it_is_killed(
 @pytest.mark.parametrize(
     ("start", "rides"), [("TRIM_HORIZON", [1, 2]), ("LATEST", []), ("2025-03-01T13:15:30", [2])]
 )
-def test_it_begins_where_it_is_told(
+def test_it_starts_from_the_named_position(
     kinesis: FakeKinesis,
     clock: Clock,
     capsys: pytest.CaptureFixture[str],
@@ -183,54 +183,62 @@ def test_it_begins_where_it_is_told(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (["--from", "yesterday"], "--from is 'yesterday'; allowed: TRIM_HORIZON, LATEST, a time"),
         (["--from", "49"], "--from is '49'; allowed: TRIM_HORIZON, LATEST, a time"),
         (
             ["--from", "2025-03-01T13:15:01Z"],
-            "--from is '2025-03-01T13:15:01Z'; allowed: a time that has come; it is 2025-03-01T13",
+            "--from is '2025-03-01T13:15:01Z'; allowed: a time in the past; it is now 2025-03",
         ),
         (["--limit", "0"], "--limit is '0'; allowed: 1, 2, 3"),
-        (["--position", "no/such/x"], "--position is 'no/such/x'; allowed: a file in a folder"),
-        (["--position", "/"], "--position is '/'; allowed: a file in a folder"),
-        (["--endpoint-url", "localhost"], "endpoint URL is 'localhost'; allowed: http://"),
+        (["--checkpoint", "no/such/x"], "--checkpoint is 'no/such/x'; allowed: a file in a folder"),
+        (["--checkpoint", "/"], "--checkpoint is '/'; allowed: a file in a folder"),
     ],
 )
-def test_an_argument_that_makes_no_sense_says_what_is_allowed(
-    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+def test_an_invalid_option_is_an_error_of_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments, now=Clock().utc)
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {complaint}")
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1
+
+
+def test_an_invalid_endpoint_is_an_error_of_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--endpoint-url", "localhost"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: endpoint URL is 'localhost'; allowed: http://")
     assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [
-        ("[]", "is not a position that was saved here"),
-        ('{"stream": "other", "shards": {}}', "is a position in other, not ride_predictions"),
+        ("[]", "is not a checkpoint file"),
+        (
+            '{"stream": "other", "shards": {}}',
+            "holds checkpoints of other, not of ride_predictions",
+        ),
         ('{"stream": "ride_predictions", "shards": {"a": "?"}}', "starting position is '?'"),
     ],
 )
-def test_a_position_that_does_not_fit_is_refused(
+def test_an_incompatible_checkpoint_file_is_refused_and_left_as_it_is(
     kinesis: FakeKinesis,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     content: str,
-    complaint: str,
+    message: str,
 ) -> None:
-    path = tmp_path / "position.json"
+    path = tmp_path / "checkpoint.json"
     path.write_text(content)
-    with pytest.raises(SystemExit, match="2"):
-        tail(kinesis, Clock(), "--position", str(path))
-    assert complaint in capsys.readouterr().err
+    assert tail(kinesis, Clock(), "--checkpoint", str(path)) == 2
+    assert message in capsys.readouterr().err
     assert path.read_text() == content
 
 
-def test_a_stream_that_is_missing_is_one_line_and_a_failure(
+def test_a_missing_stream_is_an_error_of_one_line(
     kinesis: FakeKinesis, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tail(kinesis, clock, "--stream", "nowhere") == 1
@@ -252,7 +260,8 @@ def started(endpoint: str, *arguments: str) -> subprocess.Popen[str]:
     """Start the program as a person does who has configured nothing for AWS."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return subprocess.Popen(
-        [sys.executable, str(TAIL), "--json", *arguments],
+        [sys.executable, "-m", "scripts", "tail", "--json", *arguments],
+        cwd=ROOT,
         env=kept | {"KINESIS_ENDPOINT_URL": endpoint},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -260,7 +269,7 @@ def started(endpoint: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_ctrl_c_ends_it_with_a_sum_and_a_closed_pipe_without_a_word(
+def test_ctrl_c_ends_it_with_the_counts_and_a_closed_pipe_silently(
     endpoint: str, tmp_path: Path
 ) -> None:
     client = boto3.client(
@@ -273,9 +282,9 @@ def test_ctrl_c_ends_it_with_a_sum_and_a_closed_pipe_without_a_word(
     client.create_stream(StreamName="ride_predictions", ShardCount=1)
     for ride_id in range(1, 4):
         client.put_record(StreamName="ride_predictions", PartitionKey="1", Data=prediction(ride_id))
-    position = tmp_path / "position.json"
+    checkpoint = tmp_path / "checkpoint.json"
 
-    with started(endpoint, "--position", str(position)) as interrupted:
+    with started(endpoint, "--checkpoint", str(checkpoint)) as interrupted:
         assert interrupted.stdout is not None
         for ride_id in range(1, 4):
             assert json.loads(interrupted.stdout.readline())["prediction"]["ride_id"] == ride_id
@@ -283,7 +292,7 @@ def test_ctrl_c_ends_it_with_a_sum_and_a_closed_pipe_without_a_word(
         rest, error = interrupted.communicate(timeout=DEADLINE_SECONDS)
     assert (interrupted.returncode, rest) == (0, "")
     assert error == "ride_predictions: 3 printed\n"
-    assert json.loads(position.read_text())["shards"] == {"shardId-000000000000": "3"}
+    assert json.loads(checkpoint.read_text())["shards"] == {"shardId-000000000000": "3"}
 
     with started(endpoint) as cut_off:
         assert cut_off.stdout is not None

@@ -1,0 +1,1 @@
+"""Programs for people: `python -m scripts` lists them."""

@@ -1,0 +1,37 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.__main__ import main, programs
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_without_a_name_every_program_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == main(["--help"]) == 0
+    listed = capsys.readouterr().out
+    for name in ("evaluate", "produce", "redrive", "tail", "train"):
+        assert f"  {name} " in listed
+    assert "Print the predictions on a stream, as lines or as JSON." in listed
+    assert "__init__" not in listed
+
+
+def test_an_unknown_name_is_an_error_of_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tial"]) == 2
+    assert capsys.readouterr().err == (
+        f"error: the program is 'tial'; allowed: {', '.join(programs())}\n"
+    )
+
+
+def test_a_program_shows_its_own_name_and_options() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "scripts", "tail", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert shown.stdout.startswith("usage: python -m scripts tail [-h] [--stream STREAM]")
