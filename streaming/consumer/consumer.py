@@ -31,9 +31,9 @@ DEFAULT_BUDGET_SECONDS = 60.0
 ANSWER_SECONDS = 1.0
 """Time to finish up in when no call is made any more."""
 
-SLICE_PAYLOADS = 2_000
-"""Payloads in work at a time: four full calls of PutRecords. Larger slices are no faster, and at
-10,000 a full batch takes 12 MB more."""
+SLICE_PAYLOADS = 1_000
+"""Payloads in work at a time: two full calls of PutRecords. Larger slices are no faster, and after
+full batches more memory stays resident: 8 MB at 2,000 (Python 3.13)."""
 
 EventT = TypeVar("EventT")
 
