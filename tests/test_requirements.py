@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -94,7 +95,7 @@ def test_botocore_is_within_the_range_that_the_function_declares() -> None:
 
 def test_botocore_emits_the_events_that_fast_put_records_uses() -> None:
     """If this fails after an upgrade, `streaming.fast_put_records` has to be looked at again."""
-    client = botocore.session.Session().create_client(
+    client: Any = botocore.session.Session().create_client(
         "kinesis",
         region_name="us-east-1",
         aws_access_key_id="key",
@@ -114,7 +115,7 @@ def test_botocore_emits_the_events_that_fast_put_records_uses() -> None:
 
     def before_send(request: Any, **_: Any) -> AWSResponse:
         bodies.append(request.body)
-        return AWSResponse(request.url, 200, {}, Raw())
+        return AWSResponse(request.url, 200, HTTPHeaders(), Raw())
 
     def before_parse(
         response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
