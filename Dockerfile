@@ -14,7 +14,8 @@ RUN python3 -m pip install --quiet --disable-pip-version-check --no-cache-dir --
 FROM ${BASE_IMAGE} AS function
 WORKDIR /function
 COPY lambda_function.py model.py ./
-COPY streaming streaming
+COPY streaming/*.py streaming/
+COPY streaming/consumer streaming/consumer
 COPY models models
 # Lambda runs it as a user of its own, whatever a checkout's file modes are.
 RUN chmod -R a+rX . && python3 -m compileall -q --invalidation-mode unchecked-hash .
@@ -24,7 +25,7 @@ COPY --from=packages /packages ${LAMBDA_TASK_ROOT}
 COPY --from=function /function ${LAMBDA_TASK_ROOT}
 # What stops a start is then one line of JSON, as all of the function's logs are.
 ENV AWS_LAMBDA_LOG_FORMAT=JSON
-# onnxruntime would report its use to its maker.
+# onnxruntime reports its use to its maker unless this is set.
 ENV ORT_DISABLE_TELEMETRY=1
 USER 1000
 CMD ["lambda_function.lambda_handler"]

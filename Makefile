@@ -12,10 +12,15 @@ TEST_ENV := .venv-test
 BENCH_ENV := .venv-bench
 FUZZ_ENV := .venv-fuzz
 AUDIT_ENV := .venv-audit
+UV_ENV := .venv-uv
 
-# MLflow tells its makers of its use unless it is told not to.
+# What the locks can serve; pyproject.toml says why.
+OLDEST_PYTHON := 3.11
+NEWEST_PYTHON := 3.14
+COMMA := ,
+
+# MLflow and onnxruntime report their use to their makers unless this is set.
 export MLFLOW_DISABLE_TELEMETRY := true
-# So does onnxruntime.
 export ORT_DISABLE_TELEMETRY := 1
 
 .PHONY: help
@@ -28,18 +33,23 @@ $(TEST_ENV)/installed: requirements/test.txt
 $(BENCH_ENV)/installed: requirements/bench.txt
 $(FUZZ_ENV)/installed: requirements/fuzz.txt
 $(AUDIT_ENV)/installed: requirements/audit.txt
-$(RUN_ENV)/installed-parquet: requirements/parquet.txt | $(RUN_ENV)/installed
+$(UV_ENV)/installed: requirements/uv.txt
+$(RUN_ENV)/installed-parquet: requirements/parquet.txt $(RUN_ENV)/installed
 
+PIP_INSTALL := install --quiet --quiet --disable-pip-version-check --require-hashes
+
+# A run that was interrupted leaves no `installed`; the next one starts from an empty environment.
 .venv-%/installed:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + " (make PYTHON=... names another)")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < ($(subst .,$(COMMA),$(OLDEST_PYTHON))) and "Python $(OLDEST_PYTHON) or newer is needed; $(PYTHON) is " + sys.version.split()[0] + " (make PYTHON=... names another)")'
 	@echo "Installing $< into $(@D) ..."
-	@$(PYTHON) -m venv $(@D)
-	@$(@D)/bin/pip install --quiet --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/pip $(PIP_INSTALL) -r $< || { $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > ($(subst .,$(COMMA),$(NEWEST_PYTHON))) and "The locked packages serve Python $(OLDEST_PYTHON) to $(NEWEST_PYTHON); $(PYTHON) is " + sys.version.split()[0] + " (make PYTHON=... names another)")'; exit 1; }
 	@touch $@
 
+# What an interrupted run has left is written over.
 $(RUN_ENV)/installed-parquet:
 	@echo "Installing $< into $(@D) ..."
-	@$(@D)/bin/pip install --quiet --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(@D)/bin/pip $(PIP_INSTALL) --ignore-installed -r $<
 	@touch $@
 
 .PHONY: run
@@ -57,7 +67,7 @@ test: lint typecheck ## Lint, types and every test
 
 .PHONY: image
 image: ## The function's container image: BASE_IMAGE= PLATFORM=linux/arm64
-	@$(PYTHON) scripts/image.py $(if $(BASE_IMAGE),--base "$(BASE_IMAGE)") \
+	@$(PYTHON) -m scripts image $(if $(BASE_IMAGE),--base "$(BASE_IMAGE)") \
 	    $(if $(PLATFORM),--platform "$(PLATFORM)")
 
 .PHONY: integration-test
@@ -83,13 +93,13 @@ soak-compare: $(RUN_ENV)/installed ## The same soak with a tutorial's handler be
 	    $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)")
 
 .PHONY: fuzz
-fuzz: $(FUZZ_ENV)/installed ## Fuzz every reader of foreign bytes, guided by coverage: SECONDS=60 TARGET= SEED=
+fuzz: $(FUZZ_ENV)/installed ## Fuzz every reader of untrusted bytes, guided by coverage: SECONDS=60 TARGET= SEED=
 	@$(FUZZ_ENV)/bin/python -m tests.fuzz \
 	    $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(TARGET),--target "$(TARGET)") $(if $(SEED),--seed "$(SEED)")
 
 .PHONY: audit
-audit: $(AUDIT_ENV)/installed ## Look the locked requirements up in a database of known vulnerabilities
-	@$(AUDIT_ENV)/bin/python scripts/audit.py
+audit: $(AUDIT_ENV)/installed ## Look the locked packages up in a database of known vulnerabilities: STRICT=1
+	@$(AUDIT_ENV)/bin/python -m scripts audit $(if $(STRICT),--strict)
 
 .PHONY: bench
 bench: $(BENCH_ENV)/installed ## Measure speed, memory, start and cost beside others; QUICK=1 within two minutes
@@ -109,7 +119,7 @@ typecheck: $(TEST_ENV)/installed ## Only the types
 	@$(TEST_ENV)/bin/mypy
 
 .PHONY: format
-format: $(TEST_ENV)/installed ## Let ruff format and mend what it can
+format: $(TEST_ENV)/installed ## Format, and fix what ruff can
 	@$(TEST_ENV)/bin/ruff check --fix .
 	@$(TEST_ENV)/bin/ruff format .
 
@@ -121,15 +131,18 @@ train: $(TRAIN_ENV)/installed ## Train a bundle: MONTHS=2023-01,2023-02 or DATA=
 	    $(if $(OUTPUT),--output "$(OUTPUT)")
 
 .PHONY: evaluate
-evaluate: $(TRAIN_ENV)/installed ## Judge a bundle beside two baselines: DATA="<files>"; BUNDLE=models TRAIN_DATA="<files>"
+evaluate: $(TRAIN_ENV)/installed ## Evaluate a bundle beside two baselines: DATA="<files>"; BUNDLE=models TRAIN_DATA="<files>"
 	@$(TRAIN_ENV)/bin/python -m scripts evaluate \
 	    $(if $(DATA),--data $(DATA)) $(if $(BUNDLE),--bundle "$(BUNDLE)") \
 	    $(if $(TRAIN_DATA),--train $(TRAIN_DATA))
 
+.PHONY: schemas
+schemas: $(RUN_ENV)/installed ## Write the JSON Schemas of docs/schemas from the code
+	@$(RUN_ENV)/bin/python -m scripts schemas
+
 .PHONY: lock
-lock: ## Lock requirements/*.in again (needs uv)
-	@requirements/lock
-	@integration-test/lock
+lock: $(UV_ENV)/installed ## Lock the dependency groups of pyproject.toml again: UPGRADE=1
+	@PATH="$(CURDIR)/$(UV_ENV)/bin:$$PATH" requirements/lock $(if $(UPGRADE),--upgrade)
 
 .PHONY: clean
 clean: ## Remove what was built and installed

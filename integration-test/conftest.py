@@ -1,4 +1,4 @@
-"""Stacks that several tests share, and containers' logs in the report of a test that fails."""
+"""Stacks that several tests share, and the containers' logs in the report of a failed test."""
 
 import signal
 from collections.abc import Generator, Iterator
@@ -13,7 +13,7 @@ STACKS = pytest.StashKey[list[Stack]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let a CI system's SIGTERM take everything down as Ctrl-C does."""
+    """Take everything down on a CI system's SIGTERM, as on Ctrl-C."""
     config.stash[STACKS] = []
     signal.signal(signal.SIGTERM, _interrupt)
 
@@ -24,7 +24,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 @pytest.fixture(scope="session")
 def calm_stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
-    """Give a stack in which nothing fails."""
+    """Provide a stack in which nothing fails."""
     with compose_stack("calm", {"KINESIS_ERROR_PROBABILITY": "0"}) as stack:
         pytestconfig.stash[STACKS].append(stack)
         yield stack
@@ -33,7 +33,7 @@ def calm_stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def throttled_stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
-    """Give a stack whose Kinesis refuses many a put."""
+    """Provide a stack whose Kinesis refuses many puts."""
     with compose_stack("throttled", {"KINESIS_ERROR_PROBABILITY": ERROR_PROBABILITY}) as stack:
         pytestconfig.stash[STACKS].append(stack)
         yield stack

@@ -1,4 +1,4 @@
-"""Containers: started, reached, asked for their logs, and taken away again."""
+"""Start containers, reach them, read their logs, and remove them."""
 
 import json
 import os
@@ -117,29 +117,29 @@ def invoke(container: Container, event: Mapping[str, Any]) -> dict[str, Any]:
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
-            answer: dict[str, Any] = json.loads(emulator.invoke(json.dumps(event).encode()))
+            response: dict[str, Any] = json.loads(emulator.invoke(json.dumps(event).encode()))
         except FunctionUnavailable:
             if time.monotonic() > deadline:
                 raise
             time.sleep(POLL_SECONDS)
         else:
-            return answer
+            return response
 
 
 def url(container: Container, port: int) -> str:
-    """Give the address of a container's port on this machine."""
+    """Return the URL of a container's port on this machine."""
     published = container.attrs["NetworkSettings"]["Ports"][f"{port}/tcp"][0]
     return f"http://127.0.0.1:{published['HostPort']}"
 
 
 def logs(container: Container) -> str:
-    """Give the last lines that a container has printed."""
+    """Return the last lines that a container has printed."""
     printed: bytes = container.logs(tail=LOG_LINES)
     return printed.decode(errors="replace")
 
 
 def json_lines(container: Container) -> list[dict[str, Any]]:
-    """Give the JSON objects among the lines that a container has printed."""
+    """Return the JSON objects among the lines that a container has printed."""
     found = []
     for line in logs(container).splitlines():
         with suppress(ValueError):
@@ -154,18 +154,18 @@ def containers_of(project: str) -> list[Container]:
 
 
 def is_healthy(container: Container) -> bool:
-    """Ask for a container's health; one that has ended raises at once."""
+    """Return whether a container is healthy; one that has exited raises at once."""
     container.reload()
     if container.status == "exited":
-        raise RuntimeError(f"{container.name} has ended")
+        raise RuntimeError(f"{container.name} has exited")
     return bool(container.attrs["State"]["Health"]["Status"] == "healthy")
 
 
 def wait_until(done: Callable[[], bool], what: str) -> None:
-    """Poll until something is so.
+    """Poll until a condition holds.
 
     Raises:
-        TimeoutError: It is not so within `TIMEOUT_SECONDS`.
+        TimeoutError: It does not hold within `TIMEOUT_SECONDS`.
     """
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while not done():

@@ -1,4 +1,4 @@
-"""The image by itself: how it starts, from which bundle, and what it says if it does not."""
+"""The image alone: from which bundle it starts, and how a failed start is reported."""
 
 import json
 import shutil
@@ -37,24 +37,24 @@ def mounted(folder: Path) -> dict[str, dict[str, str]]:
     return {str(folder): {"bind": "/bundle", "mode": "ro"}}
 
 
-def test_a_test_run_answers_predictions_without_region_and_credentials() -> None:
+def test_a_test_run_returns_predictions_without_region_and_credentials() -> None:
     with function_container(TEST_RUN) as container:
-        answer = invoke(container, EVENT)
+        response = invoke(container, EVENT)
 
-    (found,) = answer["predictions"]
-    assert answer["batchItemFailures"] == []
+    (found,) = response["predictions"]
+    assert response["batchItemFailures"] == []
     assert found["prediction"]["ride_id"] == 256
     assert 5 < found["prediction"]["ride_duration"] < 60
 
 
-def test_a_mounted_folder_takes_the_place_of_the_bundle(tmp_path: Path) -> None:
+def test_a_mounted_folder_replaces_the_bundle(tmp_path: Path) -> None:
     volumes = mounted(bundle(tmp_path / "bundle", version="mounted"))
     environment = {**TEST_RUN, "MODEL_LOCATION": "/bundle"}
 
     with function_container(environment, volumes=volumes) as container:
-        answer = invoke(container, EVENT)
+        response = invoke(container, EVENT)
 
-    assert answer["predictions"][0]["version"] == "mounted"
+    assert response["predictions"][0]["version"] == "mounted"
 
 
 def test_a_bundle_on_s3_is_fetched_at_the_start(tmp_path: Path, calm_stack: Stack) -> None:
@@ -71,9 +71,9 @@ def test_a_bundle_on_s3_is_fetched_at_the_start(tmp_path: Path, calm_stack: Stac
     }
 
     with function_container(environment, network=calm_stack.network) as container:
-        answer = invoke(container, EVENT)
+        response = invoke(container, EVENT)
 
-    assert answer["predictions"][0]["version"] == "fetched"
+    assert response["predictions"][0]["version"] == "fetched"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_bundle_on_s3_is_fetched_at_the_start(tmp_path: Path, calm_stack: Stac
     ],
     ids=["model", "flag", "region", "credentials", "bundle"],
 )
-def test_what_stops_a_start_is_one_line_of_the_answer_and_the_log(
+def test_a_failed_start_is_one_line_of_the_response_and_the_log(
     environment: Mapping[str, str], reason: str
 ) -> None:
     with function_container(environment) as container:
@@ -123,7 +123,7 @@ def test_a_tampered_bundle_stops_the_start(tmp_path: Path) -> None:
         invoke(container, EVENT)
 
 
-def test_the_image_says_what_it_is_and_runs_as_nobody() -> None:
+def test_the_image_is_labelled_and_does_not_run_as_root() -> None:
     config = docker.from_env().images.get(FUNCTION_IMAGE).attrs["Config"]
     manifest = json.loads((ROOT / "models" / "manifest.json").read_text())
 

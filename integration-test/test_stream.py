@@ -29,19 +29,19 @@ ACCESS = {
     "AWS_DEFAULT_REGION": "us-east-1",
 }
 PUT_SECONDS = 60.0
-COUNTS = ("received", "published", "skipped", "dead_lettered", "reported", "retried")
+COUNTS = ("received", "published", "skipped", "dead_lettered", "failed", "retried")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of the traffic.
+    """What the function made of the traffic.
 
     Attributes:
-        throttled: Whether Kinesis refused many a put.
+        throttled: Whether Kinesis refused many puts.
         traffic: What was put, beside the ride put by hand.
         predictions: All records of the output stream.
-        dead_letters: All lines of all objects.
-        counts: Sums over what the function logs of each batch.
+        dead_letters: All dead-letter records.
+        counts: Sums of the counts that the function logs for each batch.
     """
 
     throttled: bool
@@ -85,7 +85,7 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def client(service: str, stack: Stack) -> Any:
-    """Build a boto3 client that does not retry: the project's own programs do."""
+    """Build a boto3 client that does not retry; the project's own programs retry."""
     session: Any = boto3.Session(
         ACCESS["AWS_ACCESS_KEY_ID"],
         ACCESS["AWS_SECRET_ACCESS_KEY"],
@@ -146,22 +146,22 @@ def test_a_prediction_is_in_minutes_and_dollars_under_the_bundles_version(outcom
     assert 0 < found["prediction"]["ride_tip"] < 20
 
 
-def test_poison_is_among_the_dead_letters_as_it_came(outcome: Outcome) -> None:
-    kept = [base64.b64decode(letter["data"]) for letter in outcome.dead_letters]
+def test_poison_is_dead_lettered_unchanged(outcome: Outcome) -> None:
+    kept = [base64.b64decode(record["data"]) for record in outcome.dead_letters]
 
     assert sorted(kept) == sorted(outcome.traffic.poison)
-    assert all(letter["error_message"] for letter in outcome.dead_letters)
+    assert all(record["error_message"] for record in outcome.dead_letters)
 
 
-def test_every_payload_is_accounted_for(outcome: Outcome) -> None:
+def test_every_user_record_is_accounted_for(outcome: Outcome) -> None:
     put, counts = outcome.traffic, outcome.counts
 
     assert counts["published"] == len(put.ride_ids) + 1
     assert counts["dead_lettered"] == len(put.poison)
-    assert counts["skipped"] == put.foreign
-    assert counts["reported"] == 0
-    assert counts["received"] == put.payloads + 1
+    assert counts["skipped"] == put.unrecognised
+    assert counts["failed"] == 0
+    assert counts["received"] == put.user_records + 1
 
 
-def test_what_kinesis_refuses_is_sent_again(outcome: Outcome) -> None:
+def test_refused_predictions_are_resent(outcome: Outcome) -> None:
     assert (outcome.counts["retried"] > 0) == outcome.throttled

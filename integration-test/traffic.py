@@ -1,4 +1,4 @@
-"""What the test puts on the stream: rides in every shape in which they may come, and poison."""
+"""What the test puts on the stream: rides in every supported encoding, and poison."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ POISON = (
     b'{"ride": {"PULocationID": 999, "DOLocationID": 205, "trip_distance": 3.66}, "ride_id": 1}',
     gzip.compress(b'{"ride_id": 2}')[:-9],
 )
-FOREIGN = b'{"event_type": "ride_ended", "ride_id": 3}'
+UNRECOGNISED = b'{"event_type": "ride_ended", "ride_id": 3}'
 
 BY_HAND = {
     "ride": {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66},
@@ -31,50 +31,50 @@ BY_HAND = {
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What is put, and what must become of it.
+    """The records to put, and the results to expect.
 
     Attributes:
-        entries: Kinesis records, several of which hold many payloads.
+        entries: Kinesis records, some of which hold many user records.
         ride_ids: The rides to be predicted.
-        poison: The payloads to be found among the dead letters.
-        foreign: How many payloads are somebody else's events.
+        poison: The data of the expected dead-letter records.
+        unrecognised: How many user records are of an unrecognised event type.
     """
 
     entries: list[Entry]
     ride_ids: frozenset[int]
     poison: tuple[bytes, ...]
-    foreign: int
+    unrecognised: int
 
     @property
-    def payloads(self) -> int:
-        """How many payloads there are in all."""
-        return len(self.ride_ids) + len(self.poison) + self.foreign
+    def user_records(self) -> int:
+        """How many user records there are in all."""
+        return len(self.ride_ids) + len(self.poison) + self.unrecognised
 
 
 def traffic() -> Traffic:
-    """Draw rides, and pack them plainly, gzipped and aggregated as Amazon's own library does."""
+    """Draw rides, and encode them plain, gzipped and aggregated by Amazon's own library."""
     rides = [ride.entry for ride in drawn_rides(read_statistics(), count=RIDES, seed=1).rides]
     zipped, plain = rides[:ZIPPED], rides[ZIPPED:]
     in_aggregates, plain = plain[: AGGREGATES * AGGREGATED], plain[AGGREGATES * AGGREGATED :]
-    spoilt = [POISON[0].replace(b"at all", str(number).encode()) for number in range(AGGREGATES)]
+    malformed = [POISON[0].replace(b"at all", str(number).encode()) for number in range(AGGREGATES)]
     aggregates = [
-        _aggregate([*in_aggregates[number::AGGREGATES], _entry("spoilt", poison)])
-        for number, poison in enumerate(spoilt)
+        _aggregate([*in_aggregates[number::AGGREGATES], _entry("malformed", poison)])
+        for number, poison in enumerate(malformed)
     ]
-    broken = _aggregate(plain[:3])
-    broken["Data"] = broken["Data"][:-1] + bytes([broken["Data"][-1] ^ 1])
+    corrupt = _aggregate(plain[:3])
+    corrupt["Data"] = corrupt["Data"][:-1] + bytes([corrupt["Data"][-1] ^ 1])
     return Traffic(
         entries=[
             *plain,
             *(_entry(entry["PartitionKey"], gzip.compress(entry["Data"])) for entry in zipped),
             *aggregates,
-            broken,
+            corrupt,
             *(_entry("poison", data) for data in POISON),
-            _entry("foreign", FOREIGN),
+            _entry("unrecognised", UNRECOGNISED),
         ],
         ride_ids=frozenset(json.loads(entry["Data"])["ride_id"] for entry in rides),
-        poison=(*POISON, *spoilt, broken["Data"]),
-        foreign=1,
+        poison=(*POISON, *malformed, corrupt["Data"]),
+        unrecognised=1,
     )
 
 

@@ -1,7 +1,8 @@
-"""Look every locked requirement up in the OSV database of known vulnerabilities.
+"""Look every locked package up in the OSV database of known vulnerabilities.
 
-Where the database is out of reach nothing is audited; the program says so and succeeds, so that it
-can stand in a pipeline without a way to the internet. --strict makes that a failure.
+pip-audit exits alike for a vulnerability and for a database that it cannot reach, so the database
+is tried first. Where it cannot be reached nothing is audited, and the program says so and succeeds,
+so that CI without internet access can run it; --strict makes that a failure.
 """
 
 import argparse
@@ -19,19 +20,19 @@ Run = Callable[[Sequence[str]], int]
 
 
 def reach() -> None:
-    """Ask the database for something.
+    """Send the database a query.
 
     Raises:
-        OSError: It is out of reach.
+        OSError: It cannot be reached.
     """
-    question = b'{"package": {"name": "pip-audit", "ecosystem": "PyPI"}}'
-    request = urllib.request.Request(DATABASE, data=question)
+    query = b'{"package": {"name": "pip-audit", "ecosystem": "PyPI"}}'
+    request = urllib.request.Request(DATABASE, data=query)
     with urllib.request.urlopen(request, timeout=REACH_SECONDS):  # noqa: S310  the same
         return
 
 
 def run(command: Sequence[str]) -> int:
-    """Run a program; give its exit status."""
+    """Run a program; return its exit status."""
     return subprocess.run(command, check=False).returncode  # noqa: S603  this program's own
 
 
@@ -42,14 +43,14 @@ def main(
     run: Run = run,
     folder: Path = REQUIREMENTS,
 ) -> int:
-    """Run the program; its exit status is 0 if nothing is known against any requirement."""
+    """Run the program; its exit status is 0 if no vulnerability is known."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--strict", action="store_true", help="fail if nothing could be audited")
     options = parser.parse_args(argv)
     try:
         reach()
     except OSError as error:
-        print(f"Not audited: the database at {DATABASE} is out of reach: {error}")
+        print(f"Not audited: the database at {DATABASE} cannot be reached: {error}")
         return int(options.strict)
     status = 0
     for path in sorted(folder.glob("*.txt")):

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "ride-predictions"
-BASE_IMAGE = "public.ecr.aws/lambda/python:3.13"
+(BASE_IMAGE,) = re.findall(
+    r"^ARG BASE_IMAGE=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE
+)
 MEGABYTE = 1_000_000
 
 Command = Callable[..., str]
@@ -26,7 +29,7 @@ def run(*command: str) -> str:
 
 
 def show(*command: str) -> str:
-    """Run a program whose output is for the person who waits for it; see `Command`."""
+    """Run a program whose output the user sees; see `Command`."""
     subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603  the same
     return ""
 
@@ -38,7 +41,7 @@ def main(
     show: Command = show,
     which: Callable[[str], str | None] = shutil.which,
 ) -> int:
-    """Run the program; returns its exit status."""
+    """Run the program; return its exit status."""
     options = _parser().parse_args(argv)
     if problem := docker_problem(run, which):
         print(f"image: {problem}", file=sys.stderr)
@@ -61,19 +64,19 @@ def main(
 
 
 def docker_problem(run: Command = run, which: Callable[[str], str | None] = shutil.which) -> str:
-    """Tell in one line why there is no Docker to work with; empty if there is one."""
+    """Return one line that says why Docker cannot be used; empty if it can."""
     if which("docker") is None:
         return "Docker is not installed"
     try:
         run("docker", "version")
     except subprocess.CalledProcessError as error:
         reason = (error.stderr or "").strip().splitlines()
-        return f"Docker does not answer: {reason[-1] if reason else error}"
+        return f"Docker does not respond: {reason[-1] if reason else error}"
     return ""
 
 
 def added_bytes(name: str, base: str, run: Command = run) -> int:
-    """Count what an image adds to its base, unpacked."""
+    """Return the bytes that an image adds to its base, unpacked."""
     return _bytes(name, run) - _bytes(base, run)
 
 
@@ -86,9 +89,9 @@ def _has_base(base: str, platform: str | None, run: Command) -> bool:
 
 
 def _builder(run: Command) -> list[str]:
-    """Choose BuildKit where it is there.
+    """Choose BuildKit where it is installed.
 
-    Lambda refuses an image whose manifest is an index, which an attestation would make of it.
+    An attestation would make the image's manifest an index, which Lambda refuses.
     """
     try:
         run("docker", "buildx", "version")

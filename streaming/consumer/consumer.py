@@ -29,9 +29,9 @@ DEFAULT_BUDGET_SECONDS = 60.0
 RESPONSE_SECONDS = 1.0
 """Time to return the response after the last call to AWS."""
 
-SLICE_RECORDS = 2_000
-"""User records processed at a time: four full calls of PutRecords. Larger slices are no faster, and
-at 10,000 a full batch takes 12 MB more."""
+SLICE_RECORDS = 1_000
+"""User records processed at a time: two full calls of PutRecords. Larger slices are no faster, and
+more memory stays resident after full batches: 6 MB at 2,000 (Python 3.13)."""
 
 
 class Consumer(Generic[EventT]):

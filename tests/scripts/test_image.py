@@ -9,7 +9,7 @@ from scripts.image import main
 MANIFEST = Path(__file__).parents[2] / "models" / "manifest.json"
 BASE = "base:1"
 HISTORY = "docker history --human=false --format {{.Size}}"
-ANSWERS = {
+OUTPUTS = {
     "docker version": "",
     "docker image inspect": "linux/amd64\n",
     "docker buildx version": "buildx 0.13",
@@ -20,7 +20,7 @@ ANSWERS = {
 
 
 class FakeDocker:
-    """Answers by a command's first words, and keeps what was to be shown."""
+    """Returns a command's output by its first words, keeps the commands that are shown."""
 
     def __init__(self, *, fails: str | None = None) -> None:
         self.shown: list[str] = []
@@ -30,7 +30,7 @@ class FakeDocker:
         line = " ".join(command)
         if self._fails and line.startswith(self._fails):
             raise subprocess.CalledProcessError(1, command, stderr="Usage\nit is broken\n")
-        return next(answer for start, answer in ANSWERS.items() if line.startswith(start))
+        return next(output for start, output in OUTPUTS.items() if line.startswith(start))
 
     def show(self, *command: str) -> str:
         self.shown.append(" ".join(command))
@@ -70,7 +70,7 @@ def test_the_image_is_labelled_with_version_revision_and_model() -> None:
     assert f"--build-arg MODEL_VERSION={version} " in command
 
 
-def test_buildkit_is_told_to_leave_the_attestation_out() -> None:
+def test_buildkit_leaves_the_attestation_out() -> None:
     docker = FakeDocker()
 
     build(docker)
@@ -78,7 +78,7 @@ def test_buildkit_is_told_to_leave_the_attestation_out() -> None:
     assert docker.shown[0].startswith("docker buildx build --load --provenance=false ")
 
 
-def test_without_buildkit_the_older_builder_serves() -> None:
+def test_without_buildkit_the_classic_builder_is_used() -> None:
     docker = FakeDocker(fails="docker buildx")
 
     build(docker)
@@ -120,7 +120,7 @@ def test_where_docker_is_not_installed_one_line_says_so(capsys: pytest.CaptureFi
 def test_where_docker_does_not_run_one_line_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert build(FakeDocker(fails="docker version")) == 1
 
-    assert capsys.readouterr().err == "image: Docker does not answer: it is broken\n"
+    assert capsys.readouterr().err == "image: Docker does not respond: it is broken\n"
 
 
 def test_a_build_that_fails_fails_the_program(capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,7 +61,9 @@ def test_a_long_value_is_cut_at_80_characters(value: object) -> None:
 
 def test_a_value_without_a_repr_is_still_shown() -> None:
     assert len(excerpt(DEEP)) < 81
-    assert excerpt(10**9999) == "a very large int"
+    # Python 3.14's reprlib has words of its own for it.
+    words = ("a very large int", "<int instance with roughly 10000 digits")
+    assert excerpt(10**9999).startswith(words)
 
 
 def test_a_short_value_is_shown_in_full() -> None:

@@ -66,7 +66,7 @@ def test_an_odd_ride_is_predicted_as_in_python_finite_and_not_negative(
 
     np.testing.assert_allclose(prediction, model.predict(rides(ride)), atol=1e-4)
     assert np.isfinite(prediction).all()
-    assert prediction.min() >= 0
+    assert np.min(prediction) >= 0
 
 
 def test_every_pair_of_zones_can_be_predicted(graph: onnx.ModelProto) -> None:
@@ -78,7 +78,7 @@ def test_every_pair_of_zones_can_be_predicted(graph: onnx.ModelProto) -> None:
 
     assert prediction.dtype == np.float32
     assert np.isfinite(prediction).all()
-    assert prediction.min() >= 0
+    assert np.min(prediction) >= 0
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])

@@ -78,4 +78,4 @@ def test_every_pair_of_zones_is_predicted_finite_and_not_negative(target: str) -
         prediction = run_graph(graph, ride)
 
         assert np.isfinite(prediction).all()
-        assert prediction.min() >= 0
+        assert np.min(prediction) >= 0

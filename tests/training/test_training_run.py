@@ -60,11 +60,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     files = {month: write_month(folder, month).name for month in ("2023-01", "2023-02", "2023-03")}
     done = subprocess.run(
         [
-            *(sys.executable, str(REPOSITORY / "scripts" / "train.py")),
+            *(sys.executable, "-m", "scripts", "train"),
             *("--data", files["2023-01"], files["2023-02"], "--test", files["2023-03"]),
         ],
         cwd=folder,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
         check=False,

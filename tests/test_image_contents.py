@@ -1,0 +1,77 @@
+"""What `docker build` copies of this project, beside what the function loads of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from docker.utils.build import exclude_paths
+
+from scripts.image import BASE_IMAGE
+
+ROOT = Path(__file__).parent.parent
+LOADED = """
+import json, pathlib, sys
+import lambda_function
+files = {getattr(module, "__file__", None) for module in sys.modules.values()}
+print(json.dumps(sorted(filter(None, files))))
+"""
+
+
+def context() -> set[Path]:
+    """Find the files that `docker build` sends to the builder."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    patterns = [line for line in lines if line and not line.startswith("#")]
+    names = exclude_paths(str(ROOT), patterns) - {".dockerignore", "Dockerfile"}  # always sent
+    return {ROOT / name for name in names if (ROOT / name).is_file()}
+
+
+def copied(stage: str) -> set[Path]:
+    """Find the files of the context that a stage of the Dockerfile copies."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    (build,) = re.findall(rf"(?ms)^FROM \S+ AS {stage}\n(.*?)^FROM ", dockerfile)
+    found: set[Path] = set()
+    for sources in re.findall(r"(?m)^COPY (?!--)(.+) \S+$", build):
+        for pattern in sources.split():
+            named = set(ROOT.glob(pattern))
+            found |= {path for path in context() if named & {path, *path.parents}}
+    return found
+
+
+def loaded() -> set[Path]:
+    """Find the files of this project that the function has loaded when it is ready."""
+    program = subprocess.run(
+        [sys.executable, "-c", LOADED],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "TEST_RUN": "True"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    files = {Path(name) for name in json.loads(program.stdout)}
+    environment = Path(sys.prefix).absolute()
+    return {f for f in files if f.is_relative_to(ROOT) and not f.is_relative_to(environment)}
+
+
+def test_the_image_holds_the_modules_that_the_function_loads_and_the_models() -> None:
+    modules = {path for path in copied("function") if path.suffix == ".py"}
+
+    assert modules == loaded()
+    assert copied("function") - modules == {
+        path for path in (ROOT / "models").rglob("*") if path.is_file()
+    }
+
+
+def test_the_builder_gets_nothing_that_is_not_copied() -> None:
+    assert context() == copied("packages") | copied("function")
+
+
+def test_the_offline_image_has_the_python_of_the_one_it_replaces() -> None:
+    build = (ROOT / "integration-test" / "offline" / "build").read_text()
+
+    assert f"\nLAMBDA=lambda-python-offline:{BASE_IMAGE.rpartition(':')[2]}\n" in build
