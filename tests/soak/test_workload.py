@@ -8,7 +8,7 @@ from demo.ride_generator import read_statistics
 from model import RideModel
 from streaming.consumer.records import user_records
 from streaming.errors import Poison
-from tests.soak.kpl_aggregation import AGGREGATE_SPOILERS, ENTRY_SPOILERS
+from tests.kpl_aggregation import DAMAGED_AGGREGATES, DAMAGED_ENTRIES
 from tests.soak.workload import (
     Good,
     KinesisRecord,
@@ -44,7 +44,7 @@ def test_each_payload_is_what_its_outcome_says(drawn: list[KinesisRecord]) -> No
 
 def test_every_kind_of_poison_is_put(drawn: list[KinesisRecord]) -> None:
     put = {each.kind for p in drawn for each in p.outcomes if isinstance(each, Poisoned)}
-    assert put == {*SPOILERS, *ENTRY_SPOILERS, *AGGREGATE_SPOILERS}
+    assert put == {*SPOILERS, *DAMAGED_ENTRIES, *DAMAGED_AGGREGATES}
 
 
 def test_all_events_of_a_ride_have_one_partition_key(drawn: list[KinesisRecord]) -> None:

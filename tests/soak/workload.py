@@ -20,7 +20,8 @@ import msgspec
 
 from demo.bad_events import SPOILERS
 from demo.ride_generator import RideEvent, RideStatistics, generate_rides
-from tests.soak.kpl_aggregation import AGGREGATE_SPOILERS, ENTRY_SPOILERS, aggregate, entry
+from tests.kpl_aggregation import DAMAGED_AGGREGATES, DAMAGED_ENTRIES, aggregate_of, entry
+from tests.kpl_aggregation import field as kpl_field
 
 TAXIS = 300
 UPDATE_SHARE = 0.2
@@ -194,14 +195,14 @@ class _Packer:
     def _poison(self, key: str, event: bytes, how: Packing) -> Iterator[KinesisRecord]:
         spoilers: Mapping[str, object] = SPOILERS
         if how is Packing.AGGREGATE:
-            spoilers = {**SPOILERS, **ENTRY_SPOILERS, **AGGREGATE_SPOILERS}
+            spoilers = {**SPOILERS, **DAMAGED_ENTRIES, **DAMAGED_AGGREGATES}
         kind = self.random.choice(list(spoilers))
-        if kind in AGGREGATE_SPOILERS:
-            data = AGGREGATE_SPOILERS[kind](event)
+        if kind in DAMAGED_AGGREGATES:
+            data = DAMAGED_AGGREGATES[kind](event)
             yield KinesisRecord(key, data, (Poisoned(kind, data),))
-        elif kind in ENTRY_SPOILERS:
-            data = ENTRY_SPOILERS[kind](event)
-            yield from self._enclose(key, data, Poisoned(kind, data))
+        elif kind in DAMAGED_ENTRIES:
+            data = DAMAGED_ENTRIES[kind](event)
+            yield from self._enclose(key, kpl_field(3, data), Poisoned(kind, data))
         else:
             data = SPOILERS[kind](event)
             # Gzip over poison would be another kind of it.
@@ -228,5 +229,5 @@ class _Packer:
     def _close(self, key: str) -> KinesisRecord:
         entries = self.open.pop(key)
         self.sizes.pop(key)
-        data = aggregate(key, [written for written, _ in entries])
+        data = aggregate_of(key, [written for written, _ in entries])
         return KinesisRecord(key, data, tuple(outcome for _, outcome in entries), indexed=True)
