@@ -36,19 +36,8 @@ class ReceivedPrediction(NamedTuple):
     ride_id: int
 
 
-class PutRecordsLog:
-    """The records that Kinesis accepted, by a digest of their data; equal data, equal outcomes."""
-
-    def __init__(self) -> None:
-        self.by_digest: dict[bytes, KinesisRecord] = {}
-
-    def add(self, records: Iterable[KinesisRecord]) -> None:
-        """Log records that Kinesis has accepted."""
-        for record in records:
-            self.by_digest[_digest(record.data)] = record
-
-
-def _digest(data: bytes) -> bytes:
+def digest(data: bytes) -> bytes:
+    """Return the digest by which an accepted record is found again on the stream."""
     return hashlib.sha256(data).digest()
 
 
@@ -82,26 +71,27 @@ class Expected:
         return len(self.rides) + len(self.poison) + self.unrecognised
 
 
-def expect(stream: Iterable[StoredRecord], put: PutRecordsLog) -> Expected:
+def expect(stream: Iterable[StoredRecord], accepted: Mapping[bytes, KinesisRecord]) -> Expected:
     """Derive from the input stream what should happen to every event on it.
 
     Args:
         stream: Its records. Those of one partition key are in order; after a reshard, those of
             parent shards come before those of child shards.
-        put: The records that Kinesis accepted from the producer.
+        accepted: The records that Kinesis accepted from the producer, by the digest of their data.
+            Equal data has equal outcomes.
     """
     expected = Expected()
     seen: set[bytes] = set()
     for stored in stream:
         expected.last[stored.shard_id] = stored.sequence_number
-        digest = _digest(stored.data)
-        record = put.by_digest.get(digest)
+        key = digest(stored.data)
+        record = accepted.get(key)
         if record is None:
             expected.unknown += 1
             continue
-        if digest in seen and any(isinstance(each, Predicted) for each in record.outcomes):
+        if key in seen and any(isinstance(each, Predicted) for each in record.outcomes):
             expected.repeated += 1
-        seen.add(digest)
+        seen.add(key)
         record_id = f"{stored.shard_id}:{stored.sequence_number}"
         for index, outcome in enumerate(record.outcomes):
             event_id = f"{record_id}:{index}" if record.aggregated else record_id
@@ -112,7 +102,7 @@ def expect(stream: Iterable[StoredRecord], put: PutRecordsLog) -> Expected:
                 expected.poison[event_id] = outcome
             else:
                 expected.unrecognised += 1
-    expected.missing = len(put.by_digest.keys() - seen)
+    expected.missing = len(accepted.keys() - seen)
     return expected
 
 

@@ -132,7 +132,7 @@ def print_report(console: Console, result: SoakResult, folder: Path) -> None:
     (folder / "table.md").write_text("\n".join([f"{' '.join(sys.argv)}\n", *tables]))
     console.print(f"Logs and these tables are in {folder}")
     if result.passed:
-        console.print("PASSED: nothing lost, out of order or wrong; the dead letters are the poison")
+        console.print("PASSED: nothing lost, wrong or out of order; dead letters match the poison")
     else:
         more = f"{result.stuck_shards} shards stuck, {result.unread} records unread"
         console.print(f"FAILED: see the table; {more}", style="bold red")

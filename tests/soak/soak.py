@@ -20,9 +20,9 @@ from streaming.reader.stream_reader import StreamReader
 from tests.soak.environment import PREDICTIONS, RIDES, SoakConfig, SoakEnvironment, open_environment
 from tests.soak.reconciliation import (
     Expected,
-    PutRecordsLog,
     ReceivedPrediction,
     StallWatch,
+    digest,
     expect,
     reconcile,
 )
@@ -76,7 +76,7 @@ class _Soak:
         self._config = config
         self._environment = environment
         self._progress = progress
-        self._put = PutRecordsLog()
+        self._accepted: dict[bytes, KinesisRecord] = {}
         self._put_count = 0
         self._predictions: list[ReceivedPrediction] = []
         self._predicted: set[str | int] = set()
@@ -99,7 +99,7 @@ class _Soak:
             self._produce()
             put_seconds = time.monotonic() - started
             meanwhile.join()
-            expected = expect(read_stream(environment.direct, RIDES), self._put)
+            expected = expect(read_stream(environment.direct, RIDES), self._accepted)
             self._progress(f"{expected.events:,} events are on the stream; waiting for the rest")
             self._drain(expected)
             seconds = time.monotonic() - started
@@ -154,7 +154,7 @@ class _Soak:
             published = publisher.publish(entries, time.monotonic() + PUT_SECONDS)
             if published.refused:
                 raise StreamError(f"the producer cannot put records: {published.failure}")
-            self._put.add(batch)
+            self._accepted |= {digest(each.data): each for each in batch}
             self._put_count += len(batch)
             self._raise_failure()
 
