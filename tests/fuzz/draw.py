@@ -22,6 +22,7 @@ PATHS = (
     ("eventSource",),
     ("eventSourceARN",),
 )
+"""Where a record may be damaged."""
 
 
 class Draw:

@@ -19,6 +19,7 @@ from model import RideFeatures, RideModel
 from streaming.consumer.interface import Prediction
 from streaming.consumer.records import LAST_SECOND
 from streaming.errors import UnexpectedEvent
+from tests.fuzz.draw import PATHS
 from tests.fuzz.seed_corpus import SEEDS
 from tests.fuzz.targets import TARGETS, BrokenPromise, check_batch
 from tests.kpl_aggregation import aggregate_of, entry
@@ -52,16 +53,6 @@ PAYLOADS = st.one_of(
         st.lists(st.just(ride()) | st.binary(max_size=9), max_size=4),
     ),
 )
-FIELDS = [
-    "kinesis",
-    "eventID",
-    "eventSource",
-    "eventSourceARN",
-    "kinesis.data",
-    "kinesis.partitionKey",
-    "kinesis.sequenceNumber",
-    "kinesis.approximateArrivalTimestamp",
-]
 
 
 def damaged(data: bytes, number: int, path: str, value: Any) -> Any:
@@ -76,7 +67,13 @@ def damaged(data: bytes, number: int, path: str, value: Any) -> Any:
 
 RECORDS = st.one_of(
     st.builds(record, PAYLOADS, st.integers(1, 99)),
-    st.builds(damaged, PAYLOADS, st.integers(1, 99), st.sampled_from(FIELDS), JSON),
+    st.builds(
+        damaged,
+        PAYLOADS,
+        st.integers(1, 99),
+        st.sampled_from([".".join(path) for path in PATHS]),
+        JSON,
+    ),
     JSON,
 )
 EVENTS = st.fixed_dictionaries({"Records": st.lists(RECORDS, max_size=4)})
