@@ -16,7 +16,11 @@ def soak_parser(program: str, description: str, *, default_rate: float) -> argpa
     """Create a parser with the options that every soak has."""
     parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
     parser.add_argument(
-        "--rate", type=rate, default=default_rate, metavar="R", help="events a second: %(default)g"
+        "--rate",
+        type=rate,
+        default=default_rate,
+        metavar="R",
+        help="events per second; default: %(default)g",
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: %(default)s")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")

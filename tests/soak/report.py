@@ -144,7 +144,7 @@ def show(
     """Print a table."""
     table = Table(title=title, title_justify="left")
     for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index else "left")
+        table.add_column(name, justify="right" if index else "left", no_wrap=not index)
     for row in body:
         table.add_row(*(cell.replace("**", "") for cell in row))
     console.print(table)
