@@ -88,7 +88,7 @@ reshard: $(RUN_ENV)/installed ## Split and merge both streams' shards while ride
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)")
 
 .PHONY: soak-compare
-soak-compare: $(RUN_ENV)/installed ## The same soak with a tutorial's handler beside this project's: MINUTES= RATE= SEED=
+soak-compare: $(RUN_ENV)/installed ## The same soak with this project's function and the course's handler: MINUTES= RATE= SEED=
 	@$(RUN_ENV)/bin/python -m tests.soak.compare \
 	    $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)")
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from demo.ride_generator import generate_rides, read_statistics
-from tests.soak.kpl_aggregation import aggregate, entry
+from tests.kpl_aggregation import aggregate_of, entry
 
 SHARD = "shardId-000000000000"
 FIRST_SEQUENCE_NUMBER = 49630081666084879290581185630324770398608704880802529282
@@ -29,7 +29,7 @@ def batch(rides: int) -> dict[str, Any]:
 @lru_cache
 def aggregated(rides: int) -> dict[str, Any]:
     """Give a batch of one record, an aggregate of so many rides."""
-    return _event([aggregate("key", [entry(payload) for payload in _payloads(rides)])])
+    return _event([aggregate_of("key", map(entry, _payloads(rides)))])
 
 
 def _payloads(count: int) -> list[bytes]:

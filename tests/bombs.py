@@ -1,7 +1,7 @@
-"""Small inputs that want to become large ones, and a program that measures what they take.
+"""Small inputs that expand into large ones, and a program that measures the memory they need.
 
-`python -m tests.bombs FOLDER` hands each event of a folder, one after another, to a consumer, and
-prints what each took.
+`python -m tests.bombs FOLDER` hands each event in a folder to a consumer, one after another, and
+prints the peak memory of each.
 """
 
 from __future__ import annotations
@@ -15,25 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 from model import load_model
 from streaming.consumer.consumer import Consumer
-from streaming.consumer.telemetry import Telemetry
 from streaming.locations import S3Location
 from streaming.publisher import Publisher
 from streaming.storage import S3Storage
-from tests.aggregates import aggregate, entry, field
+from tests.fakes.last_batch import LastBatch
+from tests.kpl_aggregation import aggregate, aggregate_of, entry, field
 from tests.lambda_events import event, ride
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streaming.consumer.batch import BatchCounts
-
 MIB = 1024 * 1024
 ADDRESS_SPACE = 4096 * MIB
-"""What a measuring process may take at all, so that a bomb that works does not harm the machine."""
+"""The measuring process's limit, so that a bomb that succeeds does not harm the machine."""
 
 
 def gzip_of(head: bytes, repeated: bytes, size: int, tail: bytes = b"") -> bytes:
-    """Pack a text that repeats itself up to a size."""
+    """Compress a repeated text, up to a size."""
     packer = zlib.compressobj(wbits=31)
     chunk = repeated * (MIB // len(repeated))
     parts = [packer.compress(head)]
@@ -42,7 +40,7 @@ def gzip_of(head: bytes, repeated: bytes, size: int, tail: bytes = b"") -> bytes
 
 
 def gzip_without_end(size: int) -> bytes:
-    """Pack zeros up to a size, fast: a packed block of them, over and over."""
+    """Compress zeros up to a size, quickly: one compressed block, repeated; the end is missing."""
     packer = zlib.compressobj(9, wbits=31)
     head = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
     block = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -53,7 +51,7 @@ BAD_RIDE = b'{"ride_id": 1, "ride": 5, "more": '
 DIGITS = b"9" * MIB
 
 BOMBS = {
-    "gzip that unpacks to a GiB": [gzip_without_end(1024 * MIB)],
+    "gzip that expands to a GiB": [gzip_without_end(1024 * MIB)],
     "gzips of 9 MiB of numbers": [gzip_of(BAD_RIDE + b"[", b"1,", 9 * MIB, b"1]}")] * 16,
     "gzips of 9 MiB of lists": [gzip_of(BAD_RIDE + b"[", b"[],", 9 * MIB, b"1]}")] * 4,
     "gzips of 9 MiB of keys": [gzip_of(BAD_RIDE + b"{", b'"a":1,', 9 * MIB, b'"a":1}}')] * 4,
@@ -63,9 +61,9 @@ BOMBS = {
     * 4,
     "a million lists, one in another": [b"[" * MIB] * 4,
     "an aggregate of half a million entries": [aggregate(field(3, b"") * (MIB // 2))],
-    "aggregates of 49,000 entries": [aggregate(field(1, b"k") + entry(b"x") * 49_000)] * 2,
+    "aggregates of 49,000 entries": [aggregate_of("k", [entry(b"x")] * 49_000)] * 2,
     "an aggregate of 49,000 entries under one huge key": [
-        aggregate(field(1, b"k" * (MIB // 2)) + entry(b"x") * 49_000)
+        aggregate_of("k" * (MIB // 2), [entry(b"x")] * 49_000)
     ],
     "aggregates of an entry of absurd length": [aggregate(b"\x1a" + b"\xff" * 9 + b"\x01")] * 1000,
     "a zone with a million digits": [ride(PULocationID="here").replace(b'"here"', DIGITS)] * 4,
@@ -74,23 +72,13 @@ BOMBS = {
 
 
 class Nowhere:
-    """Stands in for Kinesis and S3: takes everything, and keeps nothing."""
+    """A fake Kinesis and S3 that accepts everything and keeps nothing."""
 
     def put_records(self, **_call: Any) -> Mapping[str, Any]:
         return {"FailedRecordCount": 0, "Records": []}
 
     def put_object(self, **_call: Any) -> None:
         return
-
-
-class LastBatch(Telemetry):
-    """Telemetry that keeps the last batch's counts."""
-
-    counts: BatchCounts
-
-    def batch(self, counts: BatchCounts, **rest: Any) -> None:
-        self.counts = counts
-        super().batch(counts, **rest)
 
 
 def write_bombs(folder: Path) -> None:
@@ -100,14 +88,14 @@ def write_bombs(folder: Path) -> None:
 
 
 def memory(line: str) -> int:
-    """Read a line of this process's status, in bytes (proc(5): VmRSS is now, VmHWM the peak)."""
+    """Return a line of this process's status in bytes (proc(5): VmRSS is now, VmHWM the peak)."""
     status = Path("/proc/self/status").read_text().splitlines()
     (kibibytes,) = (words.split()[1] for words in status if words.startswith(f"{line}:"))
     return int(kibibytes) * 1024
 
 
 def main(folder: Path) -> None:
-    """Print a JSON line for each event: how many payloads, how many dead, how much memory."""
+    """Print a JSON line for each event: user records, dead-lettered ones, peak memory."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     telemetry = LastBatch("bombs", "Bombs", "CRITICAL")
     consumer = Consumer(
@@ -119,16 +107,16 @@ def main(folder: Path) -> None:
     consumer.handle(event(ride(), b"poison"))
     idle = memory("VmRSS")
     for path in sorted(folder.iterdir()):
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         response = consumer.handle(json.loads(path.read_bytes()))
-        answer = {
+        measured = {
             "bomb": path.stem,
-            "payloads": telemetry.counts.received,
-            "dead": telemetry.counts.dead_lettered,
+            "received": telemetry.counts.received,
+            "dead_lettered": telemetry.counts.dead_lettered,
             "bytes": memory("VmHWM") - idle,
             "response": response,
         }
-        sys.stderr.write(json.dumps(answer) + "\n")
+        sys.stderr.write(json.dumps(measured) + "\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.aggregates import aggregate, entry, field
+from tests.kpl_aggregation import aggregate, entry, field
 from tests.lambda_events import SHARD, event, record, ride
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of everything that reads what others wrote."""
+"""Coverage-guided fuzzing of all code that parses untrusted bytes."""

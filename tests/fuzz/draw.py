@@ -1,19 +1,16 @@
-"""Damaged events drawn from bytes, so that a fuzzer that changes bytes changes events."""
+"""Damaged Lambda events derived from bytes, so that a fuzzer that mutates bytes mutates events."""
 
-import base64
 import gzip
-import hashlib
 import struct
 from typing import TYPE_CHECKING, Any
 
-from streaming.aggregation import AGGREGATE_MAGIC
+from tests.kpl_aggregation import aggregate, aggregate_of, entry
+from tests.lambda_events import record, ride
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SHARD = "shardId-000000000000"
-ARRIVED = 1740834900.123
-GOOD_RIDE = b'{"ride":{"PULocationID":130,"DOLocationID":205,"trip_distance":3.66},"ride_id":256}'
+GOOD_RIDE = ride()
 
 PATHS = (
     ("kinesis",),
@@ -25,10 +22,11 @@ PATHS = (
     ("eventSource",),
     ("eventSourceARN",),
 )
+"""Where a record may be damaged."""
 
 
 class Draw:
-    """Takes values off some bytes, one after another; when none are left, zeros.
+    """Consumes bytes to draw values, one after another; zeros when none are left.
 
     Args:
         source: The bytes.
@@ -39,13 +37,13 @@ class Draw:
         self._position = 0
 
     def take(self, count: int) -> bytes:
-        """Take so many bytes, or what is left."""
+        """Return the next bytes: `count`, or what is left."""
         taken = self._source[self._position : self._position + count]
         self._position += count
         return taken
 
     def below(self, limit: int) -> int:
-        """Draw a whole number from 0, below a limit of at most 256."""
+        """Draw an integer from 0, below a limit of at most 256."""
         return int.from_bytes(self.take(1), "big") % limit
 
     def data(self) -> bytes:
@@ -53,14 +51,14 @@ class Draw:
         return self.take(self.below(256))
 
     def text(self) -> str:
-        """Draw any text that JSON can carry, halves of characters included."""
+        """Draw any text that JSON can carry, lone surrogates included."""
         data = self.data()
         if self.below(2):
             return data.decode("latin-1")
         return data[: len(data) // 2 * 2].decode("utf-16-le", "surrogatepass")
 
     def value(self, depth: int = 3) -> Any:
-        """Draw anything that Python's JSON reader can give."""
+        """Draw anything that Python's JSON decoder can return."""
         kinds: tuple[Callable[[], Any], ...] = (
             lambda: None,
             lambda: bool(self.below(2)),
@@ -75,32 +73,11 @@ class Draw:
 
 
 YEARS_END = 253_402_300_800
-"""The year 10000 in seconds since the epoch: no date from here on can be written."""
-
-
-def aggregate(message: bytes) -> bytes:
-    """Frame a protobuf message as the Kinesis Producer Library does."""
-    digest = hashlib.md5(message, usedforsecurity=False).digest()
-    return AGGREGATE_MAGIC + message + digest
-
-
-def record(data: bytes, number: int = 1) -> dict[str, Any]:
-    """Build one record of Lambda's event."""
-    return {
-        "kinesis": {
-            "partitionKey": "key",
-            "sequenceNumber": str(number),
-            "data": base64.b64encode(data).decode(),
-            "approximateArrivalTimestamp": ARRIVED,
-        },
-        "eventSource": "aws:kinesis",
-        "eventID": f"{SHARD}:{number}",
-        "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/ride_events",
-    }
+"""The year 10000 in seconds since the epoch: later dates cannot be formatted."""
 
 
 def draw_event(source: bytes) -> Any:
-    """Draw an event of a few records, some of them damaged."""
+    """Draw an event of 1 to 4 records, some of them damaged."""
     draw = Draw(source)
     if not draw.below(64):
         return draw.value()
@@ -130,26 +107,24 @@ def _draw_data(draw: Draw) -> bytes:
         case 1:
             return aggregate(draw.data())
         case 2:
-            return aggregate(_message(draw))
+            contents = [
+                _damaged(GOOD_RIDE, draw) if draw.below(2) else GOOD_RIDE
+                for _ in range(draw.below(5))
+            ]
+            return aggregate_of("key", map(entry, contents))
         case 3:
             return gzip.compress(draw.data(), 1)
         case 4:
-            return _spoilt(GOOD_RIDE, draw)
+            return _damaged(GOOD_RIDE, draw)
         case _:
             return draw.data()
 
 
-def _message(draw: Draw) -> bytes:
-    """Write a protobuf message with one key and a few entries, good and bad."""
-    message = b"\x0a\x03key"
-    for _ in range(draw.below(5)):
-        content = _spoilt(GOOD_RIDE, draw) if draw.below(2) else GOOD_RIDE
-        entry = b"\x08\x00\x1a" + bytes([len(content)]) + content
-        message += b"\x1a" + bytes([len(entry)]) + entry
-    return message
+def _draw_entry(draw: Draw) -> bytes:
+    return entry(_damaged(GOOD_RIDE, draw) if draw.below(2) else GOOD_RIDE)
 
 
-def _spoilt(data: bytes, draw: Draw) -> bytes:
-    """Put a few other bytes in place of some."""
+def _damaged(data: bytes, draw: Draw) -> bytes:
+    """Replace a few bytes with others."""
     at, count = draw.below(len(data)), draw.below(8)
     return (data[:at] + draw.take(draw.below(24)) + data[at + count :])[:100]

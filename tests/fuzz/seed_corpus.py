@@ -1,10 +1,12 @@
-"""What fuzzing starts from: a few inputs of each kind, and words of the formats."""
+"""The seed corpus: a few inputs for each target, and a dictionary of the formats' words."""
 
 import gzip
 import json
 from pathlib import Path
 
-from tests.fuzz.draw import GOOD_RIDE, aggregate, record
+from tests.fuzz.draw import GOOD_RIDE
+from tests.kpl_aggregation import aggregate_of, entry, field
+from tests.lambda_events import ARN, SHARD, record
 
 FULL_RIDE = json.dumps(
     {
@@ -30,11 +32,11 @@ RIDE = {
     "pickup_datetime": "20250301T081500Z",
 }
 
-LETTER = {
+DEAD_LETTER_RECORD = {
     "data": "eA==",
-    "event_id": "shardId-000000000000:1",
+    "event_id": f"{SHARD}:1",
     "stream": "ride_events",
-    "shard_id": "shardId-000000000000",
+    "shard_id": SHARD,
     "sequence_number": "1",
     "partition_key": "1",
     "arrived_at": "2025-03-01T13:15:00.123Z",
@@ -42,25 +44,22 @@ LETTER = {
     "error_message": "ride_id is ''; allowed: a string",
 }
 
-GIVEN_UP = {
+DISCARDED_BATCH = {
     "requestContext": {"condition": "RetryAttemptsExhausted", "approximateInvokeCount": 3},
     "KinesisBatchInfo": {
-        "shardId": "shardId-000000000000",
-        "streamArn": "arn:aws:kinesis:us-east-1:123456789012:stream/ride_events",
+        "shardId": SHARD,
+        "streamArn": ARN,
     },
     "payload": json.dumps({"Records": [record(b"x")]}),
 }
 
-_ENTRY = b"\x1a\x07\x08\x00\x1a\x03abc"
-_NESTED = b"\x1a" + bytes([len(GOOD_RIDE) + 4]) + b"\x08\x00\x1a" + bytes([len(GOOD_RIDE)])
-
 SEEDS: dict[str, tuple[bytes, ...]] = {
-    "record": (  # the first byte chooses a frame: none, an aggregate's, gzip's
+    "record": (  # the first byte chooses the frame: none, aggregated record, gzip
         b"\x00" + GOOD_RIDE,
         b"\x00" + gzip.compress(GOOD_RIDE) + gzip.compress(b"more"),
-        b"\x00" + aggregate(b"\x0a\x01k" + _ENTRY),
-        b"\x01\x0a\x03key" + _ENTRY + _ENTRY,
-        b"\x01\x0a\x03key" + _NESTED + GOOD_RIDE,
+        b"\x00" + aggregate_of("k", [entry(b"abc")]),
+        b"\x01" + field(1, b"key") + 2 * entry(b"abc"),
+        b"\x01" + field(1, b"key") + entry(GOOD_RIDE),
         b"\x01\x0a\x03key\x12\x01h\x1a\x0b\x08\x00\x10\x00\x1a\x01a\x22\x02\x0a\x00",
         b"\x02" + gzip.compress(GOOD_RIDE)[2:],
     ),
@@ -76,9 +75,9 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b"\x01\x03\x02\x03\x01\x10\x00\x01\x08\x00\x02\x00\x0f\x00\x00\x0f\x00\x00\x0f",
         b"\x01\x00\x00\x01\x05\x01\x05\x01\x04\x00\xd8\x00\xd8",
     ),
-    "letters": (
-        json.dumps(LETTER).encode() + b"\n" + json.dumps(LETTER).encode(),
-        json.dumps(GIVEN_UP).encode(),
+    "dead_letters": (
+        json.dumps(DEAD_LETTER_RECORD).encode() + b"\n" + json.dumps(DEAD_LETTER_RECORD).encode(),
+        json.dumps(DISCARDED_BATCH).encode(),
     ),
 }
 
@@ -117,13 +116,13 @@ WORDS: tuple[bytes, ...] = (
 
 
 def write_seeds(target: str, corpus: Path) -> None:
-    """Put a target's seeds into its corpus, beside what earlier runs found worth keeping."""
+    """Write a target's seeds to its corpus, beside the inputs that earlier runs kept."""
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(SEEDS[target]):
         (corpus / f"seed-{number}").write_bytes(seed)
 
 
 def write_dictionary(path: Path) -> None:
-    r"""Write the words as libFuzzer reads them: a quoted text a line, odd bytes as `\xNN`."""
+    r"""Write the words in libFuzzer's format: one quoted string per line, bytes as `\xNN`."""
     lines = ('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in WORDS)
     path.write_text("".join(lines))

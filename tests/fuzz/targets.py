@@ -1,7 +1,4 @@
-"""What must hold for every input, whatever its bytes.
-
-A target takes bytes and raises if a promise is broken; `TARGETS` names them.
-"""
+"""The fuzz targets: each takes any bytes, and raises if a promise is broken."""
 
 import json
 import math
@@ -16,7 +13,6 @@ from streaming.consumer.batch import BatchCounts
 from streaming.consumer.consumer import Consumer
 from streaming.consumer.interface import Model
 from streaming.consumer.records import DECOMPRESSED_LIMIT, GZIP_MAGIC, user_records
-from streaming.consumer.telemetry import Telemetry
 from streaming.errors import (
     CorruptRecord,
     InvalidDeadLetter,
@@ -28,7 +24,10 @@ from streaming.publisher import PARTITION_KEY_CHARACTERS, Publisher
 from streaming.redrive.formats import entry_of, read_dead_letter_records
 from streaming.redrive.survey import Selection, Survey
 from streaming.storage import S3Storage
-from tests.fuzz.draw import ARRIVED, aggregate, draw_event, record
+from tests.fakes.last_batch import LastBatch
+from tests.fuzz.draw import draw_event
+from tests.kpl_aggregation import aggregate
+from tests.lambda_events import ARRIVED, record
 
 FRAMES: tuple[Callable[[bytes], bytes], ...] = (
     bytes,
@@ -38,43 +37,41 @@ FRAMES: tuple[Callable[[bytes], bytes], ...] = (
 )
 
 MESSAGE_LIMIT = 300
-"""Characters of an error's message, whatever the size of the event."""
+"""Bytes of an error message, whatever the size of the event."""
 
 
 class BrokenPromise(Exception):
-    """What must hold for every input does not hold for this one."""
+    """A promise that holds for every input does not hold for this one."""
 
 
 class Sink:
-    """Stands in for Kinesis and S3: takes everything, and keeps it."""
+    """A fake Kinesis and S3 that accepts everything and keeps it."""
 
     def __init__(self) -> None:
         self.entries: list[Mapping[str, Any]] = []
-        self.letters: list[dict[str, Any]] = []
+        self.dead_letters: list[dict[str, Any]] = []
 
     def put_records(self, **call: Any) -> Mapping[str, Any]:
-        """Take every entry."""
+        """Accept every entry."""
         self.entries.extend(call["Records"])
         return {"FailedRecordCount": 0, "Records": []}
 
     def put_object(self, **call: Any) -> None:
-        """Take every letter."""
+        """Accept every dead-letter record."""
         call["Key"].encode()
-        self.letters.extend(msgspec.json.decode(line) for line in call["Body"].splitlines())
+        self.dead_letters.extend(msgspec.json.decode(line) for line in call["Body"].splitlines())
 
 
-class LastBatch(Telemetry):
-    """Keeps the last batch's counts, and says nothing: a log line costs more than a batch."""
-
-    counts: BatchCounts
+class SilentTelemetry(LastBatch):
+    """Writes no logs or metrics: a log line costs more time than a batch."""
 
     def poison(self, found: Any) -> None:
-        """Write down what would be logged, as the logger does."""
-        for payload, error in found:
-            json.dumps([payload.event_id, error.reason], ensure_ascii=False).encode()
+        """Encode the fields as the logger does."""
+        for user_record, error in found:
+            json.dumps([user_record.event_id, error.reason], ensure_ascii=False).encode()
 
     def failure(self, message: str) -> None:
-        """Nothing can fail here."""
+        """Raise: the sink never fails."""
         raise BrokenPromise(message)
 
     def batch(self, counts: BatchCounts, **_rest: Any) -> None:
@@ -83,30 +80,30 @@ class LastBatch(Telemetry):
 
 
 MODEL = load_model({}, dict)
-TELEMETRY = LastBatch("fuzz", "Fuzz")
+TELEMETRY = SilentTelemetry("fuzz", "Fuzz")
 
 
 def fuzz_record(data: bytes) -> None:
-    """A record of any bytes is read, or corrupt; the first byte chooses what is put around it."""
+    """Check that any bytes are user records or corrupt; the first byte chooses their frame."""
     frame = FRAMES[data[0] % len(FRAMES)] if data else bytes
     found = list(user_records([record(frame(data[1:]))], ARRIVED))
-    ids = [payload.event_id for payload in found]
-    _hold(len(set(ids)) == len(ids), "two payloads under one event id")
-    for payload in found:
+    ids = [user_record.event_id for user_record in found]
+    _check(len(set(ids)) == len(ids), "two user records with one event id")
+    for user_record in found:
         try:
-            content = payload.content()
+            content = user_record.content()
         except CorruptRecord as error:
-            _hold(error.reason, "poison without a reason")
+            _check(error.reason, "poison without a reason")
         else:
-            _hold(len(content) <= DECOMPRESSED_LIMIT, "unpacked beyond the limit")
+            _check(len(content) <= DECOMPRESSED_LIMIT, "decompressed beyond the limit")
 
 
 def fuzz_event(data: bytes) -> None:
-    """A payload of any bytes is a ride that can be predicted, somebody else's, or invalid."""
+    """Check that any bytes are a ride that can be predicted, an unrecognised event, or invalid."""
     try:
         ride = MODEL.decode(data, ARRIVED)
     except InvalidEvent as error:
-        _hold(len(str(error).encode()) < MESSAGE_LIMIT, "a message as long as the event")
+        _check(len(str(error).encode()) < MESSAGE_LIMIT, "an error message as long as the event")
         return
     if ride is not None:
         _check_features(ride)
@@ -115,30 +112,30 @@ def fuzz_event(data: bytes) -> None:
 
 
 def fuzz_handler(data: bytes) -> None:
-    """A damaged event is answered, and every payload in it accounted for."""
+    """Check that a damaged Lambda event is processed, and every user record accounted for."""
     check_batch(draw_event(data))
 
 
-def fuzz_letters(data: bytes) -> None:
-    """An object of any bytes holds dead letters that can be chosen, told and put; or none."""
+def fuzz_dead_letters(data: bytes) -> None:
+    """Check that any bytes are dead-letter records that can be redriven, or invalid."""
     try:
-        letters = read_dead_letter_records(data)
+        dead_letter_records = read_dead_letter_records(data)
     except InvalidDeadLetter:
         return
-    found = Survey()
-    for letter in letters:
-        found.count(letter)
-        _hold(letter in Selection(), "a letter that nobody can choose")
-        entry = entry_of(letter)
-        _hold(entry["PartitionKey"] or not letter.stream, "no partition key")
+    survey = Survey()
+    for dead_letter in dead_letter_records:
+        survey.count(dead_letter)
+        _check(dead_letter in Selection(), "a dead-letter record that cannot be selected")
+        entry = entry_of(dead_letter)
+        _check(entry["PartitionKey"] or not dead_letter.stream, "no partition key")
         entry["PartitionKey"].encode()
 
 
 def check_batch(event: Any, model: Model[RideFeatures] = MODEL) -> None:
-    """Hand an event to a consumer and check everything that comes out of it.
+    """Hand a Lambda event to a consumer and check its response and all that it writes.
 
     Raises:
-        BrokenPromise: Something is lost, or no prediction.
+        BrokenPromise: A user record is unaccounted for, or a prediction is invalid.
     """
     sink = Sink()
     consumer = Consumer(
@@ -151,20 +148,20 @@ def check_batch(event: Any, model: Model[RideFeatures] = MODEL) -> None:
     try:
         response = consumer.handle(event)
     except UnexpectedEvent:
-        _hold(not _is_kinesis_batch(event), "a Kinesis batch was refused")
+        _check(not _is_kinesis_batch(event), "a Kinesis batch was refused")
         return
-    _hold(response == {"batchItemFailures": []}, "something was left over")
+    _check(response == {"batchItemFailures": []}, "a batch item failure")
     counts = TELEMETRY.counts
-    _hold(len(sink.entries) == counts.published, "published is miscounted")
-    _hold(len(sink.letters) == counts.dead_lettered, "dead letters are miscounted")
+    _check(len(sink.entries) == counts.published, "published predictions are miscounted")
+    _check(len(sink.dead_letters) == counts.dead_lettered, "dead-letter records are miscounted")
     for entry in sink.entries:
-        answer = json.loads(entry["Data"], parse_constant=_refuse)
-        _check_prediction(answer["prediction"], entry["PartitionKey"])
+        prediction = json.loads(entry["Data"], parse_constant=_reject_constant)
+        _check_prediction(prediction["prediction"], entry["PartitionKey"])
 
 
-def _hold(promise: object, broken: str) -> None:
-    if not promise:
-        raise BrokenPromise(broken)
+def _check(holds: object, otherwise: str) -> None:
+    if not holds:
+        raise BrokenPromise(otherwise)
 
 
 def _is_kinesis_batch(event: Any) -> bool:
@@ -180,29 +177,29 @@ def _is_kinesis_batch(event: Any) -> bool:
 
 def _check_features(ride: RideFeatures) -> None:
     pickup, dropoff, miles, hour, weekday, *_codes = ride.values
-    _hold(1 <= pickup <= 265, "a zone out of range")
-    _hold(1 <= dropoff <= 265, "a zone out of range")
-    _hold(0 <= miles <= 1000, "a distance out of range")
-    _hold(0 <= hour < 24, "an hour out of range")
-    _hold(weekday in range(7), "a weekday out of range")
+    _check(1 <= pickup <= 265, "a zone out of range")
+    _check(1 <= dropoff <= 265, "a zone out of range")
+    _check(0 <= miles <= 1000, "a distance out of range")
+    _check(0 <= hour < 24, "an hour out of range")
+    _check(weekday in range(7), "a weekday out of range")
 
 
 def _check_prediction(values: Mapping[str, Any], partition_key: str) -> None:
-    _hold(str(values["ride_id"]) == partition_key, "another ride's partition key")
-    _hold(1 <= len(partition_key) <= PARTITION_KEY_CHARACTERS, "no partition key")
+    _check(str(values["ride_id"]) == partition_key, "a partition key that is not the ride's")
+    _check(1 <= len(partition_key) <= PARTITION_KEY_CHARACTERS, "no valid partition key")
     for name in ("ride_duration", "ride_tip"):
-        value = values[name]  # JSON has no NaN: it is written as null
-        _hold(value is not None and math.isfinite(value), f"{name} is not finite")
-        _hold(value >= 0, f"{name} is negative")
+        value = values[name]  # msgspec writes NaN as null
+        _check(value is not None and math.isfinite(value), f"{name} is not finite")
+        _check(value >= 0, f"{name} is negative")
 
 
-def _refuse(constant: str) -> None:
-    raise BrokenPromise(f"{constant} in an answer")
+def _reject_constant(constant: str) -> None:
+    raise BrokenPromise(f"{constant} in a prediction")
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "record": fuzz_record,
     "event": fuzz_event,
     "handler": fuzz_handler,
-    "letters": fuzz_letters,
+    "dead_letters": fuzz_dead_letters,
 }

@@ -1,1 +1,1 @@
-"""The whole pipeline under faults, and the proof that nothing was lost."""
+"""Soak tests: the whole pipeline under fault injection, and the reconciliation of every event."""

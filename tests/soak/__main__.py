@@ -1,68 +1,44 @@
 """The soak: the real pipeline under faults, until every ride is accounted for. `make soak`."""
 
 import argparse
-import logging
 import sys
-from datetime import UTC, datetime
-from pathlib import Path
 
 from rich.console import Console
 
 from cli.arguments import rate, whole_number
 from local.errors import LocalError
 from streaming.errors import StreamingError
+from tests.soak.command_line import INTERRUPTED, create_run_folder, soak_parser
 from tests.soak.environment import SoakConfig
-from tests.soak.report import fault_rows, markdown, rows, show
-from tests.soak.result import Result
+from tests.soak.report import print_report
 from tests.soak.soak import run
 from tests.soak.workload import Workload
 
-FOLDER = Path("build/soak")
 DEFAULT_MINUTES = 1.0
 DEFAULT_RATE = 400.0
-INTERRUPTED = 130
-"""A shell's exit status for Ctrl-C."""
-
-HEADER, FAULTS = ("", "count"), ("fault", "count")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one soak; the exit status is 0 only if nothing was lost, doubled or out of order."""
-    setup = _setup(_parser().parse_args(argv))
+    """Run one soak; the exit status is 0 only if nothing is lost, duplicated or out of order."""
+    config = _config(_parser().parse_args(argv))
     console = Console()
-    setup.folder.mkdir(parents=True)
-    logging.basicConfig(filename=setup.folder / "soak.log", format="%(asctime)s %(message)s")
     try:
-        result = run(setup, console.print)
+        result = run(config, console.print)
     except (LocalError, StreamingError) as error:
         console.print(f"error: {error}", style="red")
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
-    tell(console, result, setup.folder)
+    print_report(console, result, config.folder)
     return 0 if result.passed else 1
 
 
-def tell(console: Console, result: Result, folder: Path) -> None:
-    """Print the tables, and keep them as Markdown."""
-    show(console, "What went wrong on purpose", FAULTS, fault_rows(result))
-    show(console, "What became of the rides", HEADER, rows(result))
-    tables = [markdown(HEADER, rows(result)), markdown(FAULTS, fault_rows(result))]
-    (folder / "table.md").write_text("\n".join([f"{' '.join(sys.argv)}\n", *tables]))
-    console.print(f"Logs and these tables are in {folder}")
-    if result.passed:
-        console.print("PASSED: nothing lost, nothing out of order, dead letters exactly the poison")
-    else:
-        left = f"{result.stuck_shards} shards stuck, {result.unread} records unread"
-        console.print(f"FAILED ({left}; the rest is in the table)", style="bold red")
-
-
-def _setup(arguments: argparse.Namespace) -> SoakConfig:
+def _config(arguments: argparse.Namespace) -> SoakConfig:
     seconds = 60 * (arguments.minutes or DEFAULT_MINUTES)
     if arguments.rides is not None and arguments.minutes is None:
         seconds = None
     return SoakConfig(
-        folder=arguments.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}",
+        folder=create_run_folder(arguments.folder),
         workload=Workload(
             rides=arguments.rides,
             seed=arguments.seed,
@@ -76,25 +52,26 @@ def _setup(arguments: argparse.Namespace) -> SoakConfig:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.soak", description="The whole pipeline under faults."
+    parser = soak_parser(
+        "tests.soak", "The whole pipeline under faults.", default_rate=DEFAULT_RATE
     )
     parser.add_argument(
-        "--minutes", type=rate, metavar="M", help="put rides for so long; default: 1, or --rides"
+        "--minutes", type=rate, metavar="M", help="how long to put rides; default: 1, or --rides"
     )
-    parser.add_argument("--rides", type=whole_number, metavar="N", help="put so many rides")
+    parser.add_argument("--rides", type=whole_number, metavar="N", help="how many rides to put")
     parser.add_argument(
-        "--rate", type=rate, default=DEFAULT_RATE, metavar="R", help="events a second: %(default)g"
-    )
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: %(default)s")
-    parser.add_argument("--shards", type=whole_number, default=2, metavar="N", help="of the rides")
-    parser.add_argument(
-        "--output-shards", type=whole_number, default=4, metavar="N", help="of the predictions"
+        "--shards", type=whole_number, default=2, metavar="N", help="of the input stream"
     )
     parser.add_argument(
-        "--rides-per-record", type=whole_number, default=10, metavar="N", help="in an aggregate"
+        "--output-shards", type=whole_number, default=4, metavar="N", help="of the output stream"
     )
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
+    parser.add_argument(
+        "--rides-per-record",
+        type=whole_number,
+        default=10,
+        metavar="N",
+        help="per aggregated record, on average",
+    )
     return parser
 
 

@@ -1,8 +1,8 @@
-"""A handler in the style of tutorials, to compare with: one record at a time, nothing handled.
+"""The course's handler, to compare with: one record at a time, no error handling.
 
-It decodes a record, predicts it, puts the prediction, and goes on to the next. Whatever goes wrong
-is an exception, which fails the whole batch. It has the project's own model, so that a comparison
-measures the handling alone.
+For each record it decodes the event, predicts it and puts the prediction. Any error is an exception
+that fails the whole batch. It has the project's own model, so that a comparison measures the
+handling alone.
 """
 
 import base64
@@ -24,7 +24,7 @@ model = load_model(os.environ, partial(boto3.client, "s3"))
 
 
 def features(event: dict[str, Any]) -> RideFeatures:
-    """Take an event's fields as they are."""
+    """Return an event's fields as features, without checks."""
     ride = event["ride"]
     pickup = datetime.fromisoformat(ride["pickup_datetime"])
     return RideFeatures(
@@ -47,11 +47,11 @@ def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     for record in event["Records"]:
         data = base64.b64decode(record["kinesis"]["data"]).decode()
         ride_event = json.loads(data)
-        (answer,) = model.predict([features(ride_event)])
+        (predicted,) = model.predict([features(ride_event)])
         prediction = {
             "model": model.name,
             "version": model.version,
-            "prediction": answer.value,
+            "prediction": predicted.value,
         }
         kinesis.put_record(
             StreamName=OUTPUT_STREAM,

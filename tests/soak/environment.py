@@ -1,4 +1,4 @@
-"""The real pipeline, set up between faults: streams, mapping, function processes, dead letters."""
+"""The real pipeline with fault injection: streams, mapping, function processes, dead letters."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -13,24 +13,24 @@ from local.event_source_mapping.mapping import EventSourceMapping, Timing
 from local.function import FunctionConfiguration, FunctionPool, FunctionProcess
 from streaming.clients import kinesis_client
 from streaming.storage import FolderStorage
-from tests.soak.aws_contents import DeadLetterBucket
-from tests.soak.fault_proxy import FaultProxy
+from tests.soak.fault_proxy import FaultProxy, fault_proxy
 from tests.soak.process_faults import FaultyEnvironment, ProcessFaultInjector, SteppingClock
+from tests.soak.stream_contents import DeadLetterBucket
 from tests.soak.workload import Workload
 
 RIDES, PREDICTIONS = "ride_events", "ride_predictions"
 HANDLER = "lambda_function.lambda_handler"
 
-FUNCTION_SECONDS = 12.0
-"""The function's timeout: short, so that a hanging one is seen several times in a short soak."""
+FUNCTION_TIMEOUT_SECONDS = 12.0
+"""Short, so that a short soak sees several timeouts."""
 
-CALL_SECONDS = 5.0
-"""How long the mapping, the producer and the reader wait for an answer."""
+READ_TIMEOUT_SECONDS = 5.0
+"""How long the mapping, the producer and the reader wait for a response."""
 
 MAPPING = MappingConfiguration(
     bisect_batch_on_function_error=True, function_response_types=(PARTIAL_RESPONSES,)
 )
-"""AWS's defaults (batches of 100 records, retried until they expire), but for these two."""
+"""AWS's defaults (batches of 100 records, retried until they expire) except for these two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +38,17 @@ class SoakConfig:
     """What to run.
 
     Attributes:
-        folder: Where logs go.
+        folder: The folder for logs.
         workload: What to put.
-        rate: Events a second.
+        rate: Events per second.
         seconds: How long to put; None: until the workload ends.
-        shards: Of the input stream.
-        output_shards: Of the output stream.
+        shards: Shards of the input stream.
+        output_shards: Shards of the output stream.
         handler: The function under test.
-        mapping: Its event source mapping's parameters.
-        timeout: How many seconds nothing may happen before what is outstanding counts as lost.
-        kinesis: Starts a Kinesis and gives its URL; None: moto's.
-        meanwhile: Does something to the input stream while records flow, given a client without
-            faults.
+        mapping: The parameters of its event source mapping.
+        timeout: After this many seconds without progress, outstanding events count as lost.
+        kinesis: Starts a Kinesis emulator and returns its URL; None: moto.
+        meanwhile: Called with a Kinesis client without faults while records flow.
     """
 
     folder: Path
@@ -62,29 +61,24 @@ class SoakConfig:
     mapping: MappingConfiguration = field(default_factory=lambda: MAPPING)
     timeout: float = 60.0
     kinesis: Callable[[], AbstractContextManager[str]] | None = None
-    meanwhile: Callable[[Any], None] | None = None
+    meanwhile: Callable[[Any], None] = lambda _client: None
 
     @property
     def function_log(self) -> Path:
-        """What the function printed."""
+        """The function's output."""
         return self.folder / "function.log"
-
-    @property
-    def discarded(self) -> Path:
-        """Where the mapping leaves records that it gives up."""
-        return self.folder / "discarded"
 
 
 @dataclass(frozen=True, slots=True)
 class SoakEnvironment:
-    """A pipeline that is set up; its mapping is not started yet.
+    """A pipeline with fault injection; its mapping is not started yet.
 
     Attributes:
-        direct: A Kinesis client that meets no faults, for the audit.
-        faulty: One that does, for the producer and the reader.
+        direct: A Kinesis client without faults, for the reconciliation.
+        faulty: A Kinesis client with faults, for the producer and the reader.
         bucket: The dead letters.
-        proxy: Injects faults.
-        process_faults: Disturbs the function.
+        proxy: Injects faults on the wire.
+        injector: Injects process faults.
         clock: The platform's wall clock.
         mapping: The event source mapping.
     """
@@ -93,66 +87,60 @@ class SoakEnvironment:
     faulty: Any
     bucket: DeadLetterBucket
     proxy: FaultProxy
-    process_faults: ProcessFaultInjector
+    injector: ProcessFaultInjector
     clock: SteppingClock
     mapping: EventSourceMapping
 
 
 @contextmanager
-def open_environment(setup: SoakConfig) -> Iterator[SoakEnvironment]:
-    """Set the pipeline up, and take it down when the context ends."""
-    seed = setup.workload.seed
+def open_environment(config: SoakConfig) -> Iterator[SoakEnvironment]:
+    """Set the environment up, and tear it down when the context ends."""
+    seed = config.workload.seed
     with ExitStack() as stack:
-        aws = stack.enter_context(EmbeddedKinesis(setup.folder / "aws.log", port=0))
-        kinesis_url = aws.endpoint_url
-        if setup.kinesis is not None:
-            kinesis_url = stack.enter_context(setup.kinesis())
+        aws = stack.enter_context(EmbeddedKinesis(config.folder / "aws.log", port=0))
+        kinesis_url = stack.enter_context(config.kinesis()) if config.kinesis else aws.endpoint_url
         proxy = stack.enter_context(
-            FaultProxy(setup.folder / "proxy.log", kinesis_url, aws.endpoint_url, seed)
+            fault_proxy(config.folder / "proxy.log", kinesis_url, aws.endpoint_url, seed)
         )
         direct: Any = kinesis_client(kinesis_url)
-        ensure_stream(direct, RIDES, setup.shards)
-        ensure_stream(direct, PREDICTIONS, setup.output_shards)
+        ensure_stream(direct, RIDES, config.shards)
+        ensure_stream(direct, PREDICTIONS, config.output_shards)
         faulty: Any = kinesis_client(
             proxy.endpoint_url,
             retries={"total_max_attempts": 1, "mode": "standard"},
             max_pool_connections=50,
-            read_timeout=CALL_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
         )
         bucket = DeadLetterBucket(aws.endpoint_url)
         clock = SteppingClock()
-        process_faults = ProcessFaultInjector(seed, clock)
-        pool = _function(setup, proxy.endpoint_url, bucket.location, process_faults, clock)
+        injector = ProcessFaultInjector(seed, clock)
+        pool = _function(config, proxy.endpoint_url, injector, clock)
         stack.callback(pool.close)
         pool.start()
         mapping = EventSourceMapping(
             faulty,
             RIDES,
             pool,
-            setup.mapping,
-            destination=FolderStorage(setup.discarded),
+            config.mapping,
+            destination=FolderStorage(config.folder / "discarded"),
             timing=Timing(now=lambda: datetime.fromtimestamp(clock.now(), UTC)),
         )
         stack.callback(mapping.stop)
-        stack.callback(process_faults.end)
-        yield SoakEnvironment(direct, faulty, bucket, proxy, process_faults, clock, mapping)
+        stack.callback(injector.stop)
+        yield SoakEnvironment(direct, faulty, bucket, proxy, injector, clock, mapping)
 
 
 def _function(
-    setup: SoakConfig,
-    endpoint_url: str,
-    dead_letters: str,
-    process_faults: ProcessFaultInjector,
-    clock: SteppingClock,
+    config: SoakConfig, endpoint_url: str, injector: ProcessFaultInjector, clock: SteppingClock
 ) -> FunctionPool:
-    settings = FunctionConfiguration(
-        handler=setup.handler,
-        timeout_seconds=FUNCTION_SECONDS,
+    function = FunctionConfiguration(
+        handler=config.handler,
+        timeout_seconds=FUNCTION_TIMEOUT_SECONDS,
         environment={
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_ENDPOINT_URL_S3": endpoint_url,
-            "DEAD_LETTERS": dead_letters,
+            "DEAD_LETTERS": DeadLetterBucket.location,
             "KINESIS_ENDPOINT_URL": endpoint_url,
             "PREDICTIONS_STREAM_NAME": PREDICTIONS,
             "TEST_RUN": "False",
@@ -160,6 +148,6 @@ def _function(
     )
     return FunctionPool(
         lambda: FaultyEnvironment(
-            FunctionProcess(settings, setup.function_log, now=clock.now), process_faults
+            FunctionProcess(function, config.function_log, now=clock.now), injector
         )
     )

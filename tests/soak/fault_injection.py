@@ -1,4 +1,8 @@
-"""One call to AWS with a fault in it: what is passed on, and how the caller is answered."""
+"""Fault injection on the wire: which call to AWS meets which fault, and what its caller sees.
+
+The plan depends on its seed alone: the n-th call of an operation meets the same fault in every run
+with that seed. Which call is the n-th depends on how threads and processes interleave.
+"""
 
 import json
 import time
@@ -9,27 +13,115 @@ from http import HTTPStatus
 from random import Random
 from typing import Any
 
-from tests.soak.wire_faults import GET_RECORDS, PUT_OBJECT, PUT_RECORDS, Fault, Injection
-
 TARGET_HEADER = "X-Amz-Target"
+PUT_RECORDS, GET_RECORDS, PUT_OBJECT = "PutRecords", "GetRecords", "PutObject"
 JSON_TYPE, XML_TYPE = "application/x-amz-json-1.1", "application/xml"
+MESSAGE = "injected by the soak"
+
+
+class Fault(Enum):
+    """One way in which a call to AWS fails; the value is its name in the report."""
+
+    REFUSED_ENTRIES = "entries refused"
+    THROTTLED = "throttled"
+    INTERNAL_FAILURE = "internal failure"
+    NO_RESPONSE = "processed, no response"
+    RESET_BEFORE = "connection reset before processing"
+    RESET_AFTER = "connection reset after processing"
+    SLOW = "slow response"
+    EXPIRED_ITERATOR = "expired iterator"
+    OUTAGE = "outage"
+
+
+FAULT_RATES: Mapping[str, Mapping[Fault, float]] = {
+    PUT_RECORDS: {
+        Fault.REFUSED_ENTRIES: 0.15,
+        Fault.THROTTLED: 0.03,
+        Fault.INTERNAL_FAILURE: 0.01,
+        Fault.NO_RESPONSE: 0.01,
+        Fault.RESET_BEFORE: 0.015,
+        Fault.RESET_AFTER: 0.015,
+        Fault.SLOW: 0.05,
+    },
+    "PutRecord": {  # one ride per call: throttled as often as PutRecords' entries are refused
+        Fault.THROTTLED: 0.04,
+        Fault.INTERNAL_FAILURE: 0.01,
+        Fault.NO_RESPONSE: 0.002,
+        Fault.RESET_BEFORE: 0.005,
+        Fault.RESET_AFTER: 0.005,
+    },
+    GET_RECORDS: {
+        Fault.THROTTLED: 0.04,
+        Fault.EXPIRED_ITERATOR: 0.02,
+        Fault.INTERNAL_FAILURE: 0.01,
+        Fault.RESET_BEFORE: 0.01,
+        Fault.SLOW: 0.02,
+    },
+    "GetShardIterator": {Fault.THROTTLED: 0.05, Fault.RESET_BEFORE: 0.02},
+    "ListShards": {Fault.THROTTLED: 0.05, Fault.RESET_BEFORE: 0.02},
+    PUT_OBJECT: {Fault.THROTTLED: 0.05, Fault.RESET_AFTER: 0.02, Fault.SLOW: 0.05},
+}
+"""By operation: the probability of each fault. Other operations meet none."""
+
+SPARED_CALLS = 5
+"""The first calls of each operation meet no fault, so that everything starts."""
+
+OUTAGE_EVERY_SECONDS, OUTAGE_SECONDS = 30.0, 5.0
+"""How often the dead-letter store has an outage, and for how long."""
 
 REFUSED_SHARE = (0.05, 0.5)
-"""Least and greatest share of a call's entries that are refused."""
+"""The lowest and highest share of a call's entries that are refused."""
 
 SLOW_SECONDS = (0.05, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """An HTTP request.
+class Injection:
+    """The fault that one call meets.
 
     Attributes:
-        method: Such as POST.
-        path: With its query.
-        headers: As they came.
-        body: Whole.
+        fault: None: the call is forwarded.
+        random: Decides the fault's details, such as which entries are refused.
     """
+
+    fault: Fault | None
+    random: Random
+
+
+@dataclass(frozen=True, slots=True)
+class FaultPlan:
+    """Decides which call meets which fault; the same seed gives the same plan."""
+
+    seed: int
+
+    def draw(self, operation: str, number: int, elapsed: float) -> Injection:
+        """Return the fault of one call.
+
+        Args:
+            operation: AWS's name of the operation, such as `PutRecords`.
+            number: How many calls of this operation came before.
+            elapsed: Seconds since the start.
+        """
+        random = Random(f"{self.seed} {operation} {number}")
+        if operation == PUT_OBJECT and self._is_outage(elapsed):
+            return Injection(Fault.OUTAGE, random)
+        if number < SPARED_CALLS:
+            return Injection(None, random)
+        drawn = random.random()
+        for fault, probability in FAULT_RATES.get(operation, {}).items():
+            drawn -= probability
+            if drawn < 0:
+                return Injection(fault, random)
+        return Injection(None, random)
+
+    def _is_outage(self, elapsed: float) -> bool:
+        shift = Random(f"{self.seed} outage").uniform(0, OUTAGE_EVERY_SECONDS / 2)
+        return (elapsed - shift) % OUTAGE_EVERY_SECONDS > OUTAGE_EVERY_SECONDS - OUTAGE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request; its path includes the query."""
 
     method: str
     path: str
@@ -38,7 +130,7 @@ class Request:
 
     @property
     def is_kinesis(self) -> bool:
-        """Whether it speaks AWS JSON, as Kinesis does and S3 does not."""
+        """Whether it is AWS JSON, which Kinesis speaks and S3 does not."""
         return TARGET_HEADER in self.headers
 
     @property
@@ -51,112 +143,99 @@ class Request:
 
 
 class Ending(Enum):
-    """What the caller sees at the end of its call."""
+    """How a call ends for its caller."""
 
-    ANSWER = auto()
-    SILENCE = auto()
+    RESPONSE = auto()
+    NO_RESPONSE = auto()
     RESET = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the caller gets.
-
-    Attributes:
-        status: HTTP's.
-        body: Whole.
-        headers: Without Content-Length.
-        ending: Whether it is sent at all.
-    """
+class Response:
+    """An HTTP response; its headers do not include Content-Length."""
 
     status: int = HTTPStatus.OK
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    ending: Ending = Ending.ANSWER
+    ending: Ending = Ending.RESPONSE
 
 
-SILENCE = Answer(ending=Ending.SILENCE)
-RESET = Answer(ending=Ending.RESET)
-
-Forward = Callable[[Request], Answer]
+Forward = Callable[[Request], Response]
 
 
-def answer_with(
+def respond(
     injection: Injection,
     request: Request,
     forward: Forward,
     sleep: Callable[[float], None] = time.sleep,
-) -> Answer:
-    """Answer one request.
+) -> Response:
+    """Return the response to one request, with a fault injected.
 
     Args:
-        injection: The fault it meets.
-        request: As the caller sent it.
-        forward: Passes a request on to AWS's stand-in and gives its answer.
+        injection: The fault.
+        request: The caller's request.
+        forward: Sends a request to the AWS emulator and returns its response.
         sleep: Waits for some seconds.
     """
     match injection.fault:
         case None:
             return forward(request)
         case Fault.REFUSED_ENTRIES:
-            return _refuse_entries(request, forward, injection.chance)
-        case Fault.UNANSWERED | Fault.RESET_AFTER:
+            return _refuse_entries(request, forward, injection.random)
+        case Fault.NO_RESPONSE | Fault.RESET_AFTER:
             forward(request)
-            return SILENCE if injection.fault is Fault.UNANSWERED else RESET
+            no_response = injection.fault is Fault.NO_RESPONSE
+            return Response(ending=Ending.NO_RESPONSE if no_response else Ending.RESET)
         case Fault.RESET_BEFORE:
-            return RESET
+            return Response(ending=Ending.RESET)
         case Fault.SLOW:
-            sleep(injection.chance.uniform(*SLOW_SECONDS))
+            sleep(injection.random.uniform(*SLOW_SECONDS))
             return forward(request)
         case fault:
-            return _refusal(fault, request)
+            return _error(fault, request)
 
 
-def _refusal(fault: Fault, request: Request) -> Answer:
+def _error(fault: Fault, request: Request) -> Response:
+    """Return the error of the service that the request is for."""
     if not request.is_kinesis:
-        return s3_error("SlowDown", HTTPStatus.SERVICE_UNAVAILABLE)
-    if fault is Fault.EXPIRED:
-        return kinesis_error("ExpiredIteratorException", HTTPStatus.BAD_REQUEST)
-    if fault is Fault.FAILED:
-        return kinesis_error("InternalFailure", HTTPStatus.INTERNAL_SERVER_ERROR)
-    if request.operation in {PUT_RECORDS, "PutRecord", GET_RECORDS, "GetShardIterator"}:
-        return kinesis_error("ProvisionedThroughputExceededException", HTTPStatus.BAD_REQUEST)
-    return kinesis_error("LimitExceededException", HTTPStatus.BAD_REQUEST)
+        body = f"<Error><Code>SlowDown</Code><Message>{MESSAGE}</Message></Error>".encode()
+        return Response(HTTPStatus.SERVICE_UNAVAILABLE, body, {"Content-Type": XML_TYPE})
+    status = HTTPStatus.BAD_REQUEST
+    if fault is Fault.EXPIRED_ITERATOR:
+        code = "ExpiredIteratorException"
+    elif fault is Fault.INTERNAL_FAILURE:
+        code, status = "InternalFailure", HTTPStatus.INTERNAL_SERVER_ERROR
+    elif request.operation in {PUT_RECORDS, "PutRecord", GET_RECORDS, "GetShardIterator"}:
+        code = "ProvisionedThroughputExceededException"
+    else:
+        code = "LimitExceededException"
+    return _json_response({"__type": code, "message": MESSAGE}, status)
 
 
-def kinesis_error(code: str, status: int) -> Answer:
-    """Write an error as Kinesis does."""
-    body = json.dumps({"__type": code, "message": "injected by the soak"}).encode()
-    return Answer(status, body, {"Content-Type": JSON_TYPE})
-
-
-def s3_error(code: str, status: int) -> Answer:
-    """Write an error as S3 does."""
-    body = f"<Error><Code>{code}</Code><Message>injected by the soak</Message></Error>".encode()
-    return Answer(status, body, {"Content-Type": XML_TYPE})
-
-
-def _refuse_entries(request: Request, forward: Forward, chance: Random) -> Answer:
-    """Pass on a part of a PutRecords call's entries, and answer for all of them by position."""
+def _refuse_entries(request: Request, forward: Forward, random: Random) -> Response:
+    """Forward some entries of a PutRecords call, and respond for all of them by position."""
     call = json.loads(request.body)
     entries = call["Records"]
-    share = chance.uniform(*REFUSED_SHARE)
-    refused = {place for place in range(len(entries)) if chance.random() < share}
-    accepted = [entry for place, entry in enumerate(entries) if place not in refused]
+    share = random.uniform(*REFUSED_SHARE)
+    refused = {position for position in range(len(entries)) if random.random() < share}
+    accepted = [entry for position, entry in enumerate(entries) if position not in refused]
     results: list[Any] = []
     if accepted:
         body = json.dumps({**call, "Records": accepted}).encode()
-        answer = forward(Request(request.method, request.path, request.headers, body))
-        if answer.status != HTTPStatus.OK:
-            return answer
-        results = json.loads(answer.body)["Records"]
-    rest = iter(results)
+        response = forward(Request(request.method, request.path, request.headers, body))
+        if response.status != HTTPStatus.OK:
+            return response
+        results = json.loads(response.body)["Records"]
+    remaining = iter(results)
     codes = ("ProvisionedThroughputExceededException", "InternalFailure")
     everything = [
-        {"ErrorCode": chance.choice(codes), "ErrorMessage": "injected by the soak"}
-        if place in refused
-        else next(rest)
-        for place in range(len(entries))
+        {"ErrorCode": random.choice(codes), "ErrorMessage": MESSAGE}
+        if position in refused
+        else next(remaining)
+        for position in range(len(entries))
     ]
-    body = json.dumps({"FailedRecordCount": len(refused), "Records": everything}).encode()
-    return Answer(HTTPStatus.OK, body, {"Content-Type": JSON_TYPE})
+    return _json_response({"FailedRecordCount": len(refused), "Records": everything})
+
+
+def _json_response(content: Any, status: int = HTTPStatus.OK) -> Response:
+    return Response(status, json.dumps(content).encode(), {"Content-Type": JSON_TYPE})

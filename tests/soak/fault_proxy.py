@@ -1,10 +1,9 @@
 """A proxy in front of Kinesis and S3 that injects faults, in a process of its own.
 
-Run as `python -m tests.soak.fault_proxy <file descriptor> <Kinesis's URL> <S3's URL> <seed>` by
-`FaultProxy`.
+Run as `python -m tests.soak.fault_proxy <file descriptor> <Kinesis URL> <S3 URL> <seed>` by
+`fault_proxy`.
 """
 
-import contextlib
 import http.client
 import json
 import os
@@ -16,22 +15,20 @@ import threading
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from local.embedded_kinesis import HOST, PROJECT, listen
 from local.processes import exit_with_parent, start_process, stop_process
-from tests.soak.fault_injection import Answer, Ending, Request, answer_with
-from tests.soak.wire_faults import FaultPlan
-
-if TYPE_CHECKING:
-    from subprocess import Popen
+from tests.soak.fault_injection import Ending, FaultPlan, Request, Response, respond
 
 COUNTS_PATH = "/soak/faults"
-"""Where the proxy itself answers: the faults injected so far."""
+"""The proxy's own path: the faults injected so far."""
 
 CALLER_TIMEOUT_SECONDS = 60.0
 UPSTREAM_SECONDS = 120.0
@@ -41,13 +38,13 @@ HOP_HEADERS = frozenset(
 
 
 class ProxyServer(ThreadingHTTPServer):
-    """Takes a caller's connection in a thread of its own.
+    """Serves each connection in a thread of its own.
 
     Args:
-        listener: A listening socket; it is taken over.
-        kinesis_url: Where calls in AWS JSON go.
-        s3_url: Where all others go.
-        plan: What goes wrong.
+        listener: A listening socket, which the server takes over.
+        kinesis_url: Where calls in AWS JSON are forwarded.
+        s3_url: Where all other calls are forwarded.
+        plan: The faults to inject.
     """
 
     daemon_threads = True
@@ -66,10 +63,12 @@ class ProxyServer(ThreadingHTTPServer):
         self._calls: Counter[str] = Counter()
         self._faults: Counter[str] = Counter()
 
-    def answer(self, request: Request) -> Answer:
-        """Answer one request, with the fault that the plan has for it."""
+    def respond(self, request: Request) -> Response:
+        """Return the response to one request, with the fault that the plan has for it."""
         if request.path == COUNTS_PATH:
-            return self._counts()
+            with self._lock:
+                counts = {"calls": self._calls, "faults": self._faults}
+                return Response(body=json.dumps(counts).encode())
         operation = request.operation
         with self._lock:
             number = self._calls[operation]
@@ -78,27 +77,20 @@ class ProxyServer(ThreadingHTTPServer):
         if injection.fault is not None:
             with self._lock:
                 self._faults[f"{operation}: {injection.fault.value}"] += 1
-        return answer_with(injection, request, self._forward)
+        return respond(injection, request, self._forward)
 
-    def _counts(self) -> Answer:
-        with self._lock:
-            counts = {"calls": self._calls, "faults": self._faults}
-            return Answer(body=json.dumps(counts).encode())
-
-    def _forward(self, request: Request) -> Answer:
-        connection = http.client.HTTPConnection(
-            self._kinesis if request.is_kinesis else self._s3, timeout=UPSTREAM_SECONDS
-        )
-        with contextlib.closing(connection):
+    def _forward(self, request: Request) -> Response:
+        upstream = self._kinesis if request.is_kinesis else self._s3
+        with closing(http.client.HTTPConnection(upstream, timeout=UPSTREAM_SECONDS)) as connection:
             headers = {n: v for n, v in request.headers.items() if n.lower() not in HOP_HEADERS}
             connection.request(request.method, request.path, request.body, headers)
             response = connection.getresponse()
             body = response.read()
             kept = {n: v for n, v in response.getheaders() if n.lower() not in HOP_HEADERS}
-            return Answer(response.status, body, kept)
+            return Response(response.status, body, kept)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Pass over callers who leave while they are being answered; report all else."""
+        """Ignore callers that disconnect before their response; print all other errors."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -111,81 +103,70 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length)
         if len(body) < length:
-            self.close_connection = True  # the caller was killed while it was sending
+            self.close_connection = True  # the caller was killed while sending
             return
         headers = dict(self.headers.items())
-        answer = self.server.answer(Request(self.command, self.path, headers, body))
-        if answer.ending is Ending.ANSWER:
-            self._send(answer)
+        response = self.server.respond(Request(self.command, self.path, headers, body))
+        if response.ending is Ending.RESPONSE:
+            self._send(response)
             return
         self.close_connection = True
-        if answer.ending is Ending.SILENCE:
+        if response.ending is Ending.NO_RESPONSE:
             select.select([self.connection], [], [], CALLER_TIMEOUT_SECONDS)
         else:
-            # No lingering: the kernel answers with a reset instead of an end.
+            # Without lingering, the kernel closes the connection with a reset.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
 
     do_DELETE = do_GET = do_HEAD = do_POST = do_PUT = _relay  # noqa: N815  http.server's names
 
-    def _send(self, answer: Answer) -> None:
-        self.send_response_only(answer.status)
-        for name, value in answer.headers.items():
+    def _send(self, response: Response) -> None:
+        self.send_response_only(response.status)
+        for name, value in response.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)
 
 
+@dataclass(frozen=True, slots=True)
 class FaultProxy:
-    """The proxy's process, which lives as long as this context.
+    """A running proxy, by its URL."""
 
-    Args:
-        log: The file that gets what the proxy prints.
-        kinesis_url: See `ProxyServer`.
-        s3_url: See `ProxyServer`.
-        seed: The plan's.
-
-    Attributes:
-        endpoint_url: Where it listens.
-    """
-
-    def __init__(self, log: Path, kinesis_url: str, s3_url: str, seed: int) -> None:
-        self.endpoint_url = ""
-        self._log = log
-        self._arguments = [kinesis_url, s3_url, str(seed)]
-        self._process: Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        """Start the proxy; callers may connect at once, since it listens already."""
-        with listen(0) as listener:
-            self.endpoint_url = f"http://{HOST}:{listener.getsockname()[1]}"
-            module, descriptor = "tests.soak.fault_proxy", str(listener.fileno())
-            self._process = start_process(
-                [sys.executable, "-u", "-m", module, descriptor, *self._arguments],
-                log=self._log,
-                environment=os.environ,
-                directory=PROJECT,
-                keep_open=[listener.fileno()],
-            )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop the proxy."""
-        if self._process is not None:
-            stop_process(self._process)
+    endpoint_url: str
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Give the `calls` of each operation so far, and the `faults` injected."""
+        """Return the `calls` of each operation so far, and the `faults` injected."""
         with urllib.request.urlopen(self.endpoint_url + COUNTS_PATH) as response:  # noqa: S310  our own
             counts: dict[str, dict[str, int]] = json.load(response)
         return counts
+
+
+@contextmanager
+def fault_proxy(log: Path, kinesis_url: str, s3_url: str, seed: int) -> Iterator[FaultProxy]:
+    """Run the proxy's process until the context ends; callers may connect at once.
+
+    Args:
+        log: The file for the proxy's output.
+        kinesis_url: See `ProxyServer`.
+        s3_url: See `ProxyServer`.
+        seed: The fault plan's.
+    """
+    with listen(0) as listener:
+        port, descriptor = listener.getsockname()[1], listener.fileno()
+        arguments = [str(descriptor), kinesis_url, s3_url, str(seed)]
+        process = start_process(
+            [sys.executable, "-u", "-m", "tests.soak.fault_proxy", *arguments],
+            log=log,
+            environment=os.environ,
+            directory=PROJECT,
+            keep_open=[descriptor],
+        )
+    try:
+        yield FaultProxy(f"http://{HOST}:{port}")
+    finally:
+        stop_process(process)
 
 
 def main() -> None:

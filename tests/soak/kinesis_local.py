@@ -1,7 +1,7 @@
-"""kinesis-local, a Kinesis from npm that splits and merges shards as AWS does.
+"""kinesis-local, a Kinesis emulator from npm that splits and merges shards as AWS does.
 
-It needs node and npm. It is installed into a folder of its own by the lock file beside it, and
-listens on this machine alone.
+It needs node and npm. It is installed from its lock file into a folder of its own, and listens on
+this machine alone.
 """
 
 import os
@@ -25,7 +25,7 @@ PORT = re.compile(r"plain HTTP on port (\d+)")
 
 
 def missing_tools(path: str | None = None) -> list[str]:
-    """Name what is not installed of what kinesis-local needs.
+    """Return the programs that kinesis-local needs and that are not installed.
 
     Args:
         path: Where to look for programs; None: the environment's PATH.
@@ -35,10 +35,10 @@ def missing_tools(path: str | None = None) -> list[str]:
 
 @contextmanager
 def kinesis_local(folder: Path, *, start_seconds: float = START_SECONDS) -> Iterator[str]:
-    """Install and start it; gives its URL, and stops it when the context ends.
+    """Install and start kinesis-local; yield its URL, and stop it when the context ends.
 
     Args:
-        folder: For its files and its log.
+        folder: The folder for its files and log.
         start_seconds: How long it may take until it listens.
 
     Raises:
@@ -65,7 +65,7 @@ def kinesis_local(folder: Path, *, start_seconds: float = START_SECONDS) -> Iter
 
 def _install(folder: Path) -> Path:
     if missing := missing_tools():
-        raise StartError(f"kinesis-local needs {' and '.join(missing)}, which cannot be found")
+        raise StartError(f"kinesis-local needs {' and '.join(missing)}: not found")
     home = folder / "kinesis-local"
     home.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):

@@ -1,12 +1,12 @@
-"""What happens to the function's processes and to the clock while batches are processed.
+"""Process faults: what happens to the function's processes and the clock during invocations.
 
 - Killed: SIGKILL, as when a host is lost.
 - Out of memory: the process may allocate nothing more (RLIMIT_AS, on Linux) and is then killed, as
   Lambda does.
-- Past its timeout: SIGSTOP; the process hangs until the runtime's timeout ends it.
-- Clock steps: the platform's wall clock jumps. The deadlines that the function is told, the event
-  source mapping's record ages and the reader's time of day go by that clock; the function's own
-  does not jump, so that it believes to have less time than it has, or more.
+- Timed out: SIGSTOP; the process hangs until the runtime's timeout ends it.
+- Clock stepped: the platform's wall clock jumps. The invocation's deadline, the event source
+  mapping's record ages and the reader's time of day follow that clock. The function's own clock
+  does not jump, so the function believes that it has less time than it has, or more.
 """
 
 import contextlib
@@ -23,150 +23,149 @@ from random import Random
 
 from local.function import FunctionProcess
 
-INVOCATIONS_BETWEEN = 25
-"""One invocation in so many meets process_faults."""
+FAULT_EVERY = 25
+"""On average, one of this many invocations meets a fault."""
 
 SPARED_INVOCATIONS = 5
 DELAY_SECONDS = 0.03
-"""At most so long after its start an invocation is met, so that it is under way."""
+"""The longest time from an invocation's start to its fault, so that the fault meets it running."""
 
-STARVED_SECONDS = 0.5
-STARVED_BYTES = 64 * 1024 * 1024
+MEMORY_LIMIT_SECONDS = 0.5
+MEMORY_LIMIT_BYTES = 64 * 1024 * 1024
 STEP_SECONDS = 2.0
 LONGEST_STEP_SECONDS = 90.0
 
 
 class ProcessFault(Enum):
-    """One way to disturb the function; the value is what a report calls it."""
+    """One way to disturb an invocation; the value is its name in the report."""
 
-    KILL = "function killed mid-batch"
-    STARVE = "function out of memory"
-    HANG = "function past its timeout"
-    STEP = "clock stepped, and back"
+    KILL = "function killed during a batch"
+    OUT_OF_MEMORY = "function out of memory"
+    TIMEOUT = "function timed out"
+    CLOCK_STEP = "clock stepped and restored"
 
 
 SHARES = {
     ProcessFault.KILL: 0.4,
-    ProcessFault.STARVE: 0.2,
-    ProcessFault.HANG: 0.15,
-    ProcessFault.STEP: 0.25,
+    ProcessFault.OUT_OF_MEMORY: 0.2,
+    ProcessFault.TIMEOUT: 0.15,
+    ProcessFault.CLOCK_STEP: 0.25,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How one invocation is disturbed.
+class PlannedFault:
+    """The fault of one invocation.
 
     Attributes:
-        what: What happens to it.
-        delay: Seconds after its start.
+        fault: Its kind.
+        delay: Seconds from the invocation's start to the fault.
         step: By how many seconds the clock is off, if it is stepped.
     """
 
-    what: ProcessFault
+    fault: ProcessFault
     delay: float
     step: float
 
 
 class SteppingClock:
-    """The wall clock, some seconds off; several threads may use it."""
+    """A wall clock that can be stepped; thread-safe."""
 
     def __init__(self) -> None:
         self._offset = 0.0
 
     def now(self) -> float:
-        """Give the seconds since the epoch, as this clock has them."""
+        """Return this clock's seconds since the epoch."""
         return time.time() + self._offset
 
     def step(self, seconds: float) -> None:
-        """Be so many seconds ahead of the true time from now on; 0 is right again."""
+        """Set how far this clock is ahead of the true time, in seconds; 0 restores it."""
         self._offset = seconds
 
 
 class ProcessFaultInjector:
-    """Disturbs one invocation in so many; which ones, and how, depends on the seed.
+    """Injects a process fault into some invocations; which ones depends on the seed.
 
     Args:
         seed: The same seed disturbs the same invocations, counted in the order of their starts.
-        clock: Is stepped.
-        between: One invocation in so many.
+        clock: The clock to step.
+        every: On average, one of this many invocations meets a fault.
 
     Attributes:
-        done: How often what was done.
+        injected: How many faults of each kind were injected.
     """
 
-    def __init__(
-        self, seed: int, clock: SteppingClock, *, between: int = INVOCATIONS_BETWEEN
-    ) -> None:
-        self.done: Counter[str] = Counter()
+    def __init__(self, seed: int, clock: SteppingClock, *, every: int = FAULT_EVERY) -> None:
+        self.injected: Counter[str] = Counter()
         self._seed = seed
         self._clock = clock
-        self._between = between
+        self._every = every
         self._invocations = 0
         self._lock = threading.Lock()
-        self._ended = threading.Event()
+        self._stopped = threading.Event()
 
-    def invoked(self, pid: Callable[[], int | None]) -> None:
-        """Note that an invocation starts, and disturb it soon if its turn has come.
+    def invocation_started(self, pid: Callable[[], int | None]) -> None:
+        """Count an invocation, and disturb it soon if the plan has a fault for it.
 
         Args:
-            pid: Gives the process that serves it.
+            pid: Returns the id of the process that serves it.
         """
         with self._lock:
             number = self._invocations
             self._invocations += 1
-        if plan := self.plan(number):
-            threading.Thread(target=self._disturb, args=(plan, pid), daemon=True).start()
+        if planned := self.plan(number):
+            threading.Thread(target=self._inject, args=(planned, pid), daemon=True).start()
 
-    def plan(self, number: int) -> Plan | None:
-        """Tell what happens to an invocation.
+    def plan(self, number: int) -> PlannedFault | None:
+        """Return the fault of an invocation, or None.
 
         Args:
-            number: How many came before it.
+            number: How many invocations came before it.
         """
-        chance = Random(f"{self._seed} invocation {number}")
-        if number < SPARED_INVOCATIONS or chance.random() > 1 / self._between:
+        random = Random(f"{self._seed} invocation {number}")
+        if number < SPARED_INVOCATIONS or random.random() > 1 / self._every:
             return None
-        (what,) = chance.choices(list(SHARES), weights=list(SHARES.values()))
-        return Plan(
-            what,
-            delay=chance.uniform(0, DELAY_SECONDS),
-            step=chance.uniform(-LONGEST_STEP_SECONDS, LONGEST_STEP_SECONDS),
+        (fault,) = random.choices(list(SHARES), weights=list(SHARES.values()))
+        return PlannedFault(
+            fault,
+            delay=random.uniform(0, DELAY_SECONDS),
+            step=random.uniform(-LONGEST_STEP_SECONDS, LONGEST_STEP_SECONDS),
         )
 
-    def end(self) -> None:
-        """Disturb nothing any more."""
-        self._ended.set()
+    def stop(self) -> None:
+        """Inject nothing more."""
+        self._stopped.set()
 
-    def _disturb(self, plan: Plan, pid: Callable[[], int | None]) -> None:
-        if self._ended.wait(plan.delay):
+    def _inject(self, planned: PlannedFault, pid: Callable[[], int | None]) -> None:
+        fault = planned.fault
+        if self._stopped.wait(planned.delay):
             return
-        if plan.what is ProcessFault.STEP:
-            self._clock.step(plan.step)
-            self.done[plan.what.value] += 1
-            self._ended.wait(STEP_SECONDS)
+        if fault is ProcessFault.CLOCK_STEP:
+            self._clock.step(planned.step)
+            self.injected[fault.value] += 1
+            self._stopped.wait(STEP_SECONDS)
             self._clock.step(0.0)
             return
         process = pid()
         if process is None:
             return  # it has just ended for another reason
-        self.done[plan.what.value] += 1
+        self.injected[fault.value] += 1
         with contextlib.suppress(ProcessLookupError):
-            if plan.what is ProcessFault.HANG:
+            if fault is ProcessFault.TIMEOUT:
                 os.kill(process, signal.SIGSTOP)
                 return
-            if plan.what is ProcessFault.STARVE:
-                starve(process)
-                self._ended.wait(STARVED_SECONDS)
+            if fault is ProcessFault.OUT_OF_MEMORY:
+                limit_memory(process)
+                self._stopped.wait(MEMORY_LIMIT_SECONDS)
             if pid() == process:
                 os.kill(process, signal.SIGKILL)
 
 
-def starve(process: int) -> None:
-    """Let a process allocate nothing more, where the system can do that to another process."""
+def limit_memory(process: int) -> None:
+    """Keep a process from allocating more memory, on systems that can limit another process."""
     if hasattr(resource, "prlimit"):
         _, hard = resource.prlimit(process, resource.RLIMIT_AS)
-        resource.prlimit(process, resource.RLIMIT_AS, (STARVED_BYTES, hard))
+        resource.prlimit(process, resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, hard))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +174,11 @@ class FaultyEnvironment:
 
     Attributes:
         process: The function's process.
-        process_faults: Hears of each invocation.
+        injector: Is notified of each invocation.
     """
 
     process: FunctionProcess
-    process_faults: ProcessFaultInjector
+    injector: ProcessFaultInjector
 
     def start(self) -> None:
         """See `Environment`."""
@@ -187,7 +186,7 @@ class FaultyEnvironment:
 
     def invoke(self, payload: bytes) -> bytes:
         """See `Function`."""
-        self.process_faults.invoked(lambda: self.process.pid)
+        self.injector.invocation_started(lambda: self.process.pid)
         return self.process.invoke(payload)
 
     def close(self) -> None:

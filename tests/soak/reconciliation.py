@@ -1,9 +1,9 @@
-"""The soak's bookkeeping: what had to become of every event, and what did.
+"""The reconciliation: what should have happened to every event, and what did.
 
-The input stream itself says which events there were: an event's id is its place on that stream. A
-producer that puts a record twice, because it was told to or because the first answer got lost, has
-made two events, with two ids; both must be answered. A reader who wants one answer for each ride
-takes the last one by `ride_id`.
+The input stream itself defines the events: an event's id is its position on that stream. A producer
+that puts a record twice, on purpose or because the first response was lost, has made two events
+with two ids, and both must be predicted. A consumer that wants one prediction per ride takes the
+last one by `ride_id`.
 """
 
 import hashlib
@@ -13,28 +13,22 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from streaming.reader.checkpoints import FINISHED
-from tests.soak.workload import Good, KinesisRecord, Poisoned
+from tests.soak.workload import DeadLettered, KinesisRecord, Predicted
 
 
-class Arrived(NamedTuple):
-    """A record as it stands on the input stream.
-
-    Attributes:
-        shard_id: Its shard.
-        sequence_number: Its place there.
-        data: Its bytes.
-    """
+class StoredRecord(NamedTuple):
+    """A record as it is on a stream."""
 
     shard_id: str
     sequence_number: str
     data: bytes
 
 
-class Answer(NamedTuple):
-    """A prediction as its reader got it.
+class ReceivedPrediction(NamedTuple):
+    """A prediction as the reader received it.
 
     Attributes:
-        event_id: The event it answers; None from a function that does not say.
+        event_id: The event it is for; None from a function that does not name it.
         ride_id: The ride it is for.
     """
 
@@ -42,103 +36,93 @@ class Answer(NamedTuple):
     ride_id: int
 
 
-class PutRecordsLog:
-    """Remembers what was put, by its bytes; equal bytes have equal outcomes."""
-
-    def __init__(self) -> None:
-        self.by_digest: dict[bytes, KinesisRecord] = {}
-
-    def add(self, kinesis_records_of: Iterable[KinesisRecord]) -> None:
-        """Note what Kinesis has accepted."""
-        for record in kinesis_records_of:
-            self.by_digest[_digest(record.data)] = record
-
-
-def _digest(data: bytes) -> bytes:
+def digest(data: bytes) -> bytes:
+    """Return the digest by which an accepted record is found again on the stream."""
     return hashlib.sha256(data).digest()
 
 
 @dataclass(slots=True)
 class Expected:
-    """What must become of the events on the input stream.
+    """What should happen to the events on the input stream.
 
     Attributes:
-        rides: Event id to ride id: these must be predicted.
-        poison: Event id to payload: these must be dead letters.
-        foreign: How many events are somebody else's.
-        repeated: Records with a ride's event that stand on the stream before.
-        order: Ride id to its event ids in the order of the stream.
+        rides: By event id of each event that must be predicted: its ride id.
+        poison: By event id of each event that must be dead-lettered: its data.
+        unrecognised: Events of an unrecognised event type.
+        repeated: Records with a ride event whose data is on the stream before.
+        by_ride: By ride id: its event ids in the order of the stream.
         missing: Records that Kinesis accepted and that are not on the stream.
-        strangers: Records on the stream that nobody put.
-        last: Shard id to the sequence number of its last record.
+        unknown: Records on the stream that the producer did not put.
+        last: By shard id: the sequence number of its last record.
     """
 
     rides: dict[str, int] = field(default_factory=dict)
-    poison: dict[str, Poisoned] = field(default_factory=dict)
-    foreign: int = 0
+    poison: dict[str, DeadLettered] = field(default_factory=dict)
+    unrecognised: int = 0
     repeated: int = 0
-    order: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_ride: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     missing: int = 0
-    strangers: int = 0
+    unknown: int = 0
     last: dict[str, str] = field(default_factory=dict)
 
     @property
     def events(self) -> int:
         """How many events are on the stream."""
-        return len(self.rides) + len(self.poison) + self.foreign
+        return len(self.rides) + len(self.poison) + self.unrecognised
 
 
-def expect(stream: Iterable[Arrived], put: PutRecordsLog) -> Expected:
-    """Tell from the input stream what must become of every event on it.
+def expect(stream: Iterable[StoredRecord], accepted: Mapping[bytes, KinesisRecord]) -> Expected:
+    """Derive from the input stream what should happen to every event on it.
 
     Args:
-        stream: Its records. One partition key's are in order; a reshard's parents come before
-            their children.
-        put: What the producer got accepted.
+        stream: Its records. Those of one partition key are in order; after a reshard, those of
+            parent shards come before those of child shards.
+        accepted: The records that Kinesis accepted from the producer, by the digest of their data.
+            Equal data has equal outcomes.
     """
     expected = Expected()
     seen: set[bytes] = set()
-    for record in stream:
-        expected.last[record.shard_id] = record.sequence_number
-        digest = _digest(record.data)
-        sent = put.by_digest.get(digest)
-        if sent is None:
-            expected.strangers += 1
+    for stored in stream:
+        expected.last[stored.shard_id] = stored.sequence_number
+        key = digest(stored.data)
+        record = accepted.get(key)
+        if record is None:
+            expected.unknown += 1
             continue
-        if digest in seen and any(isinstance(each, Good) for each in sent.outcomes):
+        if key in seen and any(isinstance(each, Predicted) for each in record.outcomes):
             expected.repeated += 1
-        seen.add(digest)
-        event_id = f"{record.shard_id}:{record.sequence_number}"
-        for index, outcome in enumerate(sent.outcomes):
-            payload_id = f"{event_id}:{index}" if sent.indexed else event_id
-            if isinstance(outcome, Good):
-                expected.rides[payload_id] = outcome.ride_id
-                expected.order[outcome.ride_id].append(payload_id)
-            elif isinstance(outcome, Poisoned):
-                expected.poison[payload_id] = outcome
+        seen.add(key)
+        record_id = f"{stored.shard_id}:{stored.sequence_number}"
+        for index, outcome in enumerate(record.outcomes):
+            event_id = f"{record_id}:{index}" if record.aggregated else record_id
+            if isinstance(outcome, Predicted):
+                expected.rides[event_id] = outcome.ride_id
+                expected.by_ride[outcome.ride_id].append(event_id)
+            elif isinstance(outcome, DeadLettered):
+                expected.poison[event_id] = outcome
             else:
-                expected.foreign += 1
-    expected.missing = len(put.by_digest.keys() - seen)
+                expected.unrecognised += 1
+    expected.missing = len(accepted.keys() - seen)
     return expected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What the soak found.
+class Reconciliation:
+    """The result of a reconciliation.
 
     Attributes:
-        predicted: Events of rides whose prediction the reader got.
-        dead: Poison that is among the dead letters, with its own bytes.
-        lost: Events of rides without a prediction, poison without a dead letter, and records that
-            Kinesis accepted and that are not on the stream.
-        out_of_order: Predictions of one ride that the reader got behind a later event's.
-        delivered_twice: Predictions that the reader got again.
-        wrong: Predictions of no such event or of another ride, and dead letters that are no poison
-            or hold other bytes.
+        predicted: Ride events whose prediction the reader received.
+        dead_lettered: Poison that is in the dead letters, with its own data.
+        lost: Ride events without a prediction, poison without a dead-letter record, and records
+            that Kinesis accepted and that are not on the stream.
+        out_of_order: Predictions that the reader received after that of a later event of the ride.
+        delivered_twice: Predictions that the reader delivered again.
+        wrong: Predictions without an event or for another ride, dead-letter records of events that
+            are not poison or with other data, and unknown records on the input stream.
     """
 
     predicted: int
-    dead: int
+    dead_lettered: int
     lost: int
     out_of_order: int
     delivered_twice: int
@@ -146,55 +130,57 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether the promise was kept."""
+        """Whether every event is accounted for, once and in order."""
         return not (self.lost or self.out_of_order or self.delivered_twice or self.wrong)
 
 
-def judge(expected: Expected, answers: Sequence[Answer], dead: Mapping[str, bytes]) -> Verdict:
-    """Compare what became of every event with what had to.
+def reconcile(
+    expected: Expected, predictions: Sequence[ReceivedPrediction], dead_letters: Mapping[str, bytes]
+) -> Reconciliation:
+    """Compare what happened to every event with what should have.
 
     Args:
-        expected: What had to.
-        answers: Predictions in the order in which the reader got them.
-        dead: The dead letters' payloads by event id.
+        expected: What should have happened.
+        predictions: In the order in which the reader received them.
+        dead_letters: The dead-letter records' data by event id.
     """
-    places: dict[str, int] = {}
-    wrong = expected.strangers
-    for place, answer in enumerate(answers):
-        if answer.event_id is None or expected.rides.get(answer.event_id) != answer.ride_id:
-            wrong += 1
-        else:
-            places.setdefault(answer.event_id, place)
-    good = sum(expected.rides.get(each.event_id or "") == each.ride_id for each in answers)
+    positions: dict[str, int] = {}
+    correct = 0
+    for position, (event_id, ride_id) in enumerate(predictions):
+        if event_id is not None and expected.rides.get(event_id) == ride_id:
+            correct += 1
+            positions.setdefault(event_id, position)
     dead_lettered = {
         event_id
-        for event_id, data in dead.items()
+        for event_id, data in dead_letters.items()
         if event_id in expected.poison and expected.poison[event_id].data == data
     }
-    return Verdict(
-        predicted=len(places),
-        dead=len(dead_lettered),
-        lost=len(expected.rides) - len(places) + len(expected.poison) - len(dead_lettered)
-        + expected.missing,
-        out_of_order=sum(_inversions(ids, places) for ids in expected.order.values()),
-        delivered_twice=good - len(places),
-        wrong=wrong + len(dead.keys() - dead_lettered),
-    )  # fmt: skip
+    unpredicted = len(expected.rides) - len(positions)
+    missing_dead_letters = len(expected.poison) - len(dead_lettered)
+    wrong_dead_letters = len(dead_letters) - len(dead_lettered)
+    return Reconciliation(
+        predicted=len(positions),
+        dead_lettered=len(dead_lettered),
+        lost=unpredicted + missing_dead_letters + expected.missing,
+        out_of_order=sum(_inversions(ids, positions) for ids in expected.by_ride.values()),
+        delivered_twice=correct - len(positions),
+        wrong=len(predictions) - correct + wrong_dead_letters + expected.unknown,
+    )
 
 
-def _inversions(event_ids: Sequence[str], places: Mapping[str, int]) -> int:
-    """Count the events of a ride whose prediction came before that of an earlier event."""
+def _inversions(event_ids: Sequence[str], positions: Mapping[str, int]) -> int:
+    """Count a ride's events whose prediction came before that of an earlier event."""
     latest = -1
-    behind = 0
+    inversions = 0
     for event_id in event_ids:
-        place = places.get(event_id, latest)
-        behind += place < latest
-        latest = max(latest, place)
-    return behind
+        position = positions.get(event_id, latest)
+        inversions += position < latest
+        latest = max(latest, position)
+    return inversions
 
 
 class StallWatch:
-    """Finds how long a shard's checkpoint stood still while the shard held more.
+    """Measures how long a shard's checkpoint stood still while the shard held more records.
 
     Attributes:
         longest: In seconds.
@@ -204,32 +190,32 @@ class StallWatch:
         self.longest = 0.0
         self._moved: dict[str, tuple[str, float]] = {}
 
-    def look(self, now: float, checkpoints: Mapping[str, str]) -> None:
-        """Take the checkpoints of a moment, from when records begin to come."""
-        for shard_id, position in checkpoints.items():
-            before, since = self._moved.get(shard_id, (position, now))
-            if position == before:
+    def observe(self, now: float, checkpoints: Mapping[str, str]) -> None:
+        """Note the checkpoints at a time; call it from when the first records are put."""
+        for shard_id, checkpoint in checkpoints.items():
+            before, since = self._moved.get(shard_id, (checkpoint, now))
+            if checkpoint == before:
                 self._moved[shard_id] = (before, since)
                 continue
             self.longest = max(self.longest, now - since)
-            self._moved[shard_id] = (position, now)
+            self._moved[shard_id] = (checkpoint, now)
 
     def finish(self, now: float, checkpoints: Mapping[str, str], last: Mapping[str, str]) -> int:
-        """Count those that never got to the end as standing still until now.
+        """Count the shards that were not read to their end; they stood still until now.
 
         Args:
             now: The end of the run.
-            checkpoints: As they are now; what `look` saw may be older.
-            last: Shard id to the sequence number of its last record.
+            checkpoints: The current ones; those observed last may be older.
+            last: By shard id: the sequence number of its last record.
 
         Returns:
-            How many shards did not get there.
+            The number of stuck shards.
         """
         stuck = {
             shard_id: since
             for shard_id, (_, since) in self._moved.items()
-            if (position := checkpoints.get(shard_id, FINISHED)) != FINISHED
-            and last.get(shard_id, position) != position
+            if (checkpoint := checkpoints.get(shard_id, FINISHED)) != FINISHED
+            and last.get(shard_id, checkpoint) != checkpoint
         }
         self.longest = max([self.longest, *(now - since for since in stuck.values())])
         return len(stuck)

@@ -3,31 +3,28 @@
 The same pipeline and the same faults as in the soak, on kinesis-local.
 """
 
-import argparse
-import logging
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from cli.arguments import rate, whole_number
+from cli.arguments import whole_number
 from local.embedded_kinesis import stream_status
 from local.errors import LocalError
 from streaming.errors import StreamingError
-from tests.soak.__main__ import FOLDER, INTERRUPTED, tell
+from tests.soak.command_line import INTERRUPTED, create_run_folder, soak_parser
 from tests.soak.environment import PREDICTIONS, RIDES, SoakConfig
 from tests.soak.kinesis_local import kinesis_local, missing_tools
 from tests.soak.reconciliation import Expected
+from tests.soak.report import print_report
 from tests.soak.soak import run
 from tests.soak.workload import Workload
 
 SHARDS = 2
 DEFAULT_RIDES, DEFAULT_RATE = 2_500, 80.0
-"""kinesis-local slows down beyond some 5,000 records on a stream."""
+"""kinesis-local slows down beyond about 5,000 records on a stream."""
 
 PAUSE_SECONDS = 6.0
 POLL_SECONDS = 0.2
@@ -37,28 +34,28 @@ class Resharder:
     """Splits every shard of both streams in two and merges them again.
 
     Args:
-        say: Tells the user what happens.
-        pause: Seconds for which records flow before each step, and after the last.
+        progress: Called with a line for the user after each step.
+        pause: Seconds for which records flow before splitting, before merging, and after that.
         sleep: Waits for some seconds.
 
     Attributes:
-        steps: What was done.
+        steps: The splits and merges done.
     """
 
     def __init__(
         self,
-        say: Callable[[str], None],
+        progress: Callable[[str], None],
         *,
         pause: float = PAUSE_SECONDS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.steps: list[str] = []
-        self._say = say
+        self._progress = progress
         self._pause = pause
         self._sleep = sleep
 
     def __call__(self, client: Any) -> None:
-        """Do it all, with records flowing in between."""
+        """Split and merge, with records flowing in between."""
         for step in (self._split, self._merge):
             self._sleep(self._pause)
             for stream in (RIDES, PREDICTIONS):
@@ -90,28 +87,30 @@ class Resharder:
         while stream_status(client, stream) != "ACTIVE":
             self._sleep(POLL_SECONDS)
         self.steps.append(f"{stream}: {step}")
-        self._say(f"  {stream}: {step}; shards open: {len(open_shards(client, stream))}")
+        self._progress(f"  {stream}: {step}; shards open: {len(open_shards(client, stream))}")
 
 
 def open_shards(client: Any, stream: str) -> list[Any]:
-    """Give the shards of a stream that take records, by their hash keys."""
+    """Return the open shards of a stream in the order of their hash keys."""
     shards = client.list_shards(StreamName=stream)["Shards"]
     still_open = [s for s in shards if not s["SequenceNumberRange"].get("EndingSequenceNumber")]
     return sorted(still_open, key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run it; the exit status is 0 only if nothing was lost or out of order, or node is missing."""
-    arguments = _parser().parse_args(argv)
+    """Run a soak with resharding; the exit status is 0 only if it passed, or node is missing."""
+    parser = soak_parser(
+        "tests.soak.reshard", "Split and merge shards while rides flow.", default_rate=DEFAULT_RATE
+    )
+    parser.add_argument("--rides", type=whole_number, default=DEFAULT_RIDES, metavar="N")
+    arguments = parser.parse_args(argv)
     console = Console()
     if missing := missing_tools():
-        console.print(f"SKIPPED: kinesis-local needs {' and '.join(missing)}, which is not here")
+        console.print(f"SKIPPED: kinesis-local needs {' and '.join(missing)}: not found")
         return 0
-    folder = arguments.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-reshard"
-    folder.mkdir(parents=True)
-    logging.basicConfig(filename=folder / "soak.log", format="%(asctime)s %(message)s")
+    folder = create_run_folder(arguments.folder, "-reshard")
     resharder = Resharder(console.print)
-    setup = SoakConfig(
+    config = SoakConfig(
         folder=folder,
         workload=Workload(rides=arguments.rides, seed=arguments.seed, rides_per_record=3),
         rate=arguments.rate,
@@ -121,38 +120,26 @@ def main(argv: list[str] | None = None) -> int:
         meanwhile=resharder,
     )
     try:
-        result = run(setup, console.print)
+        result = run(config, console.print)
     except (LocalError, StreamingError) as error:
         console.print(f"error: {error}", style="red")
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
-    tell(console, result, folder)
+    print_report(console, result, folder)
     moved = rides_on_several_shards(result.expected)
     console.print(
-        f"{len(resharder.steps)} splits and merges; rides whose events stand on several shards: "
-        f"{moved:,}"
+        f"{len(resharder.steps)} splits and merges; rides with events on several shards: {moved:,}"
     )
     return 0 if result.passed and moved else 1
 
 
 def rides_on_several_shards(expected: Expected) -> int:
-    """Count the rides of which a reshard came between two events, and whose order tells of it."""
+    """Count the rides with events on several shards, whose order a reshard could break."""
     return sum(
         len({event_id.partition(":")[0] for event_id in event_ids}) > 1
-        for event_ids in expected.order.values()
+        for event_ids in expected.by_ride.values()
     )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.soak.reshard", description="Split and merge while rides flow."
-    )
-    parser.add_argument("--rides", type=whole_number, default=DEFAULT_RIDES, metavar="N")
-    parser.add_argument("--rate", type=rate, default=DEFAULT_RATE, metavar="R")
-    parser.add_argument("--seed", type=int, default=1, metavar="N")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
-    return parser
 
 
 if __name__ == "__main__":

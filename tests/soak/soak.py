@@ -1,4 +1,4 @@
-"""One soak: rides are put, read back as predictions, and every event is accounted for."""
+"""One soak: rides are put, predictions read, and every event reconciled."""
 
 import math
 import threading
@@ -17,24 +17,24 @@ from streaming.errors import StreamError
 from streaming.publisher import Entry, Publisher
 from streaming.reader.checkpoints import FINISHED
 from streaming.reader.stream_reader import StreamReader
-from tests.soak.aws_contents import read_stream
 from tests.soak.environment import PREDICTIONS, RIDES, SoakConfig, SoakEnvironment, open_environment
 from tests.soak.reconciliation import (
-    Answer,
     Expected,
-    PutRecordsLog,
+    ReceivedPrediction,
     StallWatch,
+    digest,
     expect,
-    judge,
+    reconcile,
 )
-from tests.soak.result import Result, resent
-from tests.soak.workload import KinesisRecord, kinesis_records_of
+from tests.soak.report import SoakResult, resent_entries
+from tests.soak.stream_contents import read_stream
+from tests.soak.workload import KinesisRecord, generate_records
 
 PUT_SECONDS = 120.0
-LOOK_SECONDS = 0.2
-TELL_SECONDS = 10.0
+POLL_SECONDS = 0.2
+PROGRESS_SECONDS = 10.0
 SETTLE_SECONDS = 60.0
-"""How long the reader may take for what is on the output stream when the mapping has stopped."""
+"""How long the reader may take to reach the output stream's tip after the mapping has stopped."""
 
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 
@@ -50,198 +50,193 @@ class _Prediction(msgspec.Struct):
     event_id: str | None = None
 
 
-UNREADABLE = Answer(None, -1)
-"""Stands for a prediction that breaks the contract; no ride has this id."""
+MALFORMED = ReceivedPrediction(None, -1)
+"""A prediction that breaks the contract; no ride has this id."""
 
 
-def run(setup: SoakConfig, say: Callable[[str], None]) -> Result:
+def run(config: SoakConfig, progress: Callable[[str], None]) -> SoakResult:
     """Run one soak.
 
     Args:
-        setup: What to run.
-        say: Tells the user how it goes.
+        config: What to run.
+        progress: Called with lines for the user.
 
     Raises:
-        LocalError: Something does not start.
-        StreamError: A stream cannot be used, which no fault of the soak brings about.
+        LocalError: A process does not start.
+        StreamError: A stream cannot be used, which no injected fault causes.
     """
-    with open_environment(setup) as stage:
-        return _Soak(setup, stage, say).run()
+    with open_environment(config) as environment:
+        return _Soak(config, environment, progress).run()
 
 
 class _Soak:
     def __init__(
-        self, setup: SoakConfig, stage: SoakEnvironment, say: Callable[[str], None]
+        self, config: SoakConfig, environment: SoakEnvironment, progress: Callable[[str], None]
     ) -> None:
-        self._setup = setup
-        self._stage = stage
-        self._say = say
-        self._put = PutRecordsLog()
+        self._config = config
+        self._environment = environment
+        self._progress = progress
+        self._accepted: dict[bytes, KinesisRecord] = {}
         self._put_count = 0
-        self._answers: list[Answer] = []
-        self._answered: set[str | int] = set()
+        self._predictions: list[ReceivedPrediction] = []
+        self._predicted: set[str | int] = set()
         self._reader = StreamReader(
-            stage.faulty,
+            environment.faulty,
             PREDICTIONS,
-            now=lambda: datetime.fromtimestamp(stage.clock.now(), UTC),
+            now=lambda: datetime.fromtimestamp(environment.clock.now(), UTC),
         )
         self._stalls = StallWatch()
         self._over = threading.Event()
         self._failure: Exception | None = None
 
-    def run(self) -> Result:
+    def run(self) -> SoakResult:
+        environment = self._environment
         started = time.monotonic()
-        self._stage.mapping.start()
-        background = [self._read, self._watch]
-        if self._setup.meanwhile is not None:
-            background.append(self._meanwhile)
-        threads = [
-            threading.Thread(target=self._guarded, args=[work], daemon=True) for work in background
-        ]
-        for thread in threads:
-            thread.start()
+        environment.mapping.start()
+        meanwhile = self._start_thread(lambda: self._config.meanwhile(environment.direct))
+        threads = [meanwhile, self._start_thread(self._read), self._start_thread(self._watch)]
         try:
             self._produce()
             put_seconds = time.monotonic() - started
-            if self._setup.meanwhile is not None:
-                threads[-1].join()
-            expected = expect(read_stream(self._stage.direct, RIDES), self._put)
-            self._say(f"{expected.events:,} events are on the stream; waiting for the rest ...")
+            meanwhile.join()
+            expected = expect(read_stream(environment.direct, RIDES), self._accepted)
+            self._progress(f"{expected.events:,} events are on the stream; waiting for the rest")
             self._drain(expected)
             seconds = time.monotonic() - started
-            checkpoints = self._stage.mapping.snapshot().checkpoints
+            checkpoints = environment.mapping.snapshot().checkpoints
             stuck = self._stalls.finish(time.monotonic(), checkpoints, expected.last)
-            self._stage.process_faults.end()
-            self._stage.mapping.stop()
+            environment.injector.stop()
+            environment.mapping.stop()
             written = self._settle()
         finally:
             self._over.set()
             self._reader.stop()
             for thread in threads:
                 thread.join()
-        self._check()
-        self._stage.bucket.look()
+        self._raise_failure()
+        environment.bucket.read_new()
         return self._result(
             expected, written=written, stuck=stuck, put_seconds=put_seconds, seconds=seconds
         )
 
     def _result(
         self, expected: Expected, *, written: int, stuck: int, put_seconds: float, seconds: float
-    ) -> Result:
-        proxy = self._stage.proxy.counts()
-        return Result(
+    ) -> SoakResult:
+        environment = self._environment
+        proxy = environment.proxy.counts()
+        return SoakResult(
             expected=expected,
-            answers=self._answers,
-            verdict=judge(expected, self._answers, self._stage.bucket.payloads),
+            predictions=self._predictions,
+            reconciliation=reconcile(expected, self._predictions, environment.bucket.data),
             put=self._put_count,
             written=written,
             duplicates=self._reader.duplicates,
-            dead_letter_doubles=self._stage.bucket.doubles,
-            mapping=self._stage.mapping.snapshot(),
-            resent=resent(self._setup.function_log),
+            mapping=environment.mapping.snapshot(),
+            resent=resent_entries(self._config.function_log),
             longest_stall=self._stalls.longest,
             stuck_shards=stuck,
             calls=proxy["calls"],
             faults=proxy["faults"],
-            process_faults=dict(self._stage.process_faults.done),
+            process_faults=dict(environment.injector.injected),
             put_seconds=put_seconds,
             seconds=seconds,
         )
 
     def _produce(self) -> None:
         """Put the workload at its rate, as any producer with the project's publisher would."""
-        workload = self._setup.workload
-        publisher = Publisher(self._stage.faulty, RIDES)
-        records_per_second = self._setup.rate / workload.events_per_record
-        drawn = kinesis_records_of(workload, read_statistics())
-        groups = self._until_time_is_up(drawn, math.ceil(records_per_second))
+        workload = self._config.workload
+        publisher = Publisher(self._environment.faulty, RIDES)
+        records_per_second = self._config.rate / workload.events_per_record
+        records = generate_records(workload, read_statistics())
+        groups = self._until_time_is_up(records, math.ceil(records_per_second))
         for batch in paced(groups, records_per_second, sleep=self._over.wait):
             entries = [Entry(Data=each.data, PartitionKey=each.key) for each in batch]
-            outcome = publisher.publish(entries, time.monotonic() + PUT_SECONDS)
-            if outcome.refused:
-                raise StreamError(f"the producer cannot put: {outcome.failure}")
-            self._put.add(batch)
+            published = publisher.publish(entries, time.monotonic() + PUT_SECONDS)
+            if published.refused:
+                raise StreamError(f"the producer cannot put records: {published.failure}")
+            self._accepted |= {digest(each.data): each for each in batch}
             self._put_count += len(batch)
-            self._check()
+            self._raise_failure()
 
     def _until_time_is_up(
-        self, drawn: Iterator[KinesisRecord], size: int
+        self, records: Iterator[KinesisRecord], size: int
     ) -> Iterator[list[KinesisRecord]]:
         started = time.monotonic()
-        while group := list(islice(drawn, size)):
-            if self._setup.seconds and time.monotonic() - started > self._setup.seconds:
+        while group := list(islice(records, size)):
+            if self._config.seconds and time.monotonic() - started > self._config.seconds:
                 return
             yield group
 
     def _read(self) -> None:
         for record in self._reader:
-            answer = UNREADABLE
+            received = MALFORMED
             with suppress(msgspec.MsgspecError):
                 event = msgspec.json.decode(record.data, type=_Prediction)
-                answer = Answer(event.event_id, event.prediction.ride_id)
-            self._answers.append(answer)
-            self._answered.add(answer.event_id or answer.ride_id)
+                received = ReceivedPrediction(event.event_id, event.prediction.ride_id)
+            self._predictions.append(received)
+            self._predicted.add(received.event_id or received.ride_id)
 
     def _watch(self) -> None:
-        tell = time.monotonic() + TELL_SECONDS
-        while not self._over.wait(LOOK_SECONDS):
+        due = time.monotonic() + PROGRESS_SECONDS
+        while not self._over.wait(POLL_SECONDS):
             now = time.monotonic()
-            snapshot = self._stage.mapping.snapshot()
-            self._stalls.look(now, snapshot.checkpoints)
-            if now >= tell:
-                tell = now + TELL_SECONDS
-                self._say(
-                    f"  records put {self._put_count:,} · predictions read {len(self._answers):,}"
-                    f" · duplicates {self._reader.duplicates:,}"
+            snapshot = self._environment.mapping.snapshot()
+            self._stalls.observe(now, snapshot.checkpoints)
+            if now >= due:
+                due = now + PROGRESS_SECONDS
+                self._progress(
+                    f"  records put {self._put_count:,} · predictions read"
+                    f" {len(self._predictions):,} · duplicates {self._reader.duplicates:,}"
                     f" · invocations {snapshot.invocations:,}"
                     f" · failed {snapshot.function_errors + snapshot.partial_failures:,}"
                 )
 
-    def _meanwhile(self) -> None:
-        if self._setup.meanwhile is not None:
-            self._setup.meanwhile(self._stage.direct)
-
     def _drain(self, expected: Expected) -> None:
-        """Wait until everything is answered, or nothing has happened for a long time."""
-        bucket = self._stage.bucket
-        progress, since = (0, 0), time.monotonic()
-        while time.monotonic() - since < self._setup.timeout:
-            self._over.wait(LOOK_SECONDS)
-            self._check()
-            if len(self._answered) >= len(expected.rides):
-                bucket.look()
-            now = (len(self._answered), len(bucket.payloads))
-            if now != progress:
-                progress, since = now, time.monotonic()
+        """Wait until every event is accounted for, or nothing has happened for the timeout."""
+        bucket = self._environment.bucket
+        before, since = (0, 0), time.monotonic()
+        while time.monotonic() - since < self._config.timeout:
+            self._over.wait(POLL_SECONDS)
+            self._raise_failure()
+            if len(self._predicted) >= len(expected.rides):
+                bucket.read_new()
+            done = (len(self._predicted), len(bucket.data))
+            if done != before:
+                before, since = done, time.monotonic()
             if (
-                expected.rides.keys() <= self._answered
-                and expected.poison.keys() <= bucket.payloads.keys()
+                expected.rides.keys() <= self._predicted
+                and expected.poison.keys() <= bucket.data.keys()
                 and self._is_at_the_end(expected)
             ):
                 return
 
     def _is_at_the_end(self, expected: Expected) -> bool:
-        """Tell whether every record is behind its shard's checkpoint."""
-        checkpoints = self._stage.mapping.snapshot().checkpoints
+        """Return whether every shard's checkpoint is at its last record."""
+        checkpoints = self._environment.mapping.snapshot().checkpoints
         return all(
             checkpoints.get(shard_id) in (number, FINISHED)
             for shard_id, number in expected.last.items()
         )
 
     def _settle(self) -> int:
-        """Let the reader come to the output stream's tip; give how many records stand there."""
-        written = sum(1 for _ in read_stream(self._stage.direct, PREDICTIONS))
+        """Let the reader reach the output stream's tip; return how many records are on it."""
+        written = sum(1 for _ in read_stream(self._environment.direct, PREDICTIONS))
         deadline = time.monotonic() + SETTLE_SECONDS
-        while len(self._answers) + self._reader.duplicates < written:
+        while len(self._predictions) + self._reader.duplicates < written:
             if time.monotonic() > deadline:
                 break
-            self._over.wait(LOOK_SECONDS)
+            self._over.wait(POLL_SECONDS)
         return written
 
-    def _check(self) -> None:
-        failure = self._failure or self._stage.mapping.failure
+    def _raise_failure(self) -> None:
+        failure = self._failure or self._environment.mapping.failure
         if failure is not None:
             raise failure
+
+    def _start_thread(self, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=self._guarded, args=[work], daemon=True)
+        thread.start()
+        return thread
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:

@@ -1,14 +1,26 @@
 import json
+from collections import Counter
 from random import Random
 
 import pytest
 
-from tests.soak.fault_injection import Answer, Ending, Request, answer_with
-from tests.soak.wire_faults import Fault, Injection
+from tests.soak.fault_injection import (
+    FAULT_RATES,
+    SPARED_CALLS,
+    Ending,
+    Fault,
+    FaultPlan,
+    Injection,
+    Request,
+    Response,
+    respond,
+)
+
+CALLS = 8000
 
 
 def put_records(count: int) -> Request:
-    entries = [{"Data": str(place), "PartitionKey": "key"} for place in range(count)]
+    entries = [{"Data": str(position), "PartitionKey": "key"} for position in range(count)]
     body = json.dumps({"StreamName": "rides", "Records": entries}).encode()
     return Request("POST", "/", {"X-Amz-Target": "Kinesis_20131202.PutRecords"}, body)
 
@@ -17,45 +29,44 @@ def call(operation: str) -> Request:
     return Request("POST", "/", {"X-Amz-Target": f"Kinesis_20131202.{operation}"}, b"{}")
 
 
-PUT_OBJECT = Request("PUT", "/bucket/prefix/key?x-id=PutObject", {}, b"letters")
+PUT_OBJECT = Request("PUT", "/bucket/prefix/key?x-id=PutObject", {}, b"dead-letter records")
 
 
 class Kinesis:
-    """Takes every entry that is passed on to it."""
+    """Accepts every entry that is forwarded to it."""
 
     def __init__(self) -> None:
-        self.taken: list[str] = []
+        self.accepted: list[str] = []
         self.calls = 0
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, request: Request) -> Response:
         self.calls += 1
         results = []
         for entry in json.loads(request.body or b"{}").get("Records", []):
-            self.taken.append(entry["Data"])
+            self.accepted.append(entry["Data"])
             results.append({"SequenceNumber": entry["Data"], "ShardId": "shard"})
-        return Answer(body=json.dumps({"FailedRecordCount": 0, "Records": results}).encode())
+        return Response(body=json.dumps({"FailedRecordCount": 0, "Records": results}).encode())
 
 
-def inject(fault: Fault | None, request: Request, kinesis: Kinesis, seed: int = 1) -> Answer:
+def inject(fault: Fault | None, request: Request, kinesis: Kinesis, seed: int = 1) -> Response:
     waits: list[float] = []
-    return answer_with(Injection(fault, Random(seed)), request, kinesis, waits.append)
+    return respond(Injection(fault, Random(seed)), request, kinesis, waits.append)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_refused_entries_are_answered_by_position_and_only_the_rest_is_passed_on(seed: int) -> None:
+def test_refused_entries_keep_their_positions_and_only_the_others_are_forwarded(seed: int) -> None:
     kinesis = Kinesis()
 
-    answer = json.loads(inject(Fault.REFUSED_ENTRIES, put_records(100), kinesis, seed).body)
+    response = json.loads(inject(Fault.REFUSED_ENTRIES, put_records(100), kinesis, seed).body)
 
-    refused = [place for place, result in enumerate(answer["Records"]) if "ErrorCode" in result]
-    accepted = [
-        result["SequenceNumber"] for result in answer["Records"] if "ErrorCode" not in result
-    ]
-    assert answer["FailedRecordCount"] == len(refused) > 0
-    assert accepted == kinesis.taken == [str(n) for n in range(100) if n not in refused]
+    results = response["Records"]
+    refused = [position for position, result in enumerate(results) if "ErrorCode" in result]
+    accepted = [result["SequenceNumber"] for result in results if "ErrorCode" not in result]
+    assert response["FailedRecordCount"] == len(refused) > 0
+    assert accepted == kinesis.accepted == [str(n) for n in range(100) if n not in refused]
 
 
-def test_a_call_of_which_every_entry_is_refused_is_not_passed_on() -> None:
+def test_a_call_with_every_entry_refused_is_not_forwarded() -> None:
     outcomes = {
         json.loads(inject(Fault.REFUSED_ENTRIES, put_records(1), kinesis, seed).body)[
             "FailedRecordCount"
@@ -67,21 +78,21 @@ def test_a_call_of_which_every_entry_is_refused_is_not_passed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "ending", "written"),
+    ("fault", "ending", "processed"),
     [
-        (Fault.UNANSWERED, Ending.SILENCE, True),
+        (Fault.NO_RESPONSE, Ending.NO_RESPONSE, True),
         (Fault.RESET_AFTER, Ending.RESET, True),
         (Fault.RESET_BEFORE, Ending.RESET, False),
-        (Fault.SLOW, Ending.ANSWER, True),
-        (None, Ending.ANSWER, True),
+        (Fault.SLOW, Ending.RESPONSE, True),
+        (None, Ending.RESPONSE, True),
     ],
 )
-def test_whether_a_call_is_done_and_answered_depends_on_its_fault(
-    fault: Fault | None, ending: Ending, *, written: bool
+def test_the_fault_decides_whether_a_call_is_processed_and_how_it_ends(
+    fault: Fault | None, ending: Ending, *, processed: bool
 ) -> None:
     kinesis = Kinesis()
-    answer = inject(fault, put_records(3), kinesis)
-    assert (answer.ending, bool(kinesis.taken)) == (ending, written)
+    response = inject(fault, put_records(3), kinesis)
+    assert (response.ending, bool(kinesis.accepted)) == (ending, processed)
 
 
 @pytest.mark.parametrize(
@@ -90,18 +101,18 @@ def test_whether_a_call_is_done_and_answered_depends_on_its_fault(
         (Fault.THROTTLED, put_records(1), 400, "ProvisionedThroughputExceededException"),
         (Fault.THROTTLED, call("GetRecords"), 400, "ProvisionedThroughputExceededException"),
         (Fault.THROTTLED, call("ListShards"), 400, "LimitExceededException"),
-        (Fault.EXPIRED, call("GetRecords"), 400, "ExpiredIteratorException"),
-        (Fault.FAILED, put_records(1), 500, "InternalFailure"),
+        (Fault.EXPIRED_ITERATOR, call("GetRecords"), 400, "ExpiredIteratorException"),
+        (Fault.INTERNAL_FAILURE, put_records(1), 500, "InternalFailure"),
         (Fault.THROTTLED, PUT_OBJECT, 503, "SlowDown"),
         (Fault.OUTAGE, PUT_OBJECT, 503, "SlowDown"),
     ],
 )
-def test_a_refused_call_gets_the_services_own_error_and_is_not_passed_on(
+def test_a_failed_call_gets_the_services_own_error_and_is_not_forwarded(
     fault: Fault, request_: Request, status: int, code: str
 ) -> None:
     kinesis = Kinesis()
-    answer = inject(fault, request_, kinesis)
-    assert (answer.status, code in answer.body.decode(), kinesis.calls) == (status, True, 0)
+    response = inject(fault, request_, kinesis)
+    assert (response.status, code in response.body.decode(), kinesis.calls) == (status, True, 0)
 
 
 @pytest.mark.parametrize(
@@ -113,5 +124,40 @@ def test_a_refused_call_gets_the_services_own_error_and_is_not_passed_on(
         (Request("GET", "/bucket/key", {}, b""), "S3 GET"),
     ],
 )
-def test_an_operation_is_known_by_aws_name(request_: Request, operation: str) -> None:
+def test_a_requests_operation_has_the_name_that_aws_gives_it(
+    request_: Request, operation: str
+) -> None:
     assert request_.operation == operation
+
+
+def planned_faults(plan: FaultPlan, operation: str) -> list[Fault | None]:
+    return [plan.draw(operation, number, elapsed=0.0).fault for number in range(CALLS)]
+
+
+def test_the_same_seed_gives_every_call_the_same_fault() -> None:
+    assert planned_faults(FaultPlan(1), "PutRecords") == planned_faults(FaultPlan(1), "PutRecords")
+    assert planned_faults(FaultPlan(1), "PutRecords") != planned_faults(FaultPlan(2), "PutRecords")
+
+
+def test_every_fault_is_about_as_frequent_as_its_rate() -> None:
+    for operation, rates in FAULT_RATES.items():
+        counts = Counter(planned_faults(FaultPlan(1), operation))
+        for fault, rate in rates.items():
+            assert 0.4 < counts[fault] / (rate * CALLS) < 2, (operation, fault)
+
+
+def test_the_first_calls_are_spared() -> None:
+    assert planned_faults(FaultPlan(1), "PutRecords")[:SPARED_CALLS] == [None] * SPARED_CALLS
+
+
+def test_an_operation_without_fault_rates_meets_no_fault() -> None:
+    assert set(planned_faults(FaultPlan(1), "CreateStream")) == {None}
+
+
+def test_the_dead_letter_store_has_an_outage_of_five_seconds_in_thirty() -> None:
+    plan = FaultPlan(1)
+    down = [
+        tick for tick in range(600)
+        if plan.draw("PutObject", 0, elapsed=tick / 10).fault is Fault.OUTAGE
+    ]  # fmt: skip
+    assert 90 < len(down) < 110

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 
 from streaming.clients import kinesis_client
 from tests.soak import fault_proxy
-from tests.soak.wire_faults import Fault, FaultPlan, Injection
+from tests.soak.fault_injection import Fault, FaultPlan, Injection
 
 
 class Planned(FaultPlan):
@@ -21,11 +21,11 @@ class Planned(FaultPlan):
     fault: Fault | None = None
 
     def draw(self, operation: str, number: int, elapsed: float) -> Injection:
-        return Injection(type(self).fault, super().draw(operation, number, elapsed).chance)
+        return Injection(type(self).fault, super().draw(operation, number, elapsed).random)
 
 
 class Upstream(BaseHTTPRequestHandler):
-    """A Kinesis of one answer."""
+    """A Kinesis with one response."""
 
     def do_POST(self) -> None:
         entries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["Records"]
@@ -68,21 +68,21 @@ def put(endpoint: str, fault: Fault | None, **config: Any) -> Any:
     )
 
 
-def test_a_call_without_a_fault_passes_through(endpoint: str) -> None:
+def test_a_call_without_a_fault_is_forwarded(endpoint: str) -> None:
     assert put(endpoint, None)["Records"] == [{"SequenceNumber": "7", "ShardId": "shard"}]
 
 
-def test_a_reset_connection_is_one_to_the_caller(endpoint: str) -> None:
+def test_the_caller_sees_a_reset_connection(endpoint: str) -> None:
     with pytest.raises(ConnectionClosedError):
         put(endpoint, Fault.RESET_AFTER)
 
 
-def test_a_call_that_is_never_answered_times_out_at_the_caller(endpoint: str) -> None:
+def test_a_call_without_a_response_times_out_at_the_caller(endpoint: str) -> None:
     with pytest.raises(ReadTimeoutError):
-        put(endpoint, Fault.UNANSWERED, read_timeout=0.2)
+        put(endpoint, Fault.NO_RESPONSE, read_timeout=0.2)
 
 
-def test_a_caller_that_ends_while_it_is_sending_leaves_nothing_behind(
+def test_a_caller_that_disconnects_while_sending_causes_no_error(
     endpoint: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     Planned.fault = Fault.REFUSED_ENTRIES

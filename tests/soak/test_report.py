@@ -6,71 +6,72 @@ from typing import Any
 import pytest
 
 from local.event_source_mapping.mapping_metrics import MappingMetrics
-from tests.soak.compare import Count, count
-from tests.soak.reconciliation import Answer, Expected, Verdict
-from tests.soak.report import fault_rows, markdown, rows
-from tests.soak.result import Result, resent
-from tests.soak.workload import Poisoned
+from tests.soak.reconciliation import Expected, ReceivedPrediction, Reconciliation
+from tests.soak.report import SoakResult, fault_rows, markdown, resent_entries, rows
+from tests.soak.workload import DeadLettered
 
 EXPECTED = Expected(
     rides={"shard:1": 1, "shard:2": 1},
-    poison={"shard:3": Poisoned("not JSON", b"broken")},
-    order={1: ["shard:1", "shard:2"]},  # type: ignore[arg-type]  # a plain dict will do
+    poison={"shard:3": DeadLettered("not JSON", b"broken")},
+    by_ride={1: ["shard:1", "shard:2"]},  # type: ignore[arg-type]  # a plain dict will do
 )
-ANSWERS = [Answer("shard:1", 1), Answer("shard:2", 1)]
+PREDICTIONS = [ReceivedPrediction("shard:1", 1), ReceivedPrediction("shard:2", 1)]
 MAPPING = MappingMetrics().snapshot({})
-VERDICT = Verdict(predicted=2, dead=1, lost=0, out_of_order=0, delivered_twice=0, wrong=0)
-RESULT = Result(
+RECONCILIATION = Reconciliation(
+    predicted=2, dead_lettered=1, lost=0, out_of_order=0, delivered_twice=0, wrong=0
+)
+RESULT = SoakResult(
     expected=EXPECTED,
-    answers=ANSWERS,
-    verdict=VERDICT,
+    predictions=PREDICTIONS,
+    reconciliation=RECONCILIATION,
     put=3,
     written=3,
     duplicates=1,
-    dead_letter_doubles=0,
     mapping=MAPPING,
     resent=4,
     longest_stall=12.34,
     stuck_shards=0,
     calls={"PutRecords": 50},
     faults={"PutRecords: throttled": 7},
-    process_faults={"function killed mid-batch": 2},
+    process_faults={"function killed during a batch": 2},
     put_seconds=60.0,
     seconds=70.0,
 )
 
 
-def test_a_soak_in_which_everything_adds_up_passes() -> None:
+def test_a_soak_with_every_event_accounted_for_passes() -> None:
     assert RESULT.passed
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param({"verdict": dataclasses.replace(VERDICT, lost=1)}, id="an event is lost"),
-        pytest.param({"stuck_shards": 1}, id="a shard is stuck"),
-        pytest.param({"written": 4}, id="the reader left a record out"),
+        pytest.param(
+            {"reconciliation": dataclasses.replace(RECONCILIATION, lost=1)}, id="a lost event"
+        ),
+        pytest.param({"stuck_shards": 1}, id="a stuck shard"),
+        pytest.param({"written": 4}, id="an unread record"),
         pytest.param(
             {"mapping": dataclasses.replace(MAPPING, records_discarded=1)},
-            id="the mapping gave a record up",
+            id="a discarded record",
         ),
     ],
 )
-def test_a_soak_in_which_something_is_missing_fails(change: dict[str, Any]) -> None:
+def test_a_soak_with_anything_unaccounted_for_fails(change: dict[str, Any]) -> None:
     assert not dataclasses.replace(RESULT, **change).passed
 
 
-def test_the_table_names_what_was_lost_and_what_was_removed() -> None:
+def test_the_table_has_the_lost_events_and_the_dropped_duplicates() -> None:
     table = dict(rows(RESULT))
     assert table["**lost**"] == "0"
-    assert table["duplicates removed by the reader"] == "1"
+    assert table["duplicates dropped by the reader"] == "1"
     assert table["longest stall of a shard"] == "12.3 s"
 
 
-def test_the_table_of_faults_says_how_often_each_came() -> None:
+def test_the_table_of_faults_has_the_count_of_each() -> None:
     assert fault_rows(RESULT) == [
         ("PutRecords: throttled", "7 of 50 calls"),
-        ("function killed mid-batch", "2"),
+        ("function killed during a batch", "2"),
     ]
 
 
@@ -80,23 +81,10 @@ def test_a_table_is_written_as_markdown() -> None:
     )
 
 
-def test_entries_sent_again_are_summed_from_the_functions_log(tmp_path: Path) -> None:
+def test_resent_entries_are_summed_from_the_functions_log(tmp_path: Path) -> None:
     batches = [
         json.dumps({"message": "batch", "retried": n}, separators=(",", ":")) for n in (2, 3)
     ]
     log = tmp_path / "function.log"
     log.write_text("\n".join(["Traceback", *batches, '{"message":"batch","retr', "killed"]))
-    assert resent(log) == 5
-
-
-@pytest.mark.parametrize(
-    ("rides", "found"),
-    [
-        ([1, 1], Count(events=2, unanswered=0, surplus=0)),
-        ([1], Count(events=2, unanswered=1, surplus=0)),
-        ([1, 1, 1], Count(events=2, unanswered=0, surplus=1)),
-        ([2, 2], Count(events=2, unanswered=2, surplus=2)),
-    ],
-)
-def test_predictions_without_event_ids_are_counted_by_ride(rides: list[int], found: Count) -> None:
-    assert count(EXPECTED, [Answer(None, ride_id) for ride_id in rides]) == found
+    assert resent_entries(log) == 5

@@ -1,18 +1,18 @@
-"""What the soak puts on the stream, and what must become of each payload.
+"""The records that the soak puts on the stream, and the expected outcome of each user record.
 
-A ride's event may be followed by updates of the same ride, which must be answered in order. A few
-rides are put one by one, plain or gzipped, each under a partition key of its own. Most are put by
-their taxi, which aggregates them as the Kinesis Producer Library does, under the taxi's key.
+A ride's event may be followed by updates of the same ride, which must be predicted in order. A few
+rides are put one by one, plain or gzipped, each with a partition key of its own. Most are put by
+their taxi, which aggregates them as the Kinesis Producer Library does, with the taxi's key.
 """
 
 import gzip
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
+from enum import Enum, auto
 from random import Random
 from typing import NamedTuple
 
@@ -20,72 +20,73 @@ import msgspec
 
 from demo.bad_events import SPOILERS
 from demo.ride_generator import RideEvent, RideStatistics, generate_rides
-from tests.soak.kpl_aggregation import AGGREGATE_SPOILERS, ENTRY_SPOILERS, aggregate, entry
+from tests.kpl_aggregation import DAMAGED_AGGREGATES, DAMAGED_ENTRIES, aggregate_of, entry
+from tests.kpl_aggregation import field as protobuf_field
 
 TAXIS = 300
 UPDATE_SHARE = 0.2
 UPDATE_DELAY = 2_000
-"""An update comes at most so many events after its ride's last one."""
+"""An update comes at most this many events after its ride's last one."""
 
 UNRECOGNISED_SHARE = 0.02
 TWICE_SHARE = 0.01
-"""Records that their producer puts twice."""
+"""Records that the producer puts twice."""
 
-MONDAY = datetime(2025, 3, 3)  # noqa: DTZ001  a ride's time is New York's own
+MONDAY = datetime(2025, 3, 3)  # noqa: DTZ001  rides are in New York local time
 FIRST_RIDE_ID = 1_000_000
 
 
-class Good(NamedTuple):
-    """A ride's event: it must be predicted."""
+class Predicted(NamedTuple):
+    """A ride event, which must be predicted."""
 
     ride_id: int
 
 
-class Poisoned(NamedTuple):
-    """A payload that can never succeed: it must be a dead letter, with these bytes."""
+class DeadLettered(NamedTuple):
+    """Poison, which must be dead-lettered with this data."""
 
     kind: str
     data: bytes
 
 
-class Unrecognised(NamedTuple):
-    """Somebody else's event: nothing must come of it."""
+class Skipped(NamedTuple):
+    """An event of an unrecognised event type."""
 
 
-Outcome = Good | Poisoned | Unrecognised
+Outcome = Predicted | DeadLettered | Skipped
 
 
 @dataclass(frozen=True, slots=True)
 class KinesisRecord:
-    """One Kinesis record.
+    """One record to put.
 
     Attributes:
         key: Its partition key.
         data: Its data.
-        outcomes: What must become of each payload in it.
-        indexed: Whether its payloads are told apart by an index, as in an aggregate.
+        outcomes: The expected outcome of each of its user records.
+        aggregated: Whether it is an intact aggregated record, whose event ids have an index.
     """
 
     key: str
     data: bytes
     outcomes: tuple[Outcome, ...]
-    indexed: bool = False
+    aggregated: bool = False
 
 
 class Packing(Enum):
     """How a ride's events are put on the stream."""
 
-    PLAIN = "plain"
-    GZIP = "gzip"
-    AGGREGATE = "aggregate"
+    PLAIN = auto()
+    GZIP = auto()
+    AGGREGATE = auto()
 
 
 ONE_PLAIN_OF = 40
-"""One ride in so many is put as a plain record, and another one gzipped."""
+"""One ride of this many is put as plain records, and another one gzipped."""
 
 
 def packing(ride_id: int, *, plain_only: bool) -> Packing:
-    """Tell how a ride's events are put."""
+    """Return how a ride's events are put."""
     if plain_only:
         return Packing.PLAIN
     return {0: Packing.PLAIN, 1: Packing.GZIP}.get(ride_id % ONE_PLAIN_OF, Packing.AGGREGATE)
@@ -96,10 +97,10 @@ class Workload:
     """What to put.
 
     Attributes:
-        rides: How many rides; None: without end.
+        rides: How many rides; None: no limit.
         seed: The same seed gives the same records.
-        poison_share: How many events are spoilt, 0 to 1.
-        rides_per_record: How many events an aggregate holds on average.
+        poison_share: The share of events that are poison, 0 to 1.
+        rides_per_record: How many events an aggregated record holds on average.
         plain_only: Every event is a plain record of its own.
     """
 
@@ -118,26 +119,26 @@ class Workload:
         return 1 / (alone + (1 - alone) / self.rides_per_record)
 
 
-def kinesis_records_of(workload: Workload, statistics: RideStatistics) -> Iterator[KinesisRecord]:
-    """Give the records in the order to put them."""
+def generate_records(workload: Workload, statistics: RideStatistics) -> Iterator[KinesisRecord]:
+    """Yield the records in the order in which to put them."""
     random = Random(workload.seed)
     packer = _Packer(workload, random)
     for event in _with_updates(workload, statistics, random):
-        for record in packer.take(event):
+        for record in packer.add(event):
             yield record
             if random.random() < TWICE_SHARE:
                 yield record
-    yield from packer.rest()
+    yield from packer.flush()
 
 
 def _with_updates(
     workload: Workload, statistics: RideStatistics, random: Random
 ) -> Iterator[RideEvent]:
-    """Give every ride's event, and later perhaps updates of it."""
-    drawn = generate_rides(
+    """Yield every ride's event, and later perhaps updates of it."""
+    generated = generate_rides(
         statistics, Random(workload.seed), first_ride_id=FIRST_RIDE_ID, week=MONDAY
-    )  # fmt: skip
-    rides = itertools.islice(drawn, workload.rides)
+    )
+    rides = itertools.islice(generated, workload.rides)
     updates: list[tuple[int, int, RideEvent]] = []
     for number in itertools.count():
         if updates and updates[0][0] <= number:
@@ -150,17 +151,15 @@ def _with_updates(
             return
         yield event
         if random.random() < UPDATE_SHARE:
-            further = {
-                **event["ride"],
-                "trip_distance": round(event["ride"]["trip_distance"] + 1, 2),
-            }
+            miles = round(event["ride"]["trip_distance"] + 1, 2)
+            update: RideEvent = {**event, "ride": {**event["ride"], "trip_distance": miles}}
             due = number + random.randint(1, UPDATE_DELAY)
-            heapq.heappush(updates, (due, number, {**event, "ride": further}))
+            heapq.heappush(updates, (due, number, update))
 
 
 @dataclass(slots=True)
 class _Packer:
-    """Makes records of events, some of them poison."""
+    """Packs events into records, and makes some of them poison."""
 
     workload: Workload
     random: Random
@@ -169,56 +168,53 @@ class _Packer:
     )
     sizes: dict[str, int] = field(default_factory=dict)
 
-    def take(self, event: RideEvent) -> Iterator[KinesisRecord]:
-        """Take an event; give the records that are complete."""
+    def add(self, event: RideEvent) -> Iterator[KinesisRecord]:
+        """Add an event; yield the records that are complete."""
         ride_id: int = event["ride_id"]
         data = msgspec.json.encode(event)
         how = packing(ride_id, plain_only=self.workload.plain_only)
         key = f"taxi-{ride_id % TAXIS}" if how is Packing.AGGREGATE else f"ride-{ride_id}"
         if self.random.random() < self.workload.poison_share:
-            yield from self._poison(key, data, how)
+            yield from self._pack_poison(key, data, how)
             return
-        outcome: Outcome = Good(ride_id)
+        outcome: Outcome = Predicted(ride_id)
         if self.random.random() < UNRECOGNISED_SHARE:
-            data, outcome = (
-                msgspec.json.encode({**event, "event_type": "ride_ended"}),
-                Unrecognised(),
-            )
+            data = msgspec.json.encode({**event, "event_type": "ride_ended"})
+            outcome = Skipped()
         yield from self._pack(key, data, outcome, how)
 
-    def rest(self) -> Iterator[KinesisRecord]:
-        """Give the aggregates that are not full."""
+    def flush(self) -> Iterator[KinesisRecord]:
+        """Yield the aggregated records that are not full."""
         for key in list(self.open):
             yield self._close(key)
 
-    def _poison(self, key: str, event: bytes, how: Packing) -> Iterator[KinesisRecord]:
-        spoilers: Mapping[str, object] = SPOILERS
+    def _pack_poison(self, key: str, event: bytes, how: Packing) -> Iterator[KinesisRecord]:
+        kinds: Mapping[str, Callable[[bytes], bytes]] = SPOILERS
         if how is Packing.AGGREGATE:
-            spoilers = {**SPOILERS, **ENTRY_SPOILERS, **AGGREGATE_SPOILERS}
-        kind = self.random.choice(list(spoilers))
-        if kind in AGGREGATE_SPOILERS:
-            data = AGGREGATE_SPOILERS[kind](event)
-            yield KinesisRecord(key, data, (Poisoned(kind, data),))
-        elif kind in ENTRY_SPOILERS:
-            data = ENTRY_SPOILERS[kind](event)
-            yield from self._enclose(key, data, Poisoned(kind, data))
+            kinds = {**SPOILERS, **DAMAGED_ENTRIES, **DAMAGED_AGGREGATES}
+        kind = self.random.choice(list(kinds))
+        data = kinds[kind](event)
+        outcome = DeadLettered(kind, data)
+        if kind in DAMAGED_AGGREGATES:
+            yield KinesisRecord(key, data, (outcome,))
+        elif kind in DAMAGED_ENTRIES:
+            yield from self._aggregate(key, protobuf_field(3, data), outcome)
         else:
-            data = SPOILERS[kind](event)
-            # Gzip over poison would be another kind of it.
+            # Poison in gzip would be another kind of poison.
             how = Packing.PLAIN if how is Packing.GZIP else how
-            yield from self._pack(key, data, Poisoned(kind, data), how)
+            yield from self._pack(key, data, outcome, how)
 
     def _pack(
         self, key: str, data: bytes, outcome: Outcome, how: Packing
     ) -> Iterator[KinesisRecord]:
         if how is Packing.AGGREGATE:
-            yield from self._enclose(key, entry(data), outcome)
+            yield from self._aggregate(key, entry(data), outcome)
             return
         if how is Packing.GZIP:
             data = gzip.compress(data, mtime=0)
         yield KinesisRecord(key, data, (outcome,))
 
-    def _enclose(self, key: str, written: bytes, outcome: Outcome) -> Iterator[KinesisRecord]:
+    def _aggregate(self, key: str, written: bytes, outcome: Outcome) -> Iterator[KinesisRecord]:
         if key not in self.sizes:
             self.sizes[key] = self.random.randint(1, 2 * self.workload.rides_per_record - 1)
         self.open[key].append((written, outcome))
@@ -226,7 +222,6 @@ class _Packer:
             yield self._close(key)
 
     def _close(self, key: str) -> KinesisRecord:
-        entries = self.open.pop(key)
+        entries, outcomes = zip(*self.open.pop(key), strict=True)
         self.sizes.pop(key)
-        data = aggregate(key, [written for written, _ in entries])
-        return KinesisRecord(key, data, tuple(outcome for _, outcome in entries), indexed=True)
+        return KinesisRecord(key, aggregate_of(key, entries), outcomes, aggregated=True)

@@ -14,7 +14,7 @@ from streaming.aggregation import (
     deaggregate,
 )
 from streaming.errors import CorruptRecord
-from tests.aggregates import aggregate, entry, field, varint
+from tests.kpl_aggregation import aggregate, entry, field, varint
 
 KEY_A = field(1, b"a")
 

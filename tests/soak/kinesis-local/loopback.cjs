@@ -1,5 +1,5 @@
-// Loaded before kinesis-local: keeps it on this machine, says where it listens for plain HTTP, and
-// ends it with its parent.
+// Loaded before kinesis-local: binds it to the loopback interface, prints the port of plain HTTP,
+// and ends it with its parent process.
 "use strict";
 
 const net = require("node:net");
@@ -9,7 +9,7 @@ const tlsPort = Number(process.env.KINESIS_MOCK_TLS_PORT);
 
 net.Server.prototype.listen = function (port, ...rest) {
   if (port === tlsPort) {
-    port = 0; // nobody uses it, so it must not take a port that somebody else does
+    port = 0; // any free port: TLS is not used
   } else {
     this.once("listening", () => console.log(`plain HTTP on port ${this.address().port}`));
   }

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from streaming.consumer.consumer import Consumer
 from streaming.consumer.interface import Prediction
-from streaming.consumer.telemetry import Telemetry
 from streaming.errors import (
     InvalidEvent,
     ReconciliationError,
@@ -24,15 +23,14 @@ from streaming.errors import (
 )
 from streaming.publisher import Entry, Published, Publisher
 from streaming.storage import FolderStorage
-from tests.aggregates import aggregate, entry, field
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
+from tests.fakes.last_batch import LastBatch
+from tests.kpl_aggregation import aggregate, entry, field
 from tests.lambda_events import ARRIVED, SHARD, event, record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from streaming.consumer.batch import BatchCounts
 
 OUTPUT = "words"
 THROTTLED = "ProvisionedThroughputExceededException"
@@ -71,14 +69,6 @@ class Shout:
 class BrokenStorage:
     def put(self, _name: str, content: bytes) -> None:
         raise StorageError(f"no room for {len(content.splitlines())}")
-
-
-class LastBatch(Telemetry):
-    """Telemetry that keeps the last batch's counts for the test to see."""
-
-    def batch(self, counts: BatchCounts, **rest: Any) -> None:
-        self.counts = counts
-        super().batch(counts, **rest)
 
 
 class Harness:

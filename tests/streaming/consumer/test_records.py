@@ -22,7 +22,7 @@ from streaming.consumer.records import (
 )
 from streaming.errors import CorruptRecord, UnexpectedEvent
 from streaming.timestamps import LAST_SECOND
-from tests.aggregates import aggregate, entry, field
+from tests.kpl_aggregation import aggregate, entry, field
 from tests.lambda_events import ARRIVED, SHARD, event, record
 
 NOW = 1_800_000_000.0

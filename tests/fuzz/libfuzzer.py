@@ -1,4 +1,4 @@
-"""One target under libFuzzer: `python -m tests.fuzz.target NAME [libFuzzer's options]`."""
+"""One target under libFuzzer: `python -m tests.fuzz.libfuzzer TARGET [libFuzzer options]`."""
 
 import sys
 
@@ -9,7 +9,7 @@ with atheris.instrument_imports(include=["streaming", "model"]):
 
 
 def main() -> None:
-    """Run until libFuzzer's options end it; a broken promise ends it with its input kept."""
+    """Run until libFuzzer's options end it; an input that breaks a promise ends it and is saved."""
     program, name, *options = sys.argv
     atheris.Setup([program, *options], TARGETS[name])
     atheris.Fuzz()
