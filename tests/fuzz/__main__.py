@@ -4,12 +4,17 @@ Inputs that reach new code are kept in build/fuzz, where the next run starts fro
 that breaks a promise is saved to build/fuzz/findings, and the exit status is 1.
 """
 
-import argparse
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from cli.arguments import Parser
+from cli.program import program, run_program
+
+if __name__ == "__main__":
+    run_program("tests.fuzz.__main__")  # before the slow imports
 
 from tests.fuzz.seed_corpus import SEEDS, write_dictionary, write_seeds
 
@@ -84,9 +89,10 @@ def executions(log: str) -> int:
     return max((int(done or so_far) for done, so_far in RUNS.findall(log)), default=0)
 
 
+@program()
 def main() -> int:
     """Run the program; the exit status is 0 only without findings."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser = Parser(prog="python -m tests.fuzz", description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--seconds", type=int, default=60, help="in total; default: %(default)s")
     parser.add_argument("--target", choices=sorted(SEEDS), help="default: all")
     parser.add_argument("--seed", type=int, default=0, help="default: a different one each time")
@@ -103,7 +109,3 @@ def main() -> int:
     count = sum(len(result.findings) for result in results)
     print(f"{'all':<12} {total:>12,} executions, {count} findings")
     return 1 if count else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

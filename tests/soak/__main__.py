@@ -1,14 +1,18 @@
 """The soak: the real pipeline under faults, until every ride is accounted for. `make soak`."""
 
 import argparse
-import sys
+
+from cli.program import program, run_program
+
+if __name__ == "__main__":
+    run_program("tests.soak.__main__")  # before the slow imports
 
 from rich.console import Console
 
-from cli.arguments import rate, whole_number
+from cli.arguments import Parser, rate, whole_number
 from local.errors import LocalError
 from streaming.errors import StreamingError
-from tests.soak.command_line import INTERRUPTED, create_run_folder, soak_parser
+from tests.soak.command_line import create_run_folder, soak_parser
 from tests.soak.environment import SoakConfig
 from tests.soak.report import print_report
 from tests.soak.soak import run
@@ -18,17 +22,12 @@ DEFAULT_MINUTES = 1.0
 DEFAULT_RATE = 400.0
 
 
+@program(LocalError, StreamingError)
 def main(argv: list[str] | None = None) -> int:
     """Run one soak; the exit status is 0 only if nothing is lost, duplicated or out of order."""
     config = _config(_parser().parse_args(argv))
     console = Console()
-    try:
-        result = run(config, console.print)
-    except (LocalError, StreamingError) as error:
-        console.print(f"error: {error}", style="red")
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    result = run(config, console.print)
     print_report(console, result, config.folder)
     return 0 if result.passed else 1
 
@@ -51,7 +50,7 @@ def _config(arguments: argparse.Namespace) -> SoakConfig:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     parser = soak_parser(
         "tests.soak", "The whole pipeline under faults.", default_rate=DEFAULT_RATE
     )
@@ -73,7 +72,3 @@ def _parser() -> argparse.ArgumentParser:
         help="per aggregated record, on average",
     )
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

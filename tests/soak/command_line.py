@@ -1,20 +1,17 @@
 """What the soak's programs share on the command line."""
 
-import argparse
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.arguments import rate
+from cli.arguments import Parser, rate, seed
 
 FOLDER = Path("build/soak")
-INTERRUPTED = 130
-"""A shell's exit status for Ctrl-C."""
 
 
-def soak_parser(program: str, description: str, *, default_rate: float) -> argparse.ArgumentParser:
+def soak_parser(program: str, description: str, *, default_rate: float) -> Parser:
     """Create a parser with the options that every soak has."""
-    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
+    parser = Parser(prog=f"python -m {program}", description=description)
     parser.add_argument(
         "--rate",
         type=rate,
@@ -22,7 +19,7 @@ def soak_parser(program: str, description: str, *, default_rate: float) -> argpa
         metavar="R",
         help="events per second; default: %(default)g",
     )
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: %(default)s")
+    parser.add_argument("--seed", type=seed, default=1, metavar="N", help="default: %(default)s")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
     return parser
 

@@ -4,10 +4,14 @@ Predictions are matched with rides by ride id and counted, because those of the 
 not name their event. Every event is a plain JSON record, the only kind that it reads.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from cli.program import program, run_program
+
+if __name__ == "__main__":
+    run_program("tests.soak.compare")  # before the slow imports
 
 from rich.console import Console
 
@@ -15,7 +19,7 @@ from cli.arguments import rate
 from local.errors import LocalError
 from local.event_source_mapping.configuration import MappingConfiguration
 from streaming.errors import StreamingError
-from tests.soak.command_line import INTERRUPTED, create_run_folder, soak_parser
+from tests.soak.command_line import create_run_folder, soak_parser
 from tests.soak.environment import HANDLER, MAPPING, SoakConfig
 from tests.soak.reconciliation import Expected, ReceivedPrediction
 from tests.soak.report import SoakResult, markdown, show
@@ -82,6 +86,7 @@ def column(result: SoakResult) -> dict[str, str]:
     }
 
 
+@program(LocalError, StreamingError)
 def main(argv: list[str] | None = None) -> int:
     """Run every contender; the exit status is 0 only if this project passed."""
     parser = soak_parser(
@@ -105,13 +110,7 @@ def main(argv: list[str] | None = None) -> int:
             mapping=mapping,
             timeout=TIMEOUT_SECONDS,
         )
-        try:
-            results.append(run(config, console.print))
-        except (LocalError, StreamingError) as error:
-            console.print(f"error: {error}", style="red")
-            return 1
-        except KeyboardInterrupt:
-            return INTERRUPTED
+        results.append(run(config, console.print))
     header = ["", *CONTENDERS]
     columns = [column(result) for result in results]
     body = [[row, *(cells[row] for cells in columns)] for row in columns[0]]
@@ -119,7 +118,3 @@ def main(argv: list[str] | None = None) -> int:
     (folder / "table.md").write_text(markdown(header, body))
     console.print(f"Logs and this table are in {folder}")
     return 0 if results[0].passed else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,10 +3,14 @@
 The same pipeline and the same faults as in the soak, on kinesis-local.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
+
+from cli.program import program, run_program
+
+if __name__ == "__main__":
+    run_program("tests.soak.reshard")  # before the slow imports
 
 from rich.console import Console
 
@@ -14,7 +18,7 @@ from cli.arguments import whole_number
 from local.embedded_kinesis import stream_status
 from local.errors import LocalError
 from streaming.errors import StreamingError
-from tests.soak.command_line import INTERRUPTED, create_run_folder, soak_parser
+from tests.soak.command_line import create_run_folder, soak_parser
 from tests.soak.environment import PREDICTIONS, RIDES, SoakConfig
 from tests.soak.kinesis_local import kinesis_local, missing_tools
 from tests.soak.reconciliation import Expected
@@ -97,6 +101,7 @@ def open_shards(client: Any, stream: str) -> list[Any]:
     return sorted(still_open, key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
 
 
+@program(LocalError, StreamingError)
 def main(argv: list[str] | None = None) -> int:
     """Run a soak with resharding; the exit status is 0 only if it passed, or node is missing."""
     parser = soak_parser(
@@ -119,13 +124,7 @@ def main(argv: list[str] | None = None) -> int:
         kinesis=lambda: kinesis_local(folder),
         meanwhile=resharder,
     )
-    try:
-        result = run(config, console.print)
-    except (LocalError, StreamingError) as error:
-        console.print(f"error: {error}", style="red")
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    result = run(config, console.print)
     print_report(console, result, folder)
     moved = rides_on_several_shards(result.expected)
     console.print(
@@ -140,7 +139,3 @@ def rides_on_several_shards(expected: Expected) -> int:
         len({event_id.partition(":")[0] for event_id in event_ids}) > 1
         for event_ids in expected.by_ride.values()
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
