@@ -27,7 +27,7 @@ MODELS_AND_CLIENT, FIRST_PREDICTION = "models and client", "first prediction"
 COLOURS = {OURS: "#0b6e99", POWERTOOLS: "#c77700", COURSE: "#8a3d5c"}
 LABELS = {
     OURS: "this project",
-    POWERTOOLS: "Powertools, one record at a time",
+    POWERTOOLS: "Powertools, a record at a time",
     COURSE: "the course's handler",
 }
 GREY = "#767676"
@@ -68,7 +68,7 @@ def draw_throughput(results: Results, folder: Path) -> None:
         for name in LABELS
     }
     ratio = rates[OURS][BATCH] / rates[COURSE][BATCH]
-    title = f"Batches of {BATCH:,}: {ratio:,.0f} times the records a second of the course's handler"
+    title = f"Batches of {BATCH:,}: {ratio:,.0f} times the course's records a second"
     with plot(folder / "throughput.svg", title) as axes:
         for name, by_size in rates.items():
             sizes, values = list(by_size), list(by_size.values())
@@ -148,7 +148,7 @@ def start_bars(packages: dict[str, float], imported: float, predicted: float) ->
 
 def draw_cost(results: Results, folder: Path) -> None:
     """Plot the cost of a million rides by rate: ours, the course's, and of that Kinesis alone."""
-    title = f"A million rides in the cheapest configuration (us-east-1, {PRICES_AS_OF})"
+    title = f"A million rides in the cheapest setting (us-east-1, {PRICES_AS_OF})"
     curves = {name: cost_curve(results, name, RATES) for name in (COURSE, OURS)}
     with plot(folder / "cost.svg", title) as axes:
         for name, plans in curves.items():

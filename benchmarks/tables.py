@@ -15,8 +15,8 @@ NOT_MEASURED = "-"
 HUNDRED = 100
 
 PLAN_COLUMNS: dict[str, Callable[[Plan], str]] = {
-    "rides/s": lambda plan: f"{plan.rate:,.0f}",
     "": lambda plan: plan.contender,
+    "rides/s": lambda plan: f"{plan.rate:,.0f}",
     "MB": lambda plan: f"{plan.memory_mb:,}",
     "window": lambda plan: f"{plan.window} s",
     "batch": lambda plan: f"{plan.batch:,}",
@@ -168,8 +168,8 @@ def _growth(results: Results) -> TableOf:
 def _costs(results: Results) -> TableOf:
     plans = cheapest_plans(results)
     architectures = " or ".join(sorted({plan.architecture for plan in plans}))
-    title = f"A million rides in the cheapest configuration, US$ ({architectures})"
-    names = ("rides/s", "", "MB", "window", "batch", "shards", "Lambda", "Kinesis", "US$")
+    title = f"A million rides in the cheapest setting, US$ ({architectures})"
+    names = ("", "rides/s", "MB", "window", "batch", "shards", "Lambda", "Kinesis", "US$")
     return _plan_table(title, plans, names)
 
 
