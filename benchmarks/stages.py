@@ -102,7 +102,7 @@ def measure(rides: int, times: int) -> Stages:
         watch.lap(LOG)
         laps.append(watch.seconds)
     seconds = {stage: median(lap[stage] for lap in laps) for stage in STAGES}
-    # The consumer takes user records one by one: decoding can be told from checking only alone.
+    # The consumer interleaves decoding and checking: decoding is timed alone and subtracted.
     seconds[DECODE] = _median(lambda: list(user_records(event["Records"], ARRIVED)), times)
     seconds[CHECK] -= seconds[DECODE]
     body = json.dumps(event).encode()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from benchmarks.plots import main, start_bars
+from benchmarks.performance_plots import main, start_bars
 from benchmarks.startup import STANDARD_LIBRARY
 from tests.benchmarks.sample_run import sample_run
 

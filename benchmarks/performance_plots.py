@@ -51,7 +51,9 @@ STYLE: Any = {  # matplotlib's stubs spell out every key
 
 def main(argv: list[str] | None = None) -> int:
     """Draw all plots."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.plots", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.performance_plots", description=__doc__
+    )
     parser.add_argument("results", nargs="?", type=Path, default=Path("build/bench.json"))
     parser.add_argument("folder", nargs="?", type=Path, default=Path("docs"))
     options = parser.parse_args(argv)
