@@ -106,8 +106,8 @@ bench: $(BENCH_ENV)/installed ## Measure speed, memory, start and cost beside ot
 	@$(BENCH_ENV)/bin/python -m benchmarks $(if $(QUICK),--quick)
 
 .PHONY: plots
-plots: $(BENCH_ENV)/installed ## Draw the pictures of docs/performance.md from the last `make bench`
-	@$(BENCH_ENV)/bin/python -m benchmarks.plots
+plots: $(BENCH_ENV)/installed ## Draw the plots of docs/performance.md from the last `make bench`
+	@$(BENCH_ENV)/bin/python -m benchmarks.performance_plots
 
 .PHONY: lint
 lint: $(TEST_ENV)/installed ## Only ruff's rules and format

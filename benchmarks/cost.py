@@ -1,67 +1,57 @@
-"""What a million rides cost at AWS, and which setting is the cheapest for a rate.
+"""What a million rides cost at AWS, and the cheapest configuration for a rate.
 
-The arithmetic is AWS's; the durations are measured here. Memory is taken to buy CPU in proportion,
-up to the one vCPU that 1,769 MB are (Lambda developer guide, Configure Lambda function memory).
+The formulas are AWS's; the durations are measured here. CPU is taken to be proportional to memory,
+up to one vCPU at 1,769 MB (Lambda developer guide, Configure Lambda function memory).
 """
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import msgspec
 
-MILLION = 1_000_000
-SECONDS_PER_HOUR = 3_600
-FULL_CPU_MB = 1_769
-MOST_BATCH = 10_000
-EVENT_BYTES = 6_000_000  # what an invocation may carry
+from benchmarks.contenders import COURSE, OURS
+from benchmarks.results import Line, Results
+
+# List prices in US dollars, us-east-1, without free tiers and discounts (the pages "AWS Lambda
+# Pricing" and "Amazon Kinesis Data Streams pricing").
+PRICES_AS_OF = "2026-11"
+GB_SECOND = {"x86": 0.0000166667, "arm64": 0.0000133334}
+MILLION_REQUESTS = 0.20
+SHARD_HOUR = 0.015
+MILLION_PUT_UNITS, PUT_UNIT_BYTES = 0.014, 25_000
+
+# Limits (Lambda developer guide, Kinesis and Lambda quotas; Kinesis developer guide, quotas).
+MAX_BATCH = 10_000
+MAX_EVENT_BYTES = 6_000_000
+MAX_PARALLELIZATION = 10
 SHARD_RECORDS, SHARD_BYTES = 1_000, 1_048_576  # a second, in
-MOST_PARALLEL = 10
+FULL_CPU_MB = 1_769
 POLL_SECONDS = 1.0
-"""Without a batch window, Lambda polls a shard once a second (Lambda developer guide, Kinesis)."""
+"""Without a batching window, Lambda polls a shard once a second."""
 
+# The configurations to choose from.
 MEMORY_MB = (128, 256, 512, 1_024, 1_769)
-HEADROOM = 1.25
+MEMORY_HEADROOM = 1.25
 WINDOWS = (0, 5, 30, 300)
-"""Seconds; 300 is the longest that a mapping may have."""
+"""Seconds; 300 is the longest batching window."""
+
+MILLION = 1_000_000
+RATES = (10, 1_000, 100_000)
+SIZING_RATES = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
+RIDES_PER_CALL = {OURS: 500, COURSE: 1}
 
 
-class Prices(msgspec.Struct, frozen=True):
-    """List prices, US dollars, us-east-1, without free tiers and discounts.
-
-    Attributes:
-        seen: The month in which they were written down.
-        gb_second: Lambda's, by architecture.
-        million_requests: Lambda's.
-        shard_hour: Kinesis's, provisioned.
-        million_put_units: Kinesis's, provisioned, a unit of 25 KB.
-    """
-
-    seen: str = "2026-11"
-    gb_second: dict[str, float] = msgspec.field(
-        default_factory=lambda: {"x86": 0.0000166667, "arm64": 0.0000133334}
-    )
-    million_requests: float = 0.20
-    shard_hour: float = 0.015
-    million_put_units: float = 0.014
-
-
-PRICES = Prices()
-PRICE_PAGES = ("AWS Lambda Pricing", "Amazon Kinesis Data Streams pricing")
-
-UNIT_BYTES = 25_000
-
-
-class Program(msgspec.Struct, frozen=True):
-    """What a contender needs for a batch.
+class Profile(msgspec.Struct, frozen=True):
+    """The resources a contender needs for a batch.
 
     Attributes:
-        name: The contender's.
-        start_seconds: CPU seconds of an invocation, whatever its size.
+        name: The contender's name.
+        start_seconds: CPU seconds of an invocation, independent of its size.
         ride_seconds: CPU seconds of each ride.
-        rides_per_call: Predictions that one call to Kinesis carries.
-        resident_mb: Its memory with full batches.
-        call_seconds: What a call to Kinesis waits for the network; not measured here, but assumed.
+        rides_per_call: Predictions in one call to Kinesis.
+        resident_mb: Memory with full batches.
+        call_seconds: Network wait of a call to Kinesis: assumed, not measured.
     """
 
     name: str
@@ -72,20 +62,20 @@ class Program(msgspec.Struct, frozen=True):
     call_seconds: float = 0.010
 
     def seconds(self, batch: float, memory_mb: float) -> float:
-        """Give the duration of an invocation."""
+        """Return the duration of an invocation."""
         cpu = self.start_seconds + self.ride_seconds * batch
         waiting = math.ceil(batch / self.rides_per_call) * self.call_seconds
         return cpu * max(1.0, FULL_CPU_MB / memory_mb) + waiting
 
 
 class Traffic(msgspec.Struct, frozen=True):
-    """What is on the streams.
+    """The load on the streams.
 
     Attributes:
         rate: Rides a second.
-        ride_bytes: Of a ride's record.
-        prediction_bytes: Of a prediction's record.
-        envelope_bytes: Of a ride in the event that Lambda hands over.
+        ride_bytes: Size of a ride's record.
+        prediction_bytes: Size of a prediction's record.
+        envelope_bytes: Size of a ride in the event that Lambda passes to the function.
     """
 
     rate: float
@@ -94,31 +84,31 @@ class Traffic(msgspec.Struct, frozen=True):
     envelope_bytes: int = 810
 
     def shards(self, record_bytes: int) -> int:
-        """Give the shards that a stream of such records needs."""
+        """Return the number of shards for a stream of such records."""
         most = min(SHARD_RECORDS, SHARD_BYTES / record_bytes)
         return max(1, math.ceil(self.rate / most))
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """A setting, and what a million rides cost with it.
+    """A configuration, and what a million rides cost with it.
 
     Attributes:
-        program: Whose.
+        contender: The contender's name.
         rate: Rides a second.
         architecture: x86 or arm64.
-        memory_mb: The function's.
-        window: The mapping's batch window, in seconds.
+        memory_mb: The function's memory.
+        window: The batching window, in seconds.
         batch: Rides in an invocation.
         seconds: An invocation's duration.
-        parallel: The mapping's parallelization factor.
-        shards_in: The input stream's.
-        shards_out: The output stream's.
-        concurrency: Invocations under way at a time, on average.
+        parallel: The parallelization factor.
+        shards_in: Shards of the input stream.
+        shards_out: Shards of the output stream.
+        concurrency: Concurrent invocations, on average.
         lambda_dollars: For a million rides.
         kinesis_dollars: For a million rides, both streams.
     """
 
-    program: str
+    contender: str
     rate: float
     architecture: str
     memory_mb: int
@@ -134,62 +124,70 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def dollars(self) -> float:
-        """What a million rides cost."""
+        """US dollars for a million rides."""
         return self.lambda_dollars + self.kinesis_dollars
 
 
-def cheapest(program: Program, traffic: Traffic, *, longest_window: int = 300) -> Plan:
-    """Find the cheapest setting that keeps up.
-
-    Args:
-        program: Whose costs.
-        traffic: What is on the streams.
-        longest_window: The most that a ride may wait for its batch, in seconds.
-    """
-    windows = [window for window in WINDOWS if window <= longest_window]
-    return min(
-        _plans(program, traffic, windows),
-        key=lambda plan: (plan.dollars, plan.window, plan.seconds),
+def profile(results: Results, name: str) -> Profile:
+    """Derive a contender's profile from its CPU time by batch size."""
+    cells = results.throughput_of(name)
+    line = Line.through(list(cells), [cell.cpu_seconds.median for cell in cells.values()])
+    parse = results.stages[-1].parse_microseconds / 1e6
+    return Profile(
+        name=name,
+        start_seconds=max(line.start, 0.0),
+        ride_seconds=line.slope + parse,
+        rides_per_call=RIDES_PER_CALL[name],
+        resident_mb=results.resident_mb[name],
     )
 
 
-def _plans(program: Program, traffic: Traffic, windows: list[int]) -> Iterator[Plan]:
-    fitting = [mb for mb in MEMORY_MB if mb >= HEADROOM * program.resident_mb]
-    for architecture, memory_mb, window in itertools.product(PRICES.gb_second, fitting, windows):
-        yield plan(program, traffic, architecture, memory_mb, window)
+def cheapest(profile: Profile, traffic: Traffic, *, longest_window: float = 300) -> Plan:
+    """Find the cheapest configuration that keeps up.
+
+    Args:
+        profile: The contender's.
+        traffic: The load on the streams.
+        longest_window: The longest that a ride may wait for its batch, in seconds.
+    """
+    memory = [mb for mb in MEMORY_MB if mb >= MEMORY_HEADROOM * profile.resident_mb]
+    windows = [window for window in WINDOWS if window <= longest_window]
+    plans = itertools.starmap(
+        lambda *setting: plan(profile, traffic, *setting),
+        itertools.product(GB_SECOND, memory, windows),
+    )
+    return min(plans, key=lambda plan: (plan.dollars, plan.window, plan.seconds))
 
 
 def plan(
-    program: Program, traffic: Traffic, architecture: str, memory_mb: int, window: int
+    profile: Profile, traffic: Traffic, architecture: str, memory_mb: int, window: int
 ) -> Plan:
-    """Work one setting out.
+    """Work out one configuration.
 
-    Where ten parallel invocations for each shard do not keep up, there are more shards.
+    Where ten concurrent batches per shard do not keep up, shards are added.
     """
-    most = min(MOST_BATCH, EVENT_BYTES // traffic.envelope_bytes)
-    fewest = traffic.shards(traffic.ride_bytes)
-    # A full batch is the quickest for its rides: who does not keep up with it never does.
-    each_second = most / program.seconds(most, memory_mb)
-    shards = max(fewest, math.ceil(traffic.rate / (MOST_PARALLEL * each_second)))
+    most = min(MAX_BATCH, MAX_EVENT_BYTES // traffic.envelope_bytes)
+    # A full batch takes the least time per ride: what is too slow with it is always too slow.
+    full_rate = MAX_PARALLELIZATION * most / profile.seconds(most, memory_mb)
+    shards = max(traffic.shards(traffic.ride_bytes), math.ceil(traffic.rate / full_rate))
     collected = traffic.rate / shards * max(window, POLL_SECONDS)
     batch = max(1, min(most, math.floor(collected)))
-    busy = traffic.rate / batch * program.seconds(batch, memory_mb)  # seconds of work a second
-    if busy > shards * MOST_PARALLEL:
-        batch = most
-        busy = traffic.rate / batch * program.seconds(batch, memory_mb)
-    seconds = program.seconds(batch, memory_mb)
+    seconds = profile.seconds(batch, memory_mb)
+    if traffic.rate / batch * seconds > shards * MAX_PARALLELIZATION:
+        batch, seconds = most, profile.seconds(most, memory_mb)
+    concurrency = traffic.rate / batch * seconds
     return Plan(
-        program=program.name,
+        contender=profile.name,
         rate=traffic.rate,
         architecture=architecture,
         memory_mb=memory_mb,
         window=window,
         batch=batch,
         seconds=seconds,
-        parallel=max(1, math.ceil(busy / shards)),
+        parallel=max(1, math.ceil(concurrency / shards)),
         shards_in=shards,
         shards_out=traffic.shards(traffic.prediction_bytes),
-        concurrency=busy,
+        concurrency=concurrency,
         lambda_dollars=_lambda_dollars(batch, seconds, memory_mb, architecture),
         kinesis_dollars=_kinesis_dollars(traffic, shards),
     )
@@ -197,14 +195,36 @@ def plan(
 
 def _lambda_dollars(batch: int, seconds: float, memory_mb: int, architecture: str) -> float:
     billed = math.ceil(1000 * seconds) / 1000
-    duration = billed * memory_mb / 1024 * PRICES.gb_second[architecture]
-    return MILLION / batch * (duration + PRICES.million_requests / MILLION)
+    duration = billed * memory_mb / 1024 * GB_SECOND[architecture]
+    return MILLION / batch * (duration + MILLION_REQUESTS / MILLION)
 
 
 def _kinesis_dollars(traffic: Traffic, shards_in: int) -> float:
     shards = shards_in + traffic.shards(traffic.prediction_bytes)
-    hours = MILLION / traffic.rate / SECONDS_PER_HOUR
-    units = sum(
-        math.ceil(size / UNIT_BYTES) for size in (traffic.ride_bytes, traffic.prediction_bytes)
-    )
-    return shards * hours * PRICES.shard_hour + units * PRICES.million_put_units
+    hours = MILLION / traffic.rate / 3_600
+    sizes = (traffic.ride_bytes, traffic.prediction_bytes)
+    units = sum(math.ceil(size / PUT_UNIT_BYTES) for size in sizes)
+    return shards * hours * SHARD_HOUR + units * MILLION_PUT_UNITS
+
+
+def cheapest_plans(results: Results) -> list[Plan]:
+    """Return ours and the course's cheapest plans, without and with a batching window."""
+    return [
+        cheapest(profile(results, name), Traffic(rate), longest_window=window)
+        for rate in RATES
+        for name in RIDES_PER_CALL
+        for window in (0, 300)
+    ]
+
+
+def sizing(results: Results) -> list[Plan]:
+    """Return our cheapest plan for each rate, without a batching window."""
+    return cost_curve(results, OURS, SIZING_RATES, longest_window=0)
+
+
+def cost_curve(
+    results: Results, name: str, rates: Iterable[float], *, longest_window: float = 300
+) -> list[Plan]:
+    """Return a contender's cheapest plan for each rate."""
+    needs = profile(results, name)
+    return [cheapest(needs, Traffic(rate), longest_window=longest_window) for rate in rates]

@@ -1,4 +1,4 @@
-"""The whole pipeline on this machine: how long a ride takes, and how many it bears."""
+"""The whole pipeline on this machine: its latency and the highest rate that it sustains."""
 
 import tempfile
 import threading
@@ -15,24 +15,24 @@ from local.pipeline import PipelineSettings, open_pipeline
 
 SEED = 1
 UNLIMITED = 1e6
-"""Rides a second: more than any machine takes."""
+"""Rides a second: more than any machine sustains."""
 
 
 def latency(rate: float, seconds: float) -> Latency:
-    """Put rides at a steady rate; see how long each takes until its prediction can be read.
+    """Put rides at a steady rate and measure the time until each prediction can be read.
 
     Args:
         rate: Rides a second.
-        seconds: How long to put.
+        seconds: Duration of the load.
     """
     last = _drive(rate, int(rate * seconds), shards=1)
     if last.p50 is None or last.p99 is None:
-        raise StartError("no ride was answered")
+        raise StartError("no ride was predicted")
     return Latency(rate, 1000 * last.p50, 1000 * last.p99)
 
 
 def sustained(shards: int, rides: int) -> Sustained:
-    """Put rides as fast as they are taken."""
+    """Put rides as fast as the stream accepts them."""
     last = _drive(UNLIMITED, rides, shards)
     return Sustained(shards, last.sums.predicted / last.elapsed)
 

@@ -1,47 +1,61 @@
-"""How time and memory grow with a batch, and with an aggregate."""
+"""Time and memory by batch size, and memory after large batches."""
 
+import json
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from statistics import median
 
-from benchmarks.results import Growth, Line
-from benchmarks.workers import Worker
+from benchmarks.contenders import COURSE, OURS, POWERTOOLS, memory_mb, resident_after, run
+from benchmarks.results import Growth
+from benchmarks.ride_batches import batch
 
-HANDLING = "benchmarks.handling"
 BATCHES = (100, 1_000, 2_500, 5_000, 10_000)
 AGGREGATES = (100, 1_000, 2_000, 3_000, 4_000)
-"""Rides in one record, which holds 1 MiB."""
+"""Rides in one aggregated record; a record holds 1 MiB."""
+
+LARGEST = {OURS: 10_000, POWERTOOLS: 1_000, COURSE: 100}
+"""Records in the batches after which memory is read: a full batch, or what time allows."""
+
+NewProcess = Callable[[], ProcessPoolExecutor]
 
 
-def growth(
-    what: str,
-    function: str,
-    sizes: Sequence[int],
-    times: int,
-    worker: Callable[[], AbstractContextManager[Worker]],
-) -> Growth:
-    """Measure each size in a process of its own, whose peak of memory is then that size's.
+def growth(new_process: NewProcess, times: int) -> list[Growth]:
+    """Measure batches and aggregated records of several sizes.
 
     Args:
-        what: What grows.
-        function: `run` or `run_aggregated` of `benchmarks.handling`.
-        sizes: How many rides.
-        times: How often to measure each.
-        worker: Starts a process.
+        new_process: Starts a process.
+        times: Number of measurements of each size.
     """
+    return [
+        _growth("batch", BATCHES, new_process, times),
+        _growth("aggregate", AGGREGATES, new_process, times),
+    ]
+
+
+def _growth(what: str, sizes: Sequence[int], new_process: NewProcess, times: int) -> Growth:
+    aggregated = what == "aggregate"
     milliseconds, peaks = [], []
     for size in sizes:
-        with worker() as process:
-            handler = "lambda_function.lambda_handler"
-            process.call(f"{HANDLING}.{function}", handler, size, 1)
-            _, cpu_seconds = process.call(f"{HANDLING}.{function}", handler, size, times)
-            milliseconds.append(1000 * median(cpu_seconds))
-            peaks.append(process.call(f"{HANDLING}.memory_mb", "VmHWM"))
-    return Growth(
-        what=what,
-        sizes=list(sizes),
-        milliseconds=milliseconds,
-        peak_mb=peaks,
-        time_line=Line.through(sizes, milliseconds),
-        memory_line=Line.through(sizes, peaks),
-    )
+        with new_process() as process:  # a new one, whose peak memory is then this size's
+            process.submit(run, OURS, size, 1, aggregated=aggregated).result()
+            _, cpu = process.submit(run, OURS, size, times, aggregated=aggregated).result()
+            milliseconds.append(1000 * median(cpu))
+            peaks.append(process.submit(memory_mb, "VmHWM").result())
+    return Growth(what, list(sizes), milliseconds, peaks)
+
+
+def resident(new_process: NewProcess, folder: Path) -> dict[str, float]:
+    """Return the MiB that each contender has resident after five large batches.
+
+    Args:
+        new_process: Starts a process.
+        folder: Where the events' files go.
+    """
+    found = {}
+    for name, records in LARGEST.items():
+        event = folder.resolve() / f"event-{records}.json"
+        event.write_text(json.dumps(batch(records)))
+        with new_process() as process:
+            found[name] = process.submit(resident_after, name, event, 5).result()
+    return found

@@ -1,19 +1,20 @@
-"""What a run finds out, as it stands in `build/bench.json`."""
+"""The results of one run, as written to `build/bench.json`."""
 
-import statistics
 from collections.abc import Sequence
+from statistics import correlation, linear_regression
 
 import msgspec
+import numpy as np
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """Some measurements of one thing.
+    """Several measurements of one quantity.
 
     Attributes:
         median: Their median.
         low: Their first quartile.
         high: Their third quartile.
-        count: How many there are.
+        count: The number of measurements.
     """
 
     median: float
@@ -23,22 +24,18 @@ class Spread(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Sum up at least one measurement."""
-        low, median, high = (
-            statistics.quantiles(values, n=4, method="inclusive")
-            if len(values) > 1
-            else [values[0]] * 3
-        )
+        """Summarise at least one measurement."""
+        low, median, high = np.percentile(values, (25, 50, 75)).tolist()
         return cls(median, low, high, len(values))
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A straight line of least squares.
+    """A line fitted by least squares.
 
     Attributes:
-        slope: By how much y grows with each x.
+        slope: Increase of y with each x.
         start: y at x = 0.
-        r_squared: The share of y's variance that the line explains.
+        r_squared: Share of y's variance that the line explains.
     """
 
     slope: float
@@ -47,19 +44,19 @@ class Line(msgspec.Struct, frozen=True):
 
     @classmethod
     def through(cls, xs: Sequence[float], ys: Sequence[float]) -> "Line":
-        """Fit at least two points, whose xs are not all alike."""
-        slope, start = statistics.linear_regression(xs, ys)
-        return cls(slope, start, statistics.correlation(xs, ys) ** 2)
+        """Fit at least two points, whose xs are not all equal."""
+        slope, start = linear_regression(xs, ys)
+        return cls(slope, start, correlation(xs, ys) ** 2)
 
 
 class Throughput(msgspec.Struct, frozen=True):
-    """How long one contender takes for batches of one size.
+    """The time one contender takes for batches of one size.
 
     Attributes:
-        contender: Whose handler.
+        contender: The contender's name.
         batch: Records in a batch.
-        seconds: For a whole batch, publishing included.
-        cpu_seconds: The same, of the process's own CPU time.
+        seconds: Wall time of a batch, publishing included.
+        cpu_seconds: CPU time of the contender's process for a batch.
     """
 
     contender: str
@@ -69,13 +66,8 @@ class Throughput(msgspec.Struct, frozen=True):
 
     @property
     def records_per_second(self) -> float:
-        """What the median comes to."""
+        """Records a second, from the median."""
         return self.batch / self.seconds.median
-
-    @property
-    def microseconds(self) -> float:
-        """What the median comes to, for one record."""
-        return 1e6 * self.seconds.median / self.batch
 
 
 class Stages(msgspec.Struct, frozen=True):
@@ -83,8 +75,8 @@ class Stages(msgspec.Struct, frozen=True):
 
     Attributes:
         batch: Records in a batch.
-        microseconds: For one record, by stage, in the order of the stages.
-        parse_microseconds: What Lambda's runtime takes before, to parse a record of the event.
+        microseconds: µs a record by stage, in the order of the stages.
+        parse_microseconds: µs a record that Lambda's runtime takes to parse the event beforehand.
     """
 
     batch: int
@@ -93,50 +85,56 @@ class Stages(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """How one contender starts, with its bytecode compiled and its files in the page cache.
+    """A contender's start, with its bytecode compiled and its files in the page cache.
 
     Attributes:
-        contender: Whose.
-        seconds: From the start of the process to its first prediction.
+        contender: The contender's name.
         import_seconds: From the start of the process until the handler is imported.
-        resident_mb: After the first prediction.
-        packages: Milliseconds of import by package, in the order of the imports.
+        seconds: From the start of the process to its first prediction.
+        resident_mb: Resident MiB after the first prediction.
+        packages: Milliseconds of import by package, in import order.
     """
 
     contender: str
-    seconds: Spread
     import_seconds: Spread
-    resident_mb: float
+    seconds: Spread
+    resident_mb: Spread
     packages: dict[str, float]
 
 
 class Growth(msgspec.Struct, frozen=True):
-    """How time and memory grow.
+    """Time and memory by batch size.
 
     Attributes:
-        what: What grows.
-        sizes: How many rides.
-        milliseconds: Of the process's CPU time, for each size.
-        peak_mb: The process's peak of resident memory, for each size.
-        time_line: The line through the milliseconds.
-        memory_line: The line through the peaks.
+        what: What grows: a batch or an aggregate.
+        sizes: Numbers of rides.
+        milliseconds: CPU time of the process for each size.
+        peak_mb: Peak resident MiB of the process for each size.
     """
 
     what: str
     sizes: list[int]
     milliseconds: list[float]
     peak_mb: list[float]
-    time_line: Line
-    memory_line: Line
+
+    @property
+    def time_line(self) -> Line:
+        """The line through the milliseconds."""
+        return Line.through(self.sizes, self.milliseconds)
+
+    @property
+    def memory_line(self) -> Line:
+        """The line through the peaks."""
+        return Line.through(self.sizes, self.peak_mb)
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """Put to prediction readable, through the pipeline on one machine.
+    """Time from put to readable prediction, through the pipeline on one machine.
 
     Attributes:
         rate: Rides a second.
-        p50_ms: The median, in milliseconds.
-        p99_ms: What one ride in a hundred is above.
+        p50_ms: Median, in milliseconds.
+        p99_ms: 99th percentile, in milliseconds.
     """
 
     rate: float
@@ -145,10 +143,10 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class Sustained(msgspec.Struct, frozen=True):
-    """The most that the pipeline on one machine takes.
+    """The highest rate that the pipeline on one machine sustains.
 
     Attributes:
-        shards: Of either stream.
+        shards: Shards of each of the two streams.
         rides_per_second: From the first put to the last prediction read.
     """
 
@@ -156,36 +154,21 @@ class Sustained(msgspec.Struct, frozen=True):
     rides_per_second: float
 
 
-class Machine(msgspec.Struct, frozen=True):
-    """What it was measured on.
+class Results(msgspec.Struct, frozen=True):
+    """One run.
 
     Attributes:
-        processor: Its name.
-        cores: How many.
-        memory_gb: How much.
-        system: Kernel and architecture.
-        python: The version.
-        libraries: Versions by name.
-        revision: The project's commit.
-        date: Of the run, UTC.
-        load: The load average of the last minute, before and after the run.
+        machine: What it was measured on, by label.
+        throughput: By contender and batch size.
+        stages: By batch size.
+        starts: By contender.
+        resident_mb: Resident MiB after large batches, by contender.
+        growth: Of a batch and of an aggregate.
+        latency: By rate.
+        sustained: By number of shards.
     """
 
-    processor: str
-    cores: int
-    memory_gb: float
-    system: str
-    python: str
-    libraries: dict[str, str]
-    revision: str
-    date: str
-    load: tuple[float, float]
-
-
-class Results(msgspec.Struct, frozen=True):
-    """One run."""
-
-    machine: Machine
+    machine: dict[str, str]
     throughput: list[Throughput]
     stages: list[Stages]
     starts: list[Start]
@@ -194,13 +177,7 @@ class Results(msgspec.Struct, frozen=True):
     latency: list[Latency]
     sustained: list[Sustained]
 
-    def throughput_of(self, contender: str, batch: int) -> Throughput:
-        """Find one cell of the table.
-
-        Raises:
-            KeyError: It was not measured.
-        """
-        for cell in self.throughput:
-            if (cell.contender, cell.batch) == (contender, batch):
-                return cell
-        raise KeyError((contender, batch))
+    def throughput_of(self, contender: str) -> dict[int, Throughput]:
+        """Return a contender's throughput by batch size, smallest first."""
+        cells = [cell for cell in self.throughput if cell.contender == contender]
+        return {cell.batch: cell for cell in sorted(cells, key=lambda cell: cell.batch)}

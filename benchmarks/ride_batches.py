@@ -1,4 +1,4 @@
-"""Batches of rides as Lambda hands them over."""
+"""Batches of rides as Lambda passes them to a handler: the same rides in every run."""
 
 import base64
 import itertools
@@ -9,41 +9,44 @@ from typing import Any
 
 import msgspec
 
-from demo.ride_generator import generate_rides, read_statistics
+from demo.ride_generator import RideEvent, generate_rides, read_statistics
 from tests.kpl_aggregation import aggregate_of, entry
 
 SHARD = "shardId-000000000000"
 FIRST_SEQUENCE_NUMBER = 49630081666084879290581185630324770398608704880802529282
 ARRIVED = 1_740_834_900.0
-RECORDS_PER_SECOND = 1_000  # what a shard takes
+RECORDS_PER_SECOND = 1_000  # a shard's write limit
 WEEK = datetime(2025, 2, 24)  # noqa: DTZ001  New York's local time
 SEED = 1
 
 
-@lru_cache
-def batch(rides: int) -> dict[str, Any]:
-    """Give a batch of records with one ride each, always the same."""
-    return _event(_payloads(rides))
-
-
-@lru_cache
-def aggregated(rides: int) -> dict[str, Any]:
-    """Give a batch of one record, an aggregate of so many rides."""
-    return _event([aggregate_of("key", map(entry, _payloads(rides)))])
-
-
-def _payloads(count: int) -> list[bytes]:
-    drawn = generate_rides(
+def rides(count: int) -> list[RideEvent]:
+    """Return that many generated ride events."""
+    generated = generate_rides(
         read_statistics(),
         Random(SEED),  # noqa: S311  the same rides in every run
         first_ride_id=1,
         week=WEEK,
     )
-    return [msgspec.json.encode(ride) for ride in itertools.islice(drawn, count)]
+    return list(itertools.islice(generated, count))
+
+
+@lru_cache
+def batch(count: int) -> dict[str, Any]:
+    """Return a batch of `count` records with one ride each."""
+    return _event([msgspec.json.encode(ride) for ride in rides(count)])
+
+
+@lru_cache
+def aggregated_batch(count: int) -> dict[str, Any]:
+    """Return a batch of one record that aggregates `count` rides."""
+    return _event(
+        [aggregate_of("key", [entry(msgspec.json.encode(ride)) for ride in rides(count)])]
+    )
 
 
 def _event(payloads: list[bytes]) -> dict[str, Any]:
-    """Put payloads in Lambda's envelope, with the fields that AWS documents for it."""
+    """Return the event for the given record data (Lambda developer guide, Kinesis)."""
     return {
         "Records": [
             {

@@ -1,14 +1,33 @@
-"""A run's tables, for the terminal and as Markdown."""
+"""A run's tables, for the terminal and in Markdown."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
-from benchmarks.costs import plans, sizing
-from benchmarks.results import Results, Spread, Throughput
-from benchmarks.throughput import OURS, POWERTOOLS, REFERENCE
+from rich import box
+from rich.table import Table
 
+from benchmarks.contenders import COURSE, OURS, POWERTOOLS
+from benchmarks.cost import Plan, cheapest_plans, sizing
+from benchmarks.results import Results, Spread, Start, Throughput
+
+Item = TypeVar("Item")
 NOT_MEASURED = "-"
 HUNDRED = 100
+
+PLAN_COLUMNS: dict[str, Callable[[Plan], str]] = {
+    "": lambda plan: plan.contender,
+    "rides/s": lambda plan: f"{plan.rate:,.0f}",
+    "MB": lambda plan: f"{plan.memory_mb:,}",
+    "window": lambda plan: f"{plan.window} s",
+    "batch": lambda plan: f"{plan.batch:,}",
+    "ms": lambda plan: f"{1000 * plan.seconds:,.0f}",
+    "shards": lambda plan: f"{plan.shards_in:,}+{plan.shards_out:,}",
+    "parallel": lambda plan: f"{plan.parallel}",
+    "concurrent": lambda plan: f"{plan.concurrency:,.2f}",
+    "Lambda": lambda plan: f"{plan.lambda_dollars:,.4f}",
+    "Kinesis": lambda plan: f"{plan.kinesis_dollars:,.4f}",
+    "US$": lambda plan: f"{plan.dollars:,.4f}",
+}
 
 
 class TableOf(NamedTuple):
@@ -18,11 +37,34 @@ class TableOf(NamedTuple):
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
 
+    def markdown(self) -> str:
+        """Return the table in Markdown."""
+        rule = ["---", *["---:"] * (len(self.header) - 1)]
+        lines = [self.header, rule, *self.rows]
+        return f"{self.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+    def drawn(self) -> Table:
+        """Return the table for the terminal."""
+        titled = any(self.header)
+        table = Table(
+            title=self.title,
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            show_header=titled,
+        )
+        for index, name in enumerate(self.header):
+            right = titled and index > 0
+            table.add_column(name, justify="right" if right else "left", no_wrap=index == 0)
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
 
 def tables(results: Results) -> list[TableOf]:
-    """Give every table of a run."""
+    """Return every table of a run."""
     return [
-        _machine(results),
+        TableOf("The machine", ("", ""), list(results.machine.items())),
         _ours(results),
         _beside(results),
         _stages(results),
@@ -34,66 +76,40 @@ def tables(results: Results) -> list[TableOf]:
     ]
 
 
-def markdown(table: TableOf) -> str:
-    """Write a table as Markdown."""
-    lines = [table.header, ["---", *["---:"] * (len(table.header) - 1)], *table.rows]
-    return f"{table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _machine(results: Results) -> TableOf:
-    machine = results.machine
-    libraries = ", ".join(f"{name} {version}" for name, version in machine.libraries.items())
-    before, after = machine.load
-    return TableOf(
-        "The machine",
-        ("", ""),
-        [
-            ("processor", f"{machine.processor}, {machine.cores} cores"),
-            ("memory", f"{machine.memory_gb:g} GiB"),
-            ("system", machine.system),
-            ("Python", machine.python),
-            ("libraries", libraries),
-            ("project", machine.revision),
-            ("date", machine.date),
-            ("load average before and after", f"{before:.2f}, {after:.2f}"),
-        ],
-    )
+def _table(
+    title: str, items: Iterable[Item], columns: Mapping[str, Callable[[Item], str]]
+) -> TableOf:
+    rows = [[text(item) for text in columns.values()] for item in items]
+    return TableOf(title, list(columns), rows)
 
 
 def _ours(results: Results) -> TableOf:
-    rows = []
-    for cell in results.throughput:
-        if cell.contender == OURS:
-            scale = 1e6 / cell.batch
-            spread = cell.seconds
-            rows.append(
-                (
-                    f"{cell.batch:,}",
-                    f"{cell.records_per_second:,.0f}",
-                    _short(cell.microseconds),
-                    f"{_short(scale * spread.low)} to {_short(scale * spread.high)}",
-                    _short(scale * cell.cpu_seconds.median),
-                )
-            )
-    header = ("batch", "records/s", "µs a record", "quartiles", "of which CPU")
-    return TableOf("Throughput, publishing included", header, rows)
+    columns: dict[str, Callable[[Throughput], str]] = {
+        "batch": lambda cell: f"{cell.batch:,}",
+        "records/s": lambda cell: f"{cell.records_per_second:,.0f}",
+        "µs a record": lambda cell: _micro(cell, cell.seconds.median),
+        "quartiles": lambda cell: (
+            f"{_micro(cell, cell.seconds.low)} to {_micro(cell, cell.seconds.high)}"
+        ),
+        "of which CPU": lambda cell: _micro(cell, cell.cpu_seconds.median),
+    }
+    cells = results.throughput_of(OURS).values()
+    return _table("Throughput, publishing included", cells, columns)
 
 
 def _beside(results: Results) -> TableOf:
-    found = {(cell.contender, cell.batch): cell for cell in results.throughput}
-    rows = []
-    for size in sorted({size for _, size in found}):
-        ours, *others = (found.get((name, size)) for name in (OURS, POWERTOOLS, REFERENCE))
-        rows.append(
-            (
-                f"{size:,}",
-                _rate(ours),
-                *(_rate(other) for other in others),
-                *(_ratio(ours, other) for other in others),
-            )
+    ours, *others = (results.throughput_of(name) for name in (OURS, POWERTOOLS, COURSE))
+    rows = [
+        (
+            f"{size:,}",
+            f"{cell.records_per_second:,.0f}",
+            *(_rate(other.get(size)) for other in others),
+            *(_ratio(cell, other.get(size)) for other in others),
         )
-    header = ("batch", OURS, POWERTOOLS, REFERENCE, f"{OURS}:{POWERTOOLS}", f"{OURS}:{REFERENCE}")
-    return TableOf("Beside what people use today, records/s", header, rows)
+        for size, cell in ours.items()
+    ]
+    header = ("batch", OURS, POWERTOOLS, COURSE, f"{OURS}:{POWERTOOLS}", f"{OURS}:{COURSE}")
+    return TableOf("Compared with what is used today, records/s", header, rows)
 
 
 def _stages(results: Results) -> TableOf:
@@ -110,18 +126,14 @@ def _stages(results: Results) -> TableOf:
 
 
 def _starts(results: Results) -> TableOf:
-    rows = [
-        (
-            start.contender,
-            _spread(start.seconds, 2),
-            f"{start.import_seconds.median:.2f}",
-            f"{start.resident_mb:.0f}",
-            f"{results.resident_mb[start.contender]:.0f}",
-        )
-        for start in results.starts
-    ]
-    header = ("", "first prediction, s", "imported, s", "MB then", "MB after batches")
-    return TableOf("Start and memory", header, rows)
+    columns: dict[str, Callable[[Start], str]] = {
+        "": lambda start: start.contender,
+        "first prediction, s": lambda start: _seconds(start.seconds),
+        "imported, s": lambda start: f"{start.import_seconds.median:.2f}",
+        "MB then": lambda start: f"{start.resident_mb.median:.0f}",
+        "MB after batches": lambda start: f"{results.resident_mb[start.contender]:.0f}",
+    }
+    return _table("Start and memory", results.starts, columns)
 
 
 def _end_to_end(results: Results) -> TableOf:
@@ -130,7 +142,7 @@ def _end_to_end(results: Results) -> TableOf:
         for each in results.latency
     ]
     rows += [
-        (f"at most, with shards: {each.shards}", f"{each.rides_per_second:,.0f} rides/s")
+        (f"highest rate, shards: {each.shards}", f"{each.rides_per_second:,.0f} rides/s")
         for each in results.sustained
     ]
     return TableOf("End to end on this machine", ("", ""), rows)
@@ -149,70 +161,43 @@ def _growth(results: Results) -> TableOf:
         )
         for each in results.growth
     ]
-    return TableOf(
-        "How it grows", ("", "CPU, a ride", "at 0", "R²", "peak, a ride", "at 0", "R²"), rows
-    )
+    header = ("", "CPU, a ride", "at 0", "R²", "peak, a ride", "at 0", "R²")
+    return TableOf("How time and memory grow", header, rows)
 
 
 def _costs(results: Results) -> TableOf:
-    settings = plans(results)
-    rows = [
-        (
-            f"{each.rate:,.0f} {each.program}",
-            f"{each.memory_mb:,}",
-            f"{each.window} s",
-            f"{each.batch:,}",
-            f"{each.shards_in:,}+{each.shards_out:,}",
-            f"{each.lambda_dollars:,.4f}",
-            f"{each.kinesis_dollars:,.4f}",
-            f"{each.dollars:,.4f}",
-        )
-        for each in settings
-    ]
-    architectures = " or ".join(sorted({each.architecture for each in settings}))
-    header = ("rides/s", "MB", "window", "batch", "shards", "Lambda", "Kinesis", "sum")
+    plans = cheapest_plans(results)
+    architectures = " or ".join(sorted({plan.architecture for plan in plans}))
     title = f"A million rides in the cheapest setting, US$ ({architectures})"
-    return TableOf(title, header, rows)
+    names = ("", "rides/s", "MB", "window", "batch", "shards", "Lambda", "Kinesis", "US$")
+    return _plan_table(title, plans, names)
 
 
 def _sizing(results: Results) -> TableOf:
-    header = ("rides/s", "shards", "batch", "MB", "ms", "parallel", "at a time", "US$")
-    rows = [
-        (
-            f"{each.rate:,.0f}",
-            f"{each.shards_in:,}+{each.shards_out:,}",
-            f"{each.batch:,}",
-            f"{each.memory_mb:,}",
-            f"{1000 * each.seconds:,.0f}",
-            f"{each.parallel}",
-            f"{each.concurrency:,.2f}",
-            f"{each.dollars:,.4f}",
-        )
-        for each in sizing(results)
-    ]
-    return TableOf(
-        "What a rate takes without a batch window, and US$ for a million rides", header, rows
-    )
+    title = "Sizing without a batching window, and US$ for a million rides"
+    names = ("rides/s", "shards", "batch", "MB", "ms", "parallel", "concurrent", "US$")
+    return _plan_table(title, sizing(results), names)
+
+
+def _plan_table(title: str, plans: Iterable[Plan], names: Sequence[str]) -> TableOf:
+    return _table(title, plans, {name: PLAN_COLUMNS[name] for name in names})
+
+
+def _micro(cell: Throughput, seconds: float) -> str:
+    return _short(1e6 * seconds / cell.batch)
 
 
 def _rate(cell: Throughput | None) -> str:
     return f"{cell.records_per_second:,.0f}" if cell else NOT_MEASURED
 
 
-def _ratio(ours: Throughput | None, theirs: Throughput | None) -> str:
-    if ours is None or theirs is None:
-        return NOT_MEASURED
-    return f"{ours.records_per_second / theirs.records_per_second:,.0f}"
+def _ratio(ours: Throughput, theirs: Throughput | None) -> str:
+    return f"{ours.records_per_second / theirs.records_per_second:,.0f}" if theirs else NOT_MEASURED
 
 
 def _short(microseconds: float) -> str:
     return f"{microseconds:,.0f}" if microseconds >= HUNDRED else f"{microseconds:.2f}"
 
 
-def _spread(spread: Spread, digits: int) -> str:
-    return f"{spread.median:,.{digits}f} ({spread.low:,.{digits}f} to {spread.high:,.{digits}f})"
-
-
-def all_markdown(results: Results) -> str:
-    """Write every table of a run as Markdown."""
-    return "\n".join(markdown(table) for table in tables(results))
+def _seconds(spread: Spread) -> str:
+    return f"{spread.median:.2f} ({spread.low:.2f} to {spread.high:.2f})"

@@ -1,32 +1,25 @@
-"""The same batches through every contender, taking turns."""
+"""The same batches through every contender, in turns."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import NamedTuple
 
+from benchmarks.contenders import COURSE, OURS, POWERTOOLS, run
 from benchmarks.results import Spread, Throughput
-from benchmarks.workers import Worker
 
-HANDLING = "benchmarks.handling"
-OURS, POWERTOOLS, REFERENCE = "ours", "powertools", "reference"
-WARM_UP = 10
-"""Records of the batch that fills caches and opens connections before anything counts."""
-
-HANDLERS = {
-    OURS: "lambda_function.lambda_handler",
-    POWERTOOLS: "benchmarks.powertools.lambda_handler",
-    REFERENCE: "benchmarks.reference.lambda_handler",
-}
+WARM_UP_RECORDS = 10
+"""Records of the batch that fills caches and opens connections before the measurement."""
 
 
 class Cell(NamedTuple):
-    """What to measure.
+    """One cell of the comparison.
 
     Attributes:
-        contender: Whose handler.
+        contender: The contender's name.
         batch: Records in a batch.
-        times: How often in each round.
-        rounds: In how many rounds.
+        times: Invocations in each round.
+        rounds: Number of rounds.
     """
 
     contender: str
@@ -35,44 +28,44 @@ class Cell(NamedTuple):
     rounds: int
 
 
-def cells(*, quick: bool) -> list[Cell]:
-    """List what to measure; who takes seconds for a batch is measured less often."""
-    ours = [Cell(OURS, size, max(2, 100 // size), 5 if quick else 25) for size in (1, 10, 100)]
-    ours += [Cell(OURS, size, 2, 5 if quick else 25) for size in (1_000, 10_000)]
-    theirs = [Cell(POWERTOOLS, size, max(1, 20 // size), 5) for size in (1, 10, 100)]
-    theirs += [
-        Cell(REFERENCE, size, max(1, 20 // size), 3 if quick else 5) for size in (1, 10, 100)
+def schedule(*, quick: bool) -> list[Cell]:
+    """Return the cells to measure; a contender that needs seconds for a batch has fewer rounds."""
+    cells = [
+        Cell(OURS, size, max(2, 100 // size), 5 if quick else 25)
+        for size in (1, 10, 100, 1_000, 10_000)
     ]
-    rare = 1 if quick else 3
-    return [*ours, *theirs, Cell(POWERTOOLS, 1_000, 1, rare), Cell(REFERENCE, 1_000, 1, rare)]
+    for name, rounds in ((POWERTOOLS, 5), (COURSE, 3 if quick else 5)):
+        cells += [Cell(name, size, max(1, 20 // size), rounds) for size in (1, 10, 100)]
+        cells.append(Cell(name, 1_000, 1, 1 if quick else 3))
+    return cells
 
 
-def throughput(workers: Mapping[str, Worker], plan: Sequence[Cell]) -> list[Throughput]:
-    """Measure round by round, so that what slows the machine down hits all contenders alike."""
+def throughput(processes: Mapping[str, Executor], cells: Sequence[Cell]) -> list[Throughput]:
+    """Measure round by round, so that whatever slows the machine down affects all contenders.
+
+    Args:
+        processes: Each contender's process by the contender's name.
+        cells: What to measure.
+    """
     walls: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
     cpus: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
-    for cell in plan:
-        _run(workers, cell._replace(batch=min(cell.batch, WARM_UP)), 1)
-    for cell in _in_rounds(plan):
-        wall, cpu = _run(workers, cell, cell.times)
-        walls[cell.contender, cell.batch] += wall
-        cpus[cell.contender, cell.batch] += cpu
+    for cell in cells:
+        warm_up = min(cell.batch, WARM_UP_RECORDS)
+        processes[cell.contender].submit(run, cell.contender, warm_up, 1).result()
+    for name, batch, times, _ in in_rounds(cells):
+        wall, cpu = processes[name].submit(run, name, batch, times).result()
+        walls[name, batch] += wall
+        cpus[name, batch] += cpu
     return [
-        Throughput(contender, batch, Spread.of(seconds), Spread.of(cpus[contender, batch]))
-        for (contender, batch), seconds in walls.items()
+        Throughput(name, batch, Spread.of(seconds), Spread.of(cpus[name, batch]))
+        for (name, batch), seconds in walls.items()
     ]
 
 
-def _in_rounds(plan: Sequence[Cell]) -> Iterator[Cell]:
-    """Give the cells of each round; the rare ones are spread evenly over the rounds."""
-    rounds = max(cell.rounds for cell in plan)
+def in_rounds(cells: Sequence[Cell]) -> Iterator[Cell]:
+    """Yield the cells of each round; those with fewer rounds are spread evenly over the run."""
+    rounds = max(cell.rounds for cell in cells)
     for number in range(rounds):
-        for cell in plan:
+        for cell in cells:
             if (number + 1) * cell.rounds // rounds > number * cell.rounds // rounds:
                 yield cell
-
-
-def _run(workers: Mapping[str, Worker], cell: Cell, times: int) -> tuple[list[float], list[float]]:
-    handler = HANDLERS[cell.contender]
-    wall, cpu = workers[cell.contender].call(f"{HANDLING}.run", handler, cell.batch, times)
-    return wall, cpu

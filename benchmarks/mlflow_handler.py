@@ -1,7 +1,6 @@
-"""A handler in the style that courses teach, to measure ours beside.
+"""The course's handler: an MLflow model, one prediction and one PutRecord per record, in a loop.
 
-An MLflow model as it was logged (`benchmarks.reference_model` makes it), one prediction and one
-PutRecord for each record, in a loop.
+It is written the way courses teach it; `benchmarks.mlflow_handler_model` makes the model.
 """
 
 import base64
@@ -16,11 +15,11 @@ PREDICTIONS_STREAM_NAME = os.environ["PREDICTIONS_STREAM_NAME"]
 RUN_ID = os.environ.get("RUN_ID", "unknown")
 
 kinesis_client = boto3.client("kinesis", endpoint_url=os.environ.get("KINESIS_ENDPOINT_URL"))
-model = mlflow.pyfunc.load_model(os.environ["REFERENCE_MODEL"])
+model = mlflow.pyfunc.load_model(os.environ["COURSE_MODEL"])
 
 
 def prepare_features(ride: dict[str, Any]) -> dict[str, Any]:
-    """Make what the model's DictVectorizer takes."""
+    """Return the features as the model's DictVectorizer takes them."""
     return {
         "PU_DO": f"{ride['PULocationID']}_{ride['DOLocationID']}",
         "trip_distance": ride["trip_distance"],
@@ -28,7 +27,7 @@ def prepare_features(ride: dict[str, Any]) -> dict[str, Any]:
 
 
 def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Predict and put one record after the other."""
+    """Predict and put one record after another."""
     predictions = []
     for record in event["Records"]:
         ride_event = json.loads(base64.b64decode(record["kinesis"]["data"]).decode("utf-8"))

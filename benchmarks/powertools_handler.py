@@ -1,6 +1,6 @@
-"""A handler as AWS Powertools' documentation writes it: our model, one record at a time.
+"""The handler of Powertools' documentation with our models, one record at a time.
 
-See Powertools for AWS Lambda (Python), Batch Processing, Kinesis Data Streams.
+Source: Powertools for AWS Lambda (Python), Batch Processing, Kinesis Data Streams.
 """
 
 import os
@@ -26,13 +26,13 @@ processor = BatchProcessor(event_type=EventType.KinesisDataStreams)
 
 
 def record_handler(record: KinesisStreamRecord) -> None:
-    """Predict one ride and put the answer."""
+    """Predict one ride and put its prediction."""
     payload = record.kinesis
     ride = model.decode(payload.data_as_bytes(), payload.approximate_arrival_timestamp)
     if ride is None:
         return
     (prediction,) = model.predict([ride])
-    answer = {
+    message = {
         "event_id": record.event_id,
         "model": model.name,
         "version": model.version,
@@ -40,13 +40,13 @@ def record_handler(record: KinesisStreamRecord) -> None:
     }
     kinesis.put_record(
         StreamName=OUTPUT_STREAM,
-        Data=msgspec.json.encode(answer),
+        Data=msgspec.json.encode(message),
         PartitionKey=prediction.partition_key,
     )
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> Any:
-    """Answer with the records that failed."""
+    """Process a batch and return its batch item failures."""
     return process_partial_response(
         event=event, record_handler=record_handler, processor=processor, context=context
     )

@@ -1,1 +1,0 @@
-"""The pictures of `docs/performance.md`, drawn from a run of `make bench`."""
