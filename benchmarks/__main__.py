@@ -1,13 +1,17 @@
 """One run: ours, Powertools' and the course's handler side by side. `make bench`."""
 
-import argparse
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+
+from cli.arguments import Parser
+from cli.program import program, run_program
+
+if __name__ == "__main__":
+    run_program("benchmarks.__main__")  # before the slow imports
 
 import msgspec
 from rich.console import Console
@@ -29,9 +33,10 @@ STAGE_RECORDS = 20_000
 """Approximate number of records measured at each batch size."""
 
 
+@program()
 def main(argv: list[str] | None = None) -> int:
     """Measure everything, print the tables and write them to `build/`."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = Parser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: two minutes")
     quick = parser.parse_args(argv).quick
     console = Console()
@@ -123,7 +128,3 @@ def _stages(new_process: NewProcess) -> list[Stages]:
             ).result()
             for size in STAGE_BATCHES
         ]
-
-
-if __name__ == "__main__":
-    sys.exit(main())
