@@ -23,7 +23,7 @@ import msgspec
 
 from cli.arguments import Parser, rate, seed, share, whole_number
 from cli.endpoint import Announced, endpoint_client, named_endpoint
-from demo.producer import in_calls, paced
+from demo.producer import paced_batches, put_records_batches
 from demo.ride_generator import read_statistics
 from demo.ride_sources import drawn_rides, replayed_rides
 from local.errors import LocalError
@@ -91,7 +91,12 @@ def main(
         entries = _entries(arguments, stdin or cast("BufferedIOBase", sys.stdin.buffer))
         announced = _announced(client, arguments.endpoint_url)
         publisher = Publisher(announced, arguments.stream, clock=clock, sleep=sleep)
-        put(paced(entries, arguments.rate, clock=clock, sleep=sleep), publisher, tally, clock)
+        put(
+            paced_batches(entries, arguments.rate, clock=clock, sleep=sleep),
+            publisher,
+            tally,
+            clock,
+        )
     except (LocalError, StreamingError) as error:
         parser.error(str(error))
     except KeyboardInterrupt:
@@ -170,7 +175,7 @@ def _entries(arguments: argparse.Namespace, stdin: BufferedIOBase) -> Iterator[l
             print(f"{source.skipped:,} rows of {arguments.replay} break the contract: left out")
     else:
         source = drawn_rides(read_statistics(), count=arguments.generate, **chance)
-    return in_calls(ride.entry for ride in source.rides)
+    return put_records_batches(ride.entry for ride in source.rides)
 
 
 def _announced(client: PutRecordsClient | None, option: str | None) -> Announced:

@@ -37,4 +37,4 @@ def test_the_last_line_it_printed_is_shown(tmp_path: Path) -> None:
 
 
 def test_a_process_that_printed_nothing_says_so(tmp_path: Path) -> None:
-    assert last_line(tmp_path / "log") == "it printed nothing"
+    assert last_line(tmp_path / "log") == "no output"

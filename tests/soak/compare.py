@@ -17,7 +17,7 @@ from rich.console import Console
 
 from cli.arguments import rate
 from local.errors import LocalError
-from local.event_source_mapping.configuration import MappingConfiguration
+from local.event_source_mapping.configuration import EventSourceMappingConfiguration
 from streaming.errors import StreamingError
 from tests.soak.__main__ import FOLDER, INTERRUPTED
 from tests.soak.environment import HANDLER, MAPPING, SoakConfig
@@ -44,14 +44,16 @@ class Contender:
 
     name: str
     handler: str
-    mapping: MappingConfiguration
+    mapping: EventSourceMappingConfiguration
 
 
 CONTENDERS = (
     Contender("this project", HANDLER, MAPPING),
-    Contender("one record at a time, AWS's defaults", TUTORIAL, MappingConfiguration()),
+    Contender("one record at a time, AWS's defaults", TUTORIAL, EventSourceMappingConfiguration()),
     Contender(
-        "one record at a time, 3 retries", TUTORIAL, MappingConfiguration(maximum_retry_attempts=3)
+        "one record at a time, 3 retries",
+        TUTORIAL,
+        EventSourceMappingConfiguration(maximum_retry_attempts=3),
     ),
 )
 

@@ -7,10 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local.embedded_kinesis import EmbeddedKinesis, ensure_stream
-from local.event_source_mapping.configuration import PARTIAL_RESPONSES, MappingConfiguration
+from local.embedded_kinesis import embedded_kinesis, ensure_stream
+from local.event_source_mapping.configuration import (
+    PARTIAL_RESPONSES,
+    EventSourceMappingConfiguration,
+)
 from local.event_source_mapping.mapping import EventSourceMapping, Timing
-from local.function import FunctionConfiguration, FunctionPool, FunctionProcess
+from local.execution_environment import ExecutionEnvironment
+from local.function import FunctionConfiguration, FunctionPool
 from streaming.clients import kinesis_client
 from streaming.storage import FolderStorage
 from tests.soak.aws_contents import DeadLetterBucket
@@ -27,7 +31,7 @@ FUNCTION_SECONDS = 12.0
 CALL_SECONDS = 5.0
 """How long the mapping, the producer and the reader wait for an answer."""
 
-MAPPING = MappingConfiguration(
+MAPPING = EventSourceMappingConfiguration(
     bisect_batch_on_function_error=True, function_response_types=(PARTIAL_RESPONSES,)
 )
 """AWS's defaults (batches of 100 records, retried until they expire), but for these two."""
@@ -59,7 +63,7 @@ class SoakConfig:
     shards: int = 2
     output_shards: int = 2
     handler: str = HANDLER
-    mapping: MappingConfiguration = field(default_factory=lambda: MAPPING)
+    mapping: EventSourceMappingConfiguration = field(default_factory=lambda: MAPPING)
     timeout: float = 60.0
     kinesis: Callable[[], AbstractContextManager[str]] | None = None
     meanwhile: Callable[[Any], None] | None = None
@@ -103,7 +107,7 @@ def open_environment(setup: SoakConfig) -> Iterator[SoakEnvironment]:
     """Set the pipeline up, and take it down when the context ends."""
     seed = setup.workload.seed
     with ExitStack() as stack:
-        aws = stack.enter_context(EmbeddedKinesis(setup.folder / "aws.log", port=0))
+        aws = stack.enter_context(embedded_kinesis(setup.folder / "aws.log", port=0))
         kinesis_url = aws.endpoint_url
         if setup.kinesis is not None:
             kinesis_url = stack.enter_context(setup.kinesis())
@@ -160,6 +164,6 @@ def _function(
     )
     return FunctionPool(
         lambda: FaultyEnvironment(
-            FunctionProcess(settings, setup.function_log, now=clock.now), process_faults
+            ExecutionEnvironment(settings, setup.function_log, now=clock.now), process_faults
         )
     )

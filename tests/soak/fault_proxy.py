@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from local.embedded_kinesis import HOST, PROJECT, listen
+from local.embedded_kinesis import HOST, listen
 from local.processes import exit_with_parent, start_process, stop_process
 from tests.soak.fault_injection import Answer, Ending, Request, answer_with
 from tests.soak.wire_faults import FaultPlan
@@ -166,7 +166,6 @@ class FaultProxy:
                 [sys.executable, "-u", "-m", module, descriptor, *self._arguments],
                 log=self._log,
                 environment=os.environ,
-                directory=PROJECT,
                 keep_open=[listener.fileno()],
             )
         return self

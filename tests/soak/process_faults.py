@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import Enum
 from random import Random
 
-from local.function import FunctionProcess
+from local.execution_environment import ExecutionEnvironment
 
 INVOCATIONS_BETWEEN = 25
 """One invocation in so many meets process_faults."""
@@ -171,18 +171,18 @@ def starve(process: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FaultyEnvironment:
-    """An execution environment whose invocations meet faults; a `local.function.Environment`.
+    """An execution environment whose invocations meet faults; a `local.function.StartableFunction`.
 
     Attributes:
         process: The function's process.
         process_faults: Hears of each invocation.
     """
 
-    process: FunctionProcess
+    process: ExecutionEnvironment
     process_faults: ProcessFaultInjector
 
     def start(self) -> None:
-        """See `Environment`."""
+        """See `StartableFunction`."""
         self.process.start()
 
     def invoke(self, payload: bytes) -> bytes:

@@ -3,7 +3,7 @@ from itertools import islice, pairwise
 
 import pytest
 
-from demo.bad_events import SPOILERS
+from demo.bad_events import BAD_EVENTS
 from demo.ride_generator import read_statistics
 from model import RideModel
 from streaming.consumer.records import user_records
@@ -44,7 +44,7 @@ def test_each_payload_is_what_its_outcome_says(drawn: list[KinesisRecord]) -> No
 
 def test_every_kind_of_poison_is_put(drawn: list[KinesisRecord]) -> None:
     put = {each.kind for p in drawn for each in p.outcomes if isinstance(each, Poisoned)}
-    assert put == {*SPOILERS, *ENTRY_SPOILERS, *AGGREGATE_SPOILERS}
+    assert put == {*BAD_EVENTS, *ENTRY_SPOILERS, *AGGREGATE_SPOILERS}
 
 
 def test_all_events_of_a_ride_have_one_partition_key(drawn: list[KinesisRecord]) -> None:

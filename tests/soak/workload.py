@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from demo.bad_events import SPOILERS
+from demo.bad_events import BAD_EVENTS
 from demo.ride_generator import RideEvent, RideStatistics, generate_rides
 from tests.soak.kpl_aggregation import AGGREGATE_SPOILERS, ENTRY_SPOILERS, aggregate, entry
 
@@ -192,9 +192,9 @@ class _Packer:
             yield self._close(key)
 
     def _poison(self, key: str, event: bytes, how: Packing) -> Iterator[KinesisRecord]:
-        spoilers: Mapping[str, object] = SPOILERS
+        spoilers: Mapping[str, object] = BAD_EVENTS
         if how is Packing.AGGREGATE:
-            spoilers = {**SPOILERS, **ENTRY_SPOILERS, **AGGREGATE_SPOILERS}
+            spoilers = {**BAD_EVENTS, **ENTRY_SPOILERS, **AGGREGATE_SPOILERS}
         kind = self.random.choice(list(spoilers))
         if kind in AGGREGATE_SPOILERS:
             data = AGGREGATE_SPOILERS[kind](event)
@@ -203,7 +203,7 @@ class _Packer:
             data = ENTRY_SPOILERS[kind](event)
             yield from self._enclose(key, data, Poisoned(kind, data))
         else:
-            data = SPOILERS[kind](event)
+            data = BAD_EVENTS[kind](event)
             # Gzip over poison would be another kind of it.
             how = Packing.PLAIN if how is Packing.GZIP else how
             yield from self._pack(key, data, Poisoned(kind, data), how)

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.errors import FunctionError
-from local.event_source_mapping.configuration import MappingConfiguration
+from local.event_source_mapping.configuration import EventSourceMappingConfiguration
 from local.event_source_mapping.mapping import EventSourceMapping, Timing
 from streaming.errors import StreamError
 from streaming.reader.checkpoints import FINISHED, LATEST, StartingPosition
 from streaming.storage import FolderStorage
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
-from tests.local.event_source_mapping.records import ScriptedFunction, failed
+from tests.local.event_source_mapping.mapping_fixtures import ScriptedFunction, failed
 
 STREAM = "ride_events"
 SHARD = "shardId-000000000000"
@@ -46,7 +46,7 @@ class World:
             self.kinesis,
             STREAM,
             function,
-            MappingConfiguration(**parameters),
+            EventSourceMappingConfiguration(**parameters),
             destination=destination,
             timing=timing,
         )
@@ -62,7 +62,7 @@ class World:
             mapping.stop()
 
     def _wait(self, event: threading.Event, seconds: float) -> bool:
-        # The clock is everybody's: a little real time lets the other threads have their turn.
+        # All threads share the clock; a little real time lets the others run.
         self.clock.sleep(seconds)
         return event.wait(0.001)
 
@@ -97,7 +97,7 @@ def test_records_reach_the_function_in_order_in_batches(world: World) -> None:
     assert mapping.snapshot().checkpoints == {SHARD: str(sent[-1])}
 
 
-def test_records_that_come_later_reach_it_too(world: World) -> None:
+def test_records_put_later_reach_the_function_too(world: World) -> None:
     function = ScriptedFunction()
     mapping = world.map(function)
 
@@ -109,7 +109,7 @@ def test_records_that_come_later_reach_it_too(world: World) -> None:
     assert function.invocations == [first, second]
 
 
-def test_latest_leaves_out_what_was_there_before(world: World) -> None:
+def test_latest_skips_earlier_records(world: World) -> None:
     world.put("key", b"before")
     function = ScriptedFunction()
     mapping = world.map(function, starting_position=LATEST)
@@ -120,7 +120,7 @@ def test_latest_leaves_out_what_was_there_before(world: World) -> None:
     assert function.invocations == [after]
 
 
-def test_a_timestamp_leaves_out_what_came_before_it(world: World) -> None:
+def test_a_timestamp_skips_earlier_records(world: World) -> None:
     world.put("key", b"before")
     world.clock.advance(60)
     start = StartingPosition.at(world.clock.utc())
@@ -132,7 +132,7 @@ def test_a_timestamp_leaves_out_what_came_before_it(world: World) -> None:
     assert function.invocations == [after]
 
 
-def test_records_given_up_do_not_keep_back_the_next(world: World, tmp_path: Any) -> None:
+def test_discarded_records_do_not_block_the_next(world: World, tmp_path: Any) -> None:
     sent = world.put("key", *[b"ride"] * 4)
     function = ScriptedFunction(RAISES, RAISES)
 
@@ -201,7 +201,7 @@ def test_after_a_merge_the_child_waits_for_both_parents() -> None:
     assert attempts[second] == 5
 
 
-def test_children_are_found_although_listing_them_is_throttled(world: World) -> None:
+def test_child_shards_are_found_although_list_shards_is_throttled(world: World) -> None:
     world.put("key", b"ride")
     world.kinesis.split(STREAM, SHARD)
     world.put("key", b"ride")
@@ -210,7 +210,7 @@ def test_children_are_found_although_listing_them_is_throttled(world: World) -> 
     done(world.map(ScriptedFunction()), 2)
 
 
-def test_children_are_found_although_listing_them_lags_behind(world: World) -> None:
+def test_child_shards_are_found_although_list_shards_lags_behind(world: World) -> None:
     world.put("key", b"ride")
     world.kinesis.split(STREAM, SHARD)
     world.put("key", b"ride")
@@ -219,7 +219,7 @@ def test_children_are_found_although_listing_them_lags_behind(world: World) -> N
     done(world.map(ScriptedFunction()), 2)
 
 
-def test_nothing_is_kept_of_a_shard_that_was_read_to_its_end(world: World) -> None:
+def test_a_shard_that_was_read_to_its_end_uses_no_memory(world: World) -> None:
     world.put("key", b"ride")
     world.kinesis.split(STREAM, SHARD)
     children = {shard.shard_id for shard in world.kinesis.open_shards(STREAM)}
@@ -229,8 +229,8 @@ def test_nothing_is_kept_of_a_shard_that_was_read_to_its_end(world: World) -> No
     eventually(lambda: mapping._workers.keys() == children)
 
 
-def test_a_partition_key_that_is_no_unicode_text_stops_nothing(world: World) -> None:
-    world.put("half a pair: \ud800", b"ride")
+def test_a_partition_key_with_a_lone_surrogate_is_processed(world: World) -> None:
+    world.put("lone surrogate: \ud800", b"ride")
     world.put("key", b"ride")
 
     done(world.map(ScriptedFunction(), parallelization_factor=2), 2)
@@ -269,7 +269,7 @@ def test_batches_of_one_shard_are_concurrent_with_a_parallelization_factor(world
     assert all(numbers == sorted(numbers) for numbers in sequences.values())
 
 
-def test_a_stop_lets_the_batch_in_hand_end(world: World) -> None:
+def test_a_stop_waits_for_the_invocation_in_progress(world: World) -> None:
     sent = world.put("key", b"1", b"2")
     function = Blocking()
     mapping = world.map(function, batch_size=1)
@@ -295,7 +295,7 @@ def test_a_stop_does_not_wait_for_a_batch_that_always_fails(world: World) -> Non
     assert mapping.snapshot().records_done == 0
 
 
-def test_throttles_and_expired_iterators_are_waited_out(world: World) -> None:
+def test_throttling_and_expired_iterators_are_retried(world: World) -> None:
     world.put("key", b"ride")
     world.kinesis.fail(
         "get_records", "ProvisionedThroughputExceededException", "ExpiredIteratorException"
@@ -320,7 +320,9 @@ def test_a_shard_that_cannot_be_read_is_an_error_at_the_start() -> None:
 
 
 @pytest.mark.parametrize("failing", ["the stream", "the function"])
-def test_what_no_retry_mends_stops_the_mapping_and_is_told(world: World, failing: str) -> None:
+def test_an_error_that_no_retry_can_fix_stops_the_mapping_and_is_kept(
+    world: World, failing: str
+) -> None:
     world.put("key", b"ride")
     if failing == "the stream":
         world.kinesis.fail("get_records", "ResourceNotFoundException")
@@ -348,7 +350,7 @@ def test_reading_pauses_while_the_function_is_behind(world: World) -> None:
     assert reads == 1
 
 
-def test_the_iterator_age_is_how_old_the_last_record_sent_was(world: World) -> None:
+def test_the_iterator_age_is_the_age_of_the_last_record_sent(world: World) -> None:
     world.put("key", b"ride")
     world.clock.advance(60)
 
@@ -361,14 +363,14 @@ def test_the_iterator_age_is_how_old_the_last_record_sent_was(world: World) -> N
 
 
 Ended = list[tuple[str, int]]
-"""Partition key and number of each record, in the order in which they were done or given up."""
+"""Partition key and number of each record, in the order in which they were done or discarded."""
 
 
-class Moody:
-    """A function whose answers follow a list of moods, and then with success."""
+class FunctionWithOutcomes:
+    """A function whose responses follow a list of outcomes, and then are success."""
 
-    def __init__(self, moods: list[str], ended: Ended) -> None:
-        self._moods = moods
+    def __init__(self, outcomes: list[str], ended: Ended) -> None:
+        self._outcomes = outcomes
         self._ended = ended
         self._lock = threading.Lock()
 
@@ -376,21 +378,21 @@ class Moody:
         records = json.loads(payload)["Records"]
         identifiers = [record["kinesis"]["sequenceNumber"] for record in records]
         with self._lock:
-            mood = self._moods.pop() if self._moods else "success"
+            outcome = self._outcomes.pop() if self._outcomes else "success"
             failures = {"first": identifiers[0], "last": identifiers[-1], "malformed": ""}
-            done = {"success": len(records), "last": len(records) - 1}.get(mood, 0)
+            done = {"success": len(records), "last": len(records) - 1}.get(outcome, 0)
             self._ended.extend(contents(records[:done]))
-        if mood == "raise":
+        if outcome == "raise":
             raise RAISES
-        answer = failed(failures[mood]) if mood in failures else failed()
-        return json.dumps(answer).encode()
+        response = failed(failures[outcome]) if outcome in failures else failed()
+        return json.dumps(response).encode()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Release nothing."""
 
 
-class Kept:
-    """A destination that notes what it is given."""
+class RecordingDestination:
+    """A destination that records what is discarded."""
 
     def __init__(self, ended: Ended) -> None:
         self._ended = ended
@@ -405,7 +407,7 @@ def contents(records: list[dict[str, Any]]) -> Ended:
 
 
 def fill(world: World, steps: list[str]) -> int:
-    """Put records, split and merge; returns how many records there are."""
+    """Put records, split and merge; return the number of records."""
     numbers = itertools.count(1)
     count = 0
     for step in steps:
@@ -426,21 +428,21 @@ def fill(world: World, steps: list[str]) -> int:
 @settings(max_examples=25, deadline=None)
 @given(
     steps=st.lists(st.sampled_from(["put", "put", "put", "split", "merge"]), max_size=12),
-    moods=st.lists(st.sampled_from(["success", "raise", "malformed", "first", "last"])),
+    outcomes=st.lists(st.sampled_from(["success", "raise", "malformed", "first", "last"])),
     bisect=st.booleans(),
     retries=st.integers(0, 2),
     factor=st.integers(1, 3),
 )
 def test_across_reshards_and_failures_each_record_ends_once_and_each_key_in_order(
-    *, steps: list[str], moods: list[str], bisect: bool, retries: int, factor: int
+    *, steps: list[str], outcomes: list[str], bisect: bool, retries: int, factor: int
 ) -> None:
     world = World()
     ended: Ended = []
     count = fill(world, steps)
 
     mapping = world.map(
-        Moody(moods, ended),
-        destination=Kept(ended),
+        FunctionWithOutcomes(outcomes, ended),
+        destination=RecordingDestination(ended),
         batch_size=4,
         bisect_batch_on_function_error=bisect,
         maximum_retry_attempts=retries,
