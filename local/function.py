@@ -50,7 +50,7 @@ class FunctionConfiguration:
         memory_mb: The memory size that the function sees; it is not enforced here.
         region: The AWS region.
         inherited: The machine's environment variables; default: this process's own.
-        environment: The function's own environment variables, which override those.
+        environment: The function's own environment variables, which take precedence.
         task_root: The folder that the handler is imported from.
     """
 

@@ -31,14 +31,14 @@ def option(command: list[str], name: str) -> str:
 
 @pytest.mark.parametrize("key", ["256", "1795164343000", "a", "é"])
 def test_a_partition_keys_shard_is_the_one_kinesis_puts_it_on(kinesis: Any, key: str) -> None:
-    answer = kinesis.put_record(StreamName="ride_predictions", Data=b"", PartitionKey=key)
-    assert shard_of(kinesis, "ride_predictions", key) == answer["ShardId"]
+    response = kinesis.put_record(StreamName="ride_predictions", Data=b"", PartitionKey=key)
+    assert shard_of(kinesis, "ride_predictions", key) == response["ShardId"]
 
 
 def test_after_a_split_the_shard_is_an_open_one(kinesis: Any) -> None:
     kinesis.split("ride_predictions", shard_of(kinesis, "ride_predictions", "256"))
-    answer = kinesis.put_record(StreamName="ride_predictions", Data=b"", PartitionKey="256")
-    assert shard_of(kinesis, "ride_predictions", "256") == answer["ShardId"]
+    response = kinesis.put_record(StreamName="ride_predictions", Data=b"", PartitionKey="256")
+    assert shard_of(kinesis, "ride_predictions", "256") == response["ShardId"]
 
 
 def test_the_record_to_paste_is_an_event_the_model_accepts(kinesis: Any) -> None:

@@ -53,10 +53,10 @@ def test_what_is_put_can_be_read(client: Any) -> None:
 
 
 def test_an_existing_stream_is_not_changed(client: Any) -> None:
-    ensure_stream(client, "kept", 3)
+    ensure_stream(client, "existing", 3)
 
-    assert not ensure_stream(client, "kept", 1)
-    assert len(client.list_shards(StreamName="kept")["Shards"]) == 3
+    assert not ensure_stream(client, "existing", 1)
+    assert len(client.list_shards(StreamName="existing")["Shards"]) == 3
 
 
 def test_the_requested_port_needs_no_notice(embedded: EmbeddedKinesis) -> None:
@@ -107,11 +107,11 @@ class Creating(FakeKinesis):
         self._descriptions = descriptions
 
     def describe_stream_summary(self, *, StreamName: str) -> dict[str, Any]:
-        answer = super().describe_stream_summary(StreamName=StreamName)
+        response = super().describe_stream_summary(StreamName=StreamName)
         self._descriptions -= 1
         if self._descriptions >= 0:
-            answer["StreamDescriptionSummary"]["StreamStatus"] = "CREATING"
-        return answer
+            response["StreamDescriptionSummary"]["StreamStatus"] = "CREATING"
+        return response
 
 
 def test_a_new_stream_is_waited_for() -> None:
