@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.results import Latency, Sustained
@@ -39,7 +40,7 @@ def sustained(shards: int, rides: int) -> Sustained:
 
 def _drive(rate: float, count: int, shards: int) -> Snapshot:
     with tempfile.TemporaryDirectory() as folder:
-        config = ride_pipeline(Path(folder), shards=shards)
+        config = replace(ride_pipeline(Path(folder)), shards=shards)
         with open_pipeline(config, lambda _: None) as pipeline:
             rides = drawn_rides(read_statistics(), count=count, seed=SEED)
             demo = Demo(pipeline, rides, rate, threading.Event())

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -43,7 +44,7 @@ IMPORT_FAILED = "Runtime.ImportModuleError: Unable to import module 'lambda_func
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the demo; the exit status is 0 only if every ride is accounted for."""
+    """Run the demo and return its exit status: 0 only if every ride is accounted for."""
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.rate == 0 and (arguments.rides or arguments.data):
@@ -62,8 +63,8 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace, signals: "_Signals") -> int:
     statistics = read_statistics()
     rides = _rides(arguments, statistics)
-    config = ride_pipeline(
-        arguments.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}",
+    config = replace(
+        ride_pipeline(arguments.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"),
         endpoint_url=os.environ.get("KINESIS_ENDPOINT_URL") or None,
         function_url=arguments.function_url,
         shards=arguments.shards,
@@ -95,17 +96,17 @@ def _rate(arguments: argparse.Namespace) -> float:
 def _rides(arguments: argparse.Namespace, statistics: RideStatistics) -> Rides:
     if arguments.rate == 0:
         return no_rides()
-    chance = {"seed": arguments.seed, "poison_share": arguments.poison}
+    options = {"seed": arguments.seed, "poison_share": arguments.poison}
     if arguments.data is None:
-        return drawn_rides(statistics, count=arguments.rides, **chance)
-    rides = replayed_rides(arguments.data, count=arguments.rides, **chance)
+        return drawn_rides(statistics, count=arguments.rides, **options)
+    rides = replayed_rides(arguments.data, count=arguments.rides, **options)
     skipped = f"; skipped {rides.skipped:,} rows of the file, which violate the contract"
     print(f"Replaying {rides.count:,} trips{skipped if rides.skipped else ''}")
     return rides
 
 
 class _Signals:
-    """What Ctrl-C and a request to end do: before rides flow they interrupt, then they wind up.
+    """Handles Ctrl-C and SIGTERM: at the start they interrupt, while rides flow they stop the run.
 
     Attributes:
         stop: Set by the first signal while rides flow; a second Ctrl-C interrupts.

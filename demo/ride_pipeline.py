@@ -22,22 +22,11 @@ RETRY_ATTEMPTS = 5
 """Enough for a transient error; a function that keeps failing must not stall the demo forever."""
 
 
-def ride_pipeline(
-    folder: Path,
-    *,
-    endpoint_url: str | None = None,
-    function_url: str | None = None,
-    shards: int = 1,
-    on_failure: str | None = None,
-) -> PipelineConfig:
+def ride_pipeline(folder: Path) -> PipelineConfig:
     """Return the configuration of a pipeline that predicts rides from now on.
 
     Args:
         folder: For logs, dead-letter records and discarded records.
-        endpoint_url: As for `PipelineConfig`, like the other arguments.
-        function_url: The same.
-        shards: The same.
-        on_failure: The same.
     """
     return PipelineConfig(
         folder=folder,
@@ -58,10 +47,6 @@ def ride_pipeline(
             starting_position=StartingPosition.at(datetime.now(UTC) - CLOCK_SKEW),
             function_response_types=(PARTIAL_RESPONSES,),
         ),
-        endpoint_url=endpoint_url,
-        function_url=function_url,
-        shards=shards,
-        on_failure=on_failure,
     )
 
 

@@ -56,7 +56,7 @@ def test_the_handler_gets_the_event_and_its_response_is_returned(
     assert invoke(echo, {"Records": ["Brooklyn é"]})["event"] == {"Records": ["Brooklyn é"]}
 
 
-def test_the_context_is_lambdas(echo: ExecutionEnvironment) -> None:
+def test_the_context_object_is_that_of_lambda(echo: ExecutionEnvironment) -> None:
     first, second = invoke(echo, {}), invoke(echo, {})
 
     assert first["arn"] == "arn:aws:lambda:us-east-1:123456789012:function:function"
@@ -190,7 +190,7 @@ def test_a_crash_is_noticed_at_once_although_the_handler_leaves_a_process_behind
         ("handlers.gone", "Runtime.HandlerNotFound", "Handler 'gone' missing"),
     ],
 )
-def test_a_function_that_cannot_start_says_why(
+def test_a_function_that_cannot_start_is_an_error_with_the_reason(
     log: Path, handler: str, error_type: str, message: str
 ) -> None:
     function = ExecutionEnvironment(configuration(handler), log)

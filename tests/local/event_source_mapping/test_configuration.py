@@ -8,7 +8,7 @@ from streaming.errors import SettingsError
 from streaming.reader.checkpoints import LATEST, TRIM_HORIZON, StartingPosition
 
 
-def test_the_defaults_are_awss() -> None:
+def test_the_defaults_are_those_of_aws() -> None:
     settings = EventSourceMappingConfiguration()
 
     assert settings.batch_size == 100
