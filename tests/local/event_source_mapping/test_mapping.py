@@ -27,7 +27,7 @@ SHARD = "shardId-000000000000"
 RAISES = FunctionError("LookupError", "no such zone")
 
 
-class World:
+class MappingFixture:
     """A stream, a clock, and the mappings of one test."""
 
     def __init__(self, shards: int = 1) -> None:
@@ -68,10 +68,10 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    world = World()
-    yield world
-    world.close()
+def fixture() -> Iterator[MappingFixture]:
+    fixture = MappingFixture()
+    yield fixture
+    fixture.close()
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -86,57 +86,57 @@ def done(mapping: EventSourceMapping, records: int) -> None:
     assert mapping.failure is None
 
 
-def test_records_reach_the_function_in_order_in_batches(world: World) -> None:
-    sent = world.put("key", *[b"ride"] * 5)
+def test_records_reach_the_function_in_order_in_batches(fixture: MappingFixture) -> None:
+    sent = fixture.put("key", *[b"ride"] * 5)
     function = ScriptedFunction()
 
-    mapping = world.map(function, batch_size=2)
+    mapping = fixture.map(function, batch_size=2)
     done(mapping, 5)
 
     assert function.invocations == [sent[:2], sent[2:4], sent[4:]]
     assert mapping.snapshot().checkpoints == {SHARD: str(sent[-1])}
 
 
-def test_records_put_later_reach_the_function_too(world: World) -> None:
+def test_records_put_later_reach_the_function_too(fixture: MappingFixture) -> None:
     function = ScriptedFunction()
-    mapping = world.map(function)
+    mapping = fixture.map(function)
 
-    first = world.put("key", b"ride")
+    first = fixture.put("key", b"ride")
     done(mapping, 1)
-    second = world.put("key", b"ride")
+    second = fixture.put("key", b"ride")
     done(mapping, 2)
 
     assert function.invocations == [first, second]
 
 
-def test_latest_skips_earlier_records(world: World) -> None:
-    world.put("key", b"before")
+def test_latest_skips_earlier_records(fixture: MappingFixture) -> None:
+    fixture.put("key", b"before")
     function = ScriptedFunction()
-    mapping = world.map(function, starting_position=LATEST)
+    mapping = fixture.map(function, starting_position=LATEST)
 
-    after = world.put("key", b"after")
+    after = fixture.put("key", b"after")
     done(mapping, 1)
 
     assert function.invocations == [after]
 
 
-def test_a_timestamp_skips_earlier_records(world: World) -> None:
-    world.put("key", b"before")
-    world.clock.advance(60)
-    start = StartingPosition.at(world.clock.utc())
-    after = world.put("key", b"after")
+def test_a_timestamp_skips_earlier_records(fixture: MappingFixture) -> None:
+    fixture.put("key", b"before")
+    fixture.clock.advance(60)
+    start = StartingPosition.at(fixture.clock.utc())
+    after = fixture.put("key", b"after")
     function = ScriptedFunction()
 
-    done(world.map(function, starting_position=start), 1)
+    done(fixture.map(function, starting_position=start), 1)
 
     assert function.invocations == [after]
 
 
-def test_discarded_records_do_not_block_the_next(world: World, tmp_path: Any) -> None:
-    sent = world.put("key", *[b"ride"] * 4)
+def test_discarded_records_do_not_block_the_next(fixture: MappingFixture, tmp_path: Any) -> None:
+    sent = fixture.put("key", *[b"ride"] * 4)
     function = ScriptedFunction(RAISES, RAISES)
 
-    mapping = world.map(
+    mapping = fixture.map(
         function,
         batch_size=2,
         maximum_retry_attempts=1,
@@ -150,24 +150,24 @@ def test_discarded_records_do_not_block_the_next(world: World, tmp_path: Any) ->
     assert mapping.snapshot().checkpoints == {SHARD: str(sent[-1])}
 
 
-def test_a_failing_batch_holds_the_checkpoint(world: World) -> None:
-    sent = world.put("key", b"good", b"bad")
+def test_a_failing_batch_holds_the_checkpoint(fixture: MappingFixture) -> None:
+    sent = fixture.put("key", b"good", b"bad")
     function = ScriptedFunction(failed(str(sent[1])), otherwise=lambda _: RAISES)
 
-    mapping = world.map(function, function_response_types=("ReportBatchItemFailures",))
+    mapping = fixture.map(function, function_response_types=("ReportBatchItemFailures",))
     eventually(lambda: mapping.snapshot().retries > 3)
 
     assert mapping.snapshot().checkpoints == {SHARD: str(sent[0])}
     assert mapping.snapshot().records_done == 1
 
 
-def test_after_a_split_the_children_wait_for_the_parent(world: World) -> None:
-    before = world.put("key", b"ride", b"ride")
+def test_after_a_split_the_children_wait_for_the_parent(fixture: MappingFixture) -> None:
+    before = fixture.put("key", b"ride", b"ride")
     function = ScriptedFunction(RAISES, RAISES, RAISES)
-    world.kinesis.split(STREAM, SHARD)
-    after = world.put("key", b"ride", b"ride")
+    fixture.kinesis.split(STREAM, SHARD)
+    after = fixture.put("key", b"ride", b"ride")
 
-    mapping = world.map(function)
+    mapping = fixture.map(function)
     done(mapping, 4)
 
     assert function.invocations == [before] * 4 + [after]
@@ -175,12 +175,12 @@ def test_after_a_split_the_children_wait_for_the_parent(world: World) -> None:
 
 
 def test_after_a_merge_the_child_waits_for_both_parents() -> None:
-    world = World(shards=2)
-    first, second = (shard.shard_id for shard in world.kinesis.open_shards(STREAM))
+    fixture = MappingFixture(shards=2)
+    first, second = (shard.shard_id for shard in fixture.kinesis.open_shards(STREAM))
     keys = ["a", "b", "c", "d"]
-    before = {number for key in keys for number in world.put(key, b"ride")}
-    world.kinesis.merge_shards(StreamName=STREAM, ShardToMerge=first, AdjacentShardToMerge=second)
-    after = {number for key in keys for number in world.put(key, b"ride")}
+    before = {number for key in keys for number in fixture.put(key, b"ride")}
+    fixture.kinesis.merge_shards(StreamName=STREAM, ShardToMerge=first, AdjacentShardToMerge=second)
+    after = {number for key in keys for number in fixture.put(key, b"ride")}
     attempts: defaultdict[str, int] = defaultdict(int)
 
     class SlowOnOneParent(ScriptedFunction):
@@ -192,8 +192,8 @@ def test_after_a_merge_the_child_waits_for_both_parents() -> None:
             return super().invoke(payload)
 
     function = SlowOnOneParent()
-    done(world.map(function), 8)
-    world.close()
+    done(fixture.map(function), 8)
+    fixture.close()
 
     arrived = [number for invocation in function.invocations for number in invocation]
     assert set(arrived[:4]) == before
@@ -201,39 +201,39 @@ def test_after_a_merge_the_child_waits_for_both_parents() -> None:
     assert attempts[second] == 5
 
 
-def test_child_shards_are_found_although_list_shards_is_throttled(world: World) -> None:
-    world.put("key", b"ride")
-    world.kinesis.split(STREAM, SHARD)
-    world.put("key", b"ride")
-    world.kinesis.fail("list_shards", None, "LimitExceededException", "LimitExceededException")
+def test_child_shards_are_found_although_list_shards_is_throttled(fixture: MappingFixture) -> None:
+    fixture.put("key", b"ride")
+    fixture.kinesis.split(STREAM, SHARD)
+    fixture.put("key", b"ride")
+    fixture.kinesis.fail("list_shards", None, "LimitExceededException", "LimitExceededException")
 
-    done(world.map(ScriptedFunction()), 2)
-
-
-def test_child_shards_are_found_although_list_shards_lags_behind(world: World) -> None:
-    world.put("key", b"ride")
-    world.kinesis.split(STREAM, SHARD)
-    world.put("key", b"ride")
-    world.kinesis.unlisted = {shard.shard_id for shard in world.kinesis.open_shards(STREAM)}
-
-    done(world.map(ScriptedFunction()), 2)
+    done(fixture.map(ScriptedFunction()), 2)
 
 
-def test_a_shard_that_was_read_to_its_end_uses_no_memory(world: World) -> None:
-    world.put("key", b"ride")
-    world.kinesis.split(STREAM, SHARD)
-    children = {shard.shard_id for shard in world.kinesis.open_shards(STREAM)}
+def test_child_shards_are_found_although_list_shards_lags_behind(fixture: MappingFixture) -> None:
+    fixture.put("key", b"ride")
+    fixture.kinesis.split(STREAM, SHARD)
+    fixture.put("key", b"ride")
+    fixture.kinesis.unlisted = {shard.shard_id for shard in fixture.kinesis.open_shards(STREAM)}
 
-    mapping = world.map(ScriptedFunction())
+    done(fixture.map(ScriptedFunction()), 2)
+
+
+def test_a_shard_that_was_read_to_its_end_uses_no_memory(fixture: MappingFixture) -> None:
+    fixture.put("key", b"ride")
+    fixture.kinesis.split(STREAM, SHARD)
+    children = {shard.shard_id for shard in fixture.kinesis.open_shards(STREAM)}
+
+    mapping = fixture.map(ScriptedFunction())
 
     eventually(lambda: mapping._workers.keys() == children)
 
 
-def test_a_partition_key_with_a_lone_surrogate_is_processed(world: World) -> None:
-    world.put("lone surrogate: \ud800", b"ride")
-    world.put("key", b"ride")
+def test_a_partition_key_with_a_lone_surrogate_is_processed(fixture: MappingFixture) -> None:
+    fixture.put("lone surrogate: \ud800", b"ride")
+    fixture.put("key", b"ride")
 
-    done(world.map(ScriptedFunction(), parallelization_factor=2), 2)
+    done(fixture.map(ScriptedFunction(), parallelization_factor=2), 2)
 
 
 class Blocking(ScriptedFunction):
@@ -250,12 +250,14 @@ class Blocking(ScriptedFunction):
         return super().invoke(payload)
 
 
-def test_batches_of_one_shard_are_concurrent_with_a_parallelization_factor(world: World) -> None:
+def test_batches_of_one_shard_are_concurrent_with_a_parallelization_factor(
+    fixture: MappingFixture,
+) -> None:
     for key in range(20):
-        world.put(f"key {key}", b"1", b"2", b"3")
+        fixture.put(f"key {key}", b"1", b"2", b"3")
     function = Blocking()
 
-    mapping = world.map(function, parallelization_factor=3, batch_size=4)
+    mapping = fixture.map(function, parallelization_factor=3, batch_size=4)
     for _ in range(3):
         assert function.entered.acquire(timeout=20)
     function.released.set()
@@ -269,10 +271,10 @@ def test_batches_of_one_shard_are_concurrent_with_a_parallelization_factor(world
     assert all(numbers == sorted(numbers) for numbers in sequences.values())
 
 
-def test_a_stop_waits_for_the_invocation_in_progress(world: World) -> None:
-    sent = world.put("key", b"1", b"2")
+def test_a_stop_waits_for_the_invocation_in_progress(fixture: MappingFixture) -> None:
+    sent = fixture.put("key", b"1", b"2")
     function = Blocking()
-    mapping = world.map(function, batch_size=1)
+    mapping = fixture.map(function, batch_size=1)
     assert function.entered.acquire(timeout=20)
 
     stopping = threading.Thread(target=mapping.stop)
@@ -285,9 +287,9 @@ def test_a_stop_waits_for_the_invocation_in_progress(world: World) -> None:
     assert mapping.snapshot().checkpoints == {SHARD: str(sent[0])}
 
 
-def test_a_stop_does_not_wait_for_a_batch_that_always_fails(world: World) -> None:
-    world.put("key", b"ride")
-    mapping = world.map(ScriptedFunction(otherwise=lambda _: RAISES))
+def test_a_stop_does_not_wait_for_a_batch_that_always_fails(fixture: MappingFixture) -> None:
+    fixture.put("key", b"ride")
+    mapping = fixture.map(ScriptedFunction(otherwise=lambda _: RAISES))
     eventually(lambda: mapping.snapshot().retries > 0)
 
     mapping.stop()
@@ -295,13 +297,13 @@ def test_a_stop_does_not_wait_for_a_batch_that_always_fails(world: World) -> Non
     assert mapping.snapshot().records_done == 0
 
 
-def test_throttling_and_expired_iterators_are_retried(world: World) -> None:
-    world.put("key", b"ride")
-    world.kinesis.fail(
+def test_throttling_and_expired_iterators_are_retried(fixture: MappingFixture) -> None:
+    fixture.put("key", b"ride")
+    fixture.kinesis.fail(
         "get_records", "ProvisionedThroughputExceededException", "ExpiredIteratorException"
     )
 
-    done(world.map(ScriptedFunction()), 1)
+    done(fixture.map(ScriptedFunction()), 1)
 
 
 def test_an_unknown_stream_is_an_error_at_the_start() -> None:
@@ -312,23 +314,23 @@ def test_an_unknown_stream_is_an_error_at_the_start() -> None:
 
 
 def test_a_shard_that_cannot_be_read_is_an_error_at_the_start() -> None:
-    world = World(shards=2)
-    world.kinesis.fail("get_shard_iterator", None, "AccessDeniedException")
+    fixture = MappingFixture(shards=2)
+    fixture.kinesis.fail("get_shard_iterator", None, "AccessDeniedException")
 
     with pytest.raises(StreamError, match="AccessDeniedException"):
-        world.map(ScriptedFunction(), starting_position=LATEST)
+        fixture.map(ScriptedFunction(), starting_position=LATEST)
 
 
 @pytest.mark.parametrize("failing", ["the stream", "the function"])
 def test_an_error_that_no_retry_can_fix_stops_the_mapping_and_is_kept(
-    world: World, failing: str
+    fixture: MappingFixture, failing: str
 ) -> None:
-    world.put("key", b"ride")
+    fixture.put("key", b"ride")
     if failing == "the stream":
-        world.kinesis.fail("get_records", "ResourceNotFoundException")
-        mapping = world.map(ScriptedFunction())
+        fixture.kinesis.fail("get_records", "ResourceNotFoundException")
+        mapping = fixture.map(ScriptedFunction())
     else:
-        mapping = world.map(ScriptedFunction(MemoryError("out of memory")))
+        mapping = fixture.map(ScriptedFunction(MemoryError("out of memory")))
 
     eventually(lambda: mapping.failure is not None)
     mapping.stop()
@@ -336,25 +338,25 @@ def test_an_error_that_no_retry_can_fix_stops_the_mapping_and_is_kept(
     assert mapping.snapshot().records_done == 0
 
 
-def test_reading_pauses_while_the_function_is_behind(world: World) -> None:
-    world.put("key", *[b"ride"] * 4)
+def test_reading_pauses_while_the_function_is_behind(fixture: MappingFixture) -> None:
+    fixture.put("key", *[b"ride"] * 4)
     function = Blocking()
-    mapping = world.map(function, batch_size=1)
+    mapping = fixture.map(function, batch_size=1)
     assert function.entered.acquire(timeout=20)
-    world.put("key", *[b"ride"] * 4)
+    fixture.put("key", *[b"ride"] * 4)
 
-    reads = [call for call, _ in world.kinesis.calls].count("get_records")
+    reads = [call for call, _ in fixture.kinesis.calls].count("get_records")
     function.released.set()
     done(mapping, 8)
 
     assert reads == 1
 
 
-def test_the_iterator_age_is_the_age_of_the_last_record_sent(world: World) -> None:
-    world.put("key", b"ride")
-    world.clock.advance(60)
+def test_the_iterator_age_is_the_age_of_the_last_record_sent(fixture: MappingFixture) -> None:
+    fixture.put("key", b"ride")
+    fixture.clock.advance(60)
 
-    mapping = world.map(ScriptedFunction())
+    mapping = fixture.map(ScriptedFunction())
     done(mapping, 1)
     age = mapping.snapshot().iterator_age_ms
 
@@ -406,18 +408,18 @@ def contents(records: list[dict[str, Any]]) -> Ended:
     return [(each["partitionKey"], int(base64.b64decode(each["data"]))) for each in kinesis]
 
 
-def fill(world: World, steps: list[str]) -> int:
+def fill(fixture: MappingFixture, steps: list[str]) -> int:
     """Put records, split and merge; return the number of records."""
     numbers = itertools.count(1)
     count = 0
     for step in steps:
-        shards = world.kinesis.open_shards(STREAM)
+        shards = fixture.kinesis.open_shards(STREAM)
         if step == "put":
-            count += len([world.put(key, b"%d" % next(numbers)) for key in "abcdef"])
+            count += len([fixture.put(key, b"%d" % next(numbers)) for key in "abcdef"])
         elif step == "split" and len(shards) < 4:
-            world.kinesis.split(STREAM, shards[0].shard_id)
+            fixture.kinesis.split(STREAM, shards[0].shard_id)
         elif step == "merge" and len(shards) > 1:
-            world.kinesis.merge_shards(
+            fixture.kinesis.merge_shards(
                 StreamName=STREAM,
                 ShardToMerge=shards[0].shard_id,
                 AdjacentShardToMerge=shards[1].shard_id,
@@ -436,11 +438,11 @@ def fill(world: World, steps: list[str]) -> int:
 def test_across_reshards_and_failures_each_record_ends_once_and_each_key_in_order(
     *, steps: list[str], outcomes: list[str], bisect: bool, retries: int, factor: int
 ) -> None:
-    world = World()
+    fixture = MappingFixture()
     ended: Ended = []
-    count = fill(world, steps)
+    count = fill(fixture, steps)
 
-    mapping = world.map(
+    mapping = fixture.map(
         FunctionWithOutcomes(outcomes, ended),
         destination=RecordingDestination(ended),
         batch_size=4,
@@ -450,7 +452,7 @@ def test_across_reshards_and_failures_each_record_ends_once_and_each_key_in_orde
         function_response_types=("ReportBatchItemFailures",),
     )
     eventually(lambda: mapping.failure is not None or finished(mapping) == count)
-    world.close()
+    fixture.close()
 
     assert mapping.failure is None
     assert sorted(number for _, number in ended) == list(range(1, count + 1))
