@@ -34,7 +34,7 @@ def open_display(
 
 
 class PlainLines:
-    """A line a second, one for a new dead-letter record, and one for each ride put by others.
+    """Prints a line a second, each new dead-letter record, and each ride put by others.
 
     Args:
         console: Where to show.

@@ -40,15 +40,17 @@ class OutgoingRide(msgspec.Struct, frozen=True):
 
 
 def outgoing_rides(
-    events: Iterable[RideEvent], *, poison_share: float = 0.0, random: Random
+    events: Iterable[RideEvent], *, seed: int | None = None, poison_share: float = 0.0
 ) -> Iterator[OutgoingRide]:
     """Encode events, and turn a share of them into poison records.
 
     Args:
         events: Valid `ride_started` events.
+        seed: Selects the poison records.
         poison_share: The share of poison records, 0 to 1.
-        random: The source of randomness.
     """
+    # Its own random source: poison must not change which rides are generated.
+    random = Random(seed)  # noqa: S311  demo rides
     for event in events:
         ride = event["ride"]
         data = msgspec.json.encode(event)

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from demo.producer import OutgoingRide, outgoing_rides
-from demo.ride_generator import RideEvent, RideStatistics, generate_rides, last_week, unique_ride_id
+from demo.ride_generator import RideStatistics, generate_rides, last_week, unique_ride_id
 from demo.trip_replay import open_replay
 
 
@@ -53,7 +53,7 @@ def drawn_rides(
         first_ride_id=unique_ride_id(),
         week=last_week(datetime.now()),  # noqa: DTZ005  a ride's time is local
     )
-    return Rides(_outgoing(islice(drawn, count), seed, poison_share), count)
+    return Rides(outgoing_rides(islice(drawn, count), seed=seed, poison_share=poison_share), count)
 
 
 def replayed_rides(
@@ -74,11 +74,6 @@ def replayed_rides(
     trips = len(replay.table)
     count = trips if count is None else min(count, trips)
     events = islice(replay.rides(first_ride_id=unique_ride_id()), count)
-    return Rides(_outgoing(events, seed, poison_share), count, replay.skipped)
-
-
-def _outgoing(
-    events: Iterator[RideEvent], seed: int | None, poison_share: float
-) -> Iterator[OutgoingRide]:
-    # Its own random source: poison must not change which rides are generated.
-    return outgoing_rides(events, poison_share=poison_share, random=Random(seed))  # noqa: S311  a demo
+    return Rides(
+        outgoing_rides(events, seed=seed, poison_share=poison_share), count, replay.skipped
+    )

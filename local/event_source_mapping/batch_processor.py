@@ -202,7 +202,7 @@ class BatchProcessor:
 
     def _discard(self, attempt: Attempt, condition: Condition) -> None:
         discarded = DiscardedBatch(attempt.records, condition, attempt.invocations, attempt.raised)
-        logger.warning("DiscardedBatch %d records: %s", len(attempt.records), condition)
+        logger.warning("Discarded %d records: %s", len(attempt.records), condition)
         if self.destination is not None:
             self._store(discarded, self.destination)
         self.on_finished(attempt.records)

@@ -1,7 +1,6 @@
 import itertools
 import threading
 from collections.abc import Iterator
-from random import Random
 
 import msgspec
 import pytest
@@ -81,7 +80,7 @@ def test_an_interrupted_wait_ends_the_items() -> None:
 
 
 def test_a_rides_partition_key_is_its_id() -> None:
-    (ride,) = outgoing_rides([event(7)], random=Random(1))
+    (ride,) = outgoing_rides([event(7)], seed=1)
     assert ride.key == "7"
     assert ride.route == (130, 205)
     assert msgspec.json.decode(ride.data) == event(7)
@@ -90,7 +89,7 @@ def test_a_rides_partition_key_is_its_id() -> None:
 
 def test_the_requested_share_is_poison_with_the_same_partition_keys() -> None:
     events = [event(number) for number in range(1000)]
-    rides = list(outgoing_rides(events, poison_share=0.1, random=Random(1)))
+    rides = list(outgoing_rides(events, poison_share=0.1, seed=1))
     poison = [
         ride
         for ride, valid in zip(rides, events, strict=True)
