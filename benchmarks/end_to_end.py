@@ -2,16 +2,17 @@
 
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.results import Latency, Sustained
 from demo.demo import Demo, exit_status
-from demo.outcomes import DeadLetterFolders
 from demo.ride_generator import read_statistics
+from demo.ride_pipeline import ride_pipeline
 from demo.ride_sources import drawn_rides
 from demo.view import Snapshot
 from local.errors import StartError
-from local.pipeline import PipelineSettings, open_pipeline
+from local.pipeline import open_pipeline
 
 SEED = 1
 UNLIMITED = 1e6
@@ -34,19 +35,18 @@ def latency(rate: float, seconds: float) -> Latency:
 def sustained(shards: int, rides: int) -> Sustained:
     """Put rides as fast as the stream accepts them."""
     last = _drive(UNLIMITED, rides, shards)
-    return Sustained(shards, last.sums.predicted / last.elapsed)
+    return Sustained(shards, last.counts.predicted / last.elapsed)
 
 
 def _drive(rate: float, count: int, shards: int) -> Snapshot:
     with tempfile.TemporaryDirectory() as folder:
-        settings = PipelineSettings(folder=Path(folder), shards=shards)
-        with open_pipeline(settings, lambda _: None) as pipeline:
-            folders = DeadLetterFolders(settings.dead_letters, settings.discarded)
+        config = replace(ride_pipeline(Path(folder)), shards=shards)
+        with open_pipeline(config, lambda _: None) as pipeline:
             rides = drawn_rides(read_statistics(), count=count, seed=SEED)
-            demo = Demo(pipeline, rides, rate, folders, threading.Event())
+            demo = Demo(pipeline, rides, rate, threading.Event())
             last = demo.run(lambda _: None)
     if demo.failure is not None:
         raise demo.failure
-    if exit_status(last.sums, count) != 0:
-        raise StartError(f"not every ride was accounted for: {last.sums}")
+    if exit_status(last.counts, count) != 0:
+        raise StartError(f"not every ride was accounted for: {last.counts}")
     return last

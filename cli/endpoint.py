@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.errors import EndpointUnknown
 from streaming.clients import kinesis_client
 from streaming.errors import SettingsError, StreamingError
 from streaming.publisher import PutRecordsClient
@@ -18,6 +17,10 @@ if TYPE_CHECKING:
 LINE_CHARACTERS = 200
 EMBEDDED = "http://127.0.0.1:4566"
 """The endpoint of `make run`, unless the port is taken."""
+
+
+class EndpointUnknown(StreamingError):
+    """No Kinesis is named, and AWS cannot be used with the present configuration."""
 
 
 def named_endpoint(option: str | None) -> str | None:

@@ -1,1 +1,1 @@
-"""The ride demo that `make run` runs: producers, bad events, reconciliation, live view."""
+"""The ride demo that `make run` runs: producers, poison records, reconciliation, live view."""

@@ -1,10 +1,11 @@
-"""The whole pipeline on one machine, with rides in it: what `make run` runs."""
+"""The whole pipeline on one machine, with rides: `make run`."""
 
 import argparse
 import os
 import signal
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,27 +20,27 @@ from cli.arguments import Parser, rate_or_none, seed, share, whole_number
 from demo.aws_commands import paste_commands
 from demo.demo import Demo, exit_status
 from demo.display import open_display
-from demo.outcomes import DeadLetterFolders
 from demo.ride_generator import RideStatistics, read_statistics
+from demo.ride_pipeline import PREDICTIONS, RIDES, ride_pipeline
 from demo.ride_sources import Rides, drawn_rides, no_rides, replayed_rides
 from demo.view import closing_lines
 from local.errors import FunctionError, LocalError, StartError
-from local.pipeline import PREDICTIONS, RIDES, PipelineSettings, open_pipeline
+from local.pipeline import open_pipeline
 from streaming.errors import StreamingError
 
 FOLDER = Path("build/local")
 GENTLE_RATE = 5.0
 BRISK_RATE = 200.0
 SET_HERE = ("DEAD_LETTERS", "PREDICTIONS_STREAM_NAME", "TEST_RUN")
-"""Settings of the function that a run gives it by itself."""
+"""Settings of the function that the demo sets itself."""
 
 IMPORT_FAILED = "Runtime.ImportModuleError: Unable to import module 'lambda_function': "
-"""What Lambda writes before the reason why a function does not start."""
+"""Lambda's prefix of the reason why a function does not start."""
 
 
 @program(LocalError, StreamingError)
 def main(argv: list[str] | None = None) -> int:
-    """Run the demo; the exit status is 0 only if every ride is accounted for."""
+    """Run the demo and return its exit status: 0 only if every ride is accounted for."""
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.rate == 0 and (arguments.rides or arguments.data):
@@ -54,30 +55,29 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     statistics = read_statistics()
     rides = _rides(arguments, statistics)
-    settings = PipelineSettings(
-        folder=arguments.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}",
+    config = replace(
+        ride_pipeline(arguments.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"),
         endpoint_url=os.environ.get("KINESIS_ENDPOINT_URL") or None,
         function_url=arguments.function_url,
         shards=arguments.shards,
         on_failure=arguments.on_failure,
     )
     if ignored := [name for name in SET_HERE if os.environ.get(name)]:
-        print(f"Not used from the environment, a run here has its own: {', '.join(ignored)}")
+        print(f"Ignored environment variables, the demo sets its own: {', '.join(ignored)}")
     stop = threading.Event()
-    with ExitStack() as signals, open_pipeline(settings, print) as pipeline:
+    with ExitStack() as signals, open_pipeline(config, print) as pipeline:
         if rides.count is None:
             print(paste_commands(pipeline.client, RIDES, PREDICTIONS))
-        folders = DeadLetterFolders(settings.dead_letters, settings.discarded)
-        demo = Demo(pipeline, rides, _rate(arguments), folders, stop)
+        demo = Demo(pipeline, rides, _rate(arguments), stop)
         signals.enter_context(stop_on_signal(stop.set, signal.SIGHUP))
         with open_display(Console(), statistics.zones) as show:
             last = demo.run(show)
     for line in closing_lines(last):
         print(line)
-    print(f"Logs and dead letters are in {settings.folder}")
+    print(f"Logs and dead-letter records are in {config.folder}")
     if demo.failure is not None:
         raise demo.failure
-    return exit_status(last.sums, rides.count)
+    return exit_status(last.counts, rides.count)
 
 
 def _rate(arguments: argparse.Namespace) -> float:
@@ -89,12 +89,12 @@ def _rate(arguments: argparse.Namespace) -> float:
 def _rides(arguments: argparse.Namespace, statistics: RideStatistics) -> Rides:
     if arguments.rate == 0:
         return no_rides()
-    chance = {"seed": arguments.seed, "poison_share": arguments.poison}
+    options = {"seed": arguments.seed, "poison_share": arguments.poison}
     if arguments.data is None:
-        return drawn_rides(statistics, count=arguments.rides, **chance)
-    rides = replayed_rides(arguments.data, count=arguments.rides, **chance)
-    left_out = f"; of the whole file, {rides.skipped:,} rows break the contract and are left out"
-    print(f"Replaying {rides.count:,} trips{left_out if rides.skipped else ''}")
+        return drawn_rides(statistics, count=arguments.rides, **options)
+    rides = replayed_rides(arguments.data, count=arguments.rides, **options)
+    skipped = f"; skipped {rides.skipped:,} rows of the file, which violate the contract"
+    print(f"Replaying {rides.count:,} trips{skipped if rides.skipped else ''}")
     return rides
 
 
@@ -107,36 +107,38 @@ def _parser() -> Parser:
         prog="python -m demo", description="Rides in, predictions out, on this machine."
     )
     parser.add_argument(
-        "--rides", type=whole_number, metavar="N", help="end after N; default: at Ctrl-C"
+        "--rides", type=whole_number, metavar="N", help="stop after N; default: at Ctrl-C"
     )
     parser.add_argument(
         "--rate",
         type=rate_or_none,
         metavar="R",
-        help=f"rides a second; default: {GENTLE_RATE:g}, with --rides {BRISK_RATE:g}; 0 puts none "
-        "and waits for those of others",
+        help=f"rides a second; default: {GENTLE_RATE:g}, with --rides {BRISK_RATE:g}; 0 puts no "
+        "rides, and predicts those of other producers",
     )
     parser.add_argument(
         "--data", type=Path, metavar="FILE", help="replay the trips of a green-taxi parquet file"
     )
-    parser.add_argument("--seed", type=seed, metavar="N", help="the same rides again")
+    parser.add_argument("--seed", type=seed, metavar="N", help="generate the same rides again")
     parser.add_argument(
-        "--poison", type=share, default=0.0, metavar="SHARE", help="spoil this share of the rides"
+        "--poison", type=share, default=0.0, metavar="SHARE", help="the share of poison records"
     )
     parser.add_argument(
         "--shards",
         type=whole_number,
         default=1,
         metavar="N",
-        help="of streams that do not exist yet",
+        help="shards of streams that do not exist yet",
     )
     parser.add_argument(
-        "--function-url", metavar="URL", help="invoke a runtime interface emulator at a URL"
+        "--function-url",
+        metavar="URL",
+        help="invoke the function through a runtime interface emulator",
     )
     parser.add_argument(
         "--on-failure",
         metavar="URL",
-        help="file:///folder or s3://bucket/prefix, also gets the records that are given up",
+        help="write discarded records also to file:///folder or s3://bucket/prefix",
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
     return parser

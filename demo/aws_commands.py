@@ -17,7 +17,7 @@ EMULATOR_CREDENTIALS = "export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=loc
 
 
 def shard_of(client: Any, stream_name: str, partition_key: str) -> str:
-    """Find the shard that takes a partition key's records.
+    """Return the id of the shard that a partition key's records go to.
 
     A key belongs to the open shard whose range holds its MD5 hash (Kinesis Data Streams API
     reference, PutRecord).
@@ -34,10 +34,9 @@ def shard_of(client: Any, stream_name: str, partition_key: str) -> str:
 
 
 def paste_commands(client: Any, rides: str, predictions: str) -> str:
-    """Write the commands that put the smallest event and read its prediction.
+    """Return the commands that put the smallest event and read its prediction.
 
-    Version 1 of the command line takes a record's data as text, version 2 as base64 unless it is
-    told otherwise.
+    Version 1 of the command line takes a record's data as text, version 2 as base64 by default.
 
     Args:
         client: A boto3 Kinesis client.
@@ -53,11 +52,11 @@ def paste_commands(client: Any, rides: str, predictions: str) -> str:
     --stream-name {rides} --partition-key {RIDE_ID} \\
     --data '{json.dumps(SMALLEST_EVENT, separators=(",", ":"))}'"""
     return f"""\
-Put a ride of your own, in a second terminal:
+Put your own ride, in a second terminal:
 
 {credentials}  export AWS_REGION={region} AWS_DEFAULT_REGION={region}
 
-With version 1 of the aws command (aws --version says which):
+With version 1 of the aws command (see aws --version):
 
 {put}
 

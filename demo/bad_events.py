@@ -1,4 +1,4 @@
-"""Records that no consumer can make sense of, for seeing what happens to them."""
+"""Poison records: ride events that no consumer can process."""
 
 import gzip
 from collections.abc import Callable, Mapping
@@ -10,32 +10,33 @@ import msgspec
 
 from streaming.consumer.records import DECOMPRESSED_LIMIT
 
-Spoiler = Callable[[bytes], bytes]
+BadEvent = Callable[[bytes], bytes]
+"""Makes a bad event from an encoded good one."""
 
 
-def poison(event: bytes, random: Random) -> bytes:
-    """Spoil an encoded ride event in one of the ways that happen in practice."""
-    return SPOILERS[random.choice(list(SPOILERS))](event)
+def bad_event(event: bytes, random: Random) -> bytes:
+    """Make a bad event, of a random kind, from an encoded ride event."""
+    return BAD_EVENTS[random.choice(list(BAD_EVENTS))](event)
 
 
-def _with_ride_field(field: str, value: Any) -> Spoiler:
-    def spoil(event: bytes) -> bytes:
+def _with_ride_field(field: str, value: Any) -> BadEvent:
+    def change(event: bytes) -> bytes:
         ride = msgspec.json.decode(event)
         ride["ride"][field] = value
         return msgspec.json.encode(ride)
 
-    return spoil
+    return change
 
 
-def _with_field(field: str, value: Any) -> Spoiler:
+def _with_field(field: str, value: Any) -> BadEvent:
     return lambda event: msgspec.json.encode({**msgspec.json.decode(event), field: value})
 
 
-def _with_number(text: bytes) -> Spoiler:
-    """Write a number that JSON's encoders refuse."""
-    mark = 1234567
-    with_mark = _with_ride_field("trip_distance", mark)
-    return lambda event: with_mark(event).replace(str(mark).encode(), text)
+def _with_number(text: bytes) -> BadEvent:
+    """Write a number that JSON encoders refuse to write."""
+    placeholder = 1234567
+    change = _with_ride_field("trip_distance", placeholder)
+    return lambda event: change(event).replace(str(placeholder).encode(), text)
 
 
 def _without_ride(event: bytes) -> bytes:
@@ -59,17 +60,17 @@ def _bomb() -> bytes:
     return gzip.compress(b" " * (DECOMPRESSED_LIMIT + 1), mtime=0)
 
 
-SPOILERS: Mapping[str, Spoiler] = {
+BAD_EVENTS: Mapping[str, BadEvent] = {
     "not JSON": lambda _: b"not JSON at all",
-    "JSON cut short": lambda event: event[: len(event) // 2],
-    "gzip cut short": lambda event: gzip.compress(event, mtime=0)[:-12],
+    "truncated JSON": lambda event: event[: len(event) // 2],
+    "truncated gzip": lambda event: gzip.compress(event, mtime=0)[:-12],
     "gzip with a wrong checksum": _wrong_checksum,
-    "gzip that unpacks to more than 10 MiB": lambda _: _bomb(),
+    "gzip that decompresses to more than 10 MiB": lambda _: _bomb(),
     "UTF-16": lambda event: event.decode().encode("utf-16"),
     "a byte that is not UTF-8": _wrong_byte,
     "an array": lambda event: b"[" + event + b"]",
     "a bare number": lambda _: b"256",
-    "brackets without end": lambda _: b"[" * 10_000,
+    "unclosed brackets": lambda _: b"[" * 10_000,
     "no ride": _without_ride,
     "no ride id": _with_field("ride_id", None),
     "an empty ride id": _with_field("ride_id", ""),
@@ -77,9 +78,9 @@ SPOILERS: Mapping[str, Spoiler] = {
     "a zone that is null": _with_ride_field("DOLocationID", None),
     "a zone that is true": _with_ride_field("PULocationID", value=True),
     "a distance that is text": _with_ride_field("trip_distance", "3.66"),
-    "a distance below zero": _with_ride_field("trip_distance", -1.0),
+    "a negative distance": _with_ride_field("trip_distance", -1.0),
     "a distance that is NaN": _with_number(b"NaN"),
-    "a distance beyond all numbers": _with_number(b"1e999"),
-    "a time that is none": _with_ride_field("pickup_datetime", "yesterday"),
+    "a distance that is infinite": _with_number(b"1e999"),
+    "an invalid time": _with_ride_field("pickup_datetime", "yesterday"),
 }
-"""By what is wrong: what spoils an encoded event in that way."""
+"""By kind."""

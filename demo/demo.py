@@ -1,4 +1,4 @@
-"""Drives rides through a pipeline and follows each of them to its answer."""
+"""Drives rides through a pipeline and tracks each of them to its prediction."""
 
 import threading
 import time
@@ -7,67 +7,62 @@ from dataclasses import replace
 
 from demo.display import Show
 from demo.outcomes import DeadLetterFolders, RouteLookUp, read_predictions
-from demo.producer import in_calls, paced
+from demo.producer import paced_batches, put_records_batches
+from demo.ride_pipeline import dead_letter_folder
 from demo.ride_sources import Rides
-from demo.ride_tracker import Ledger, Meter, Sums
+from demo.ride_tracker import RateMeter, RideCounts, RideTracker
 from demo.view import Snapshot
-from local.pipeline import PREDICTIONS, RIDES, Pipeline
-from streaming.errors import StreamError
-from streaming.publisher import Publisher
-from streaming.reader.stream_reader import StreamReader
+from local.pipeline import Pipeline
+from streaming import Publisher, StreamError, StreamReader
 
-LOOK_SECONDS = 0.25
+POLL_SECONDS = 0.25
 
 PUT_SECONDS = 30.0
-"""How long a ride is sent again that Kinesis refuses."""
+"""How long to resend a ride that Kinesis rejects."""
 
 IDLE_SECONDS = 90.0
-"""How long nothing may happen before the outstanding rides are given up; more than an invocation
-may take."""
+"""How long to wait for outstanding rides while nothing happens; longer than an invocation."""
 
 DRAIN_SECONDS = 5.0
-"""How long the outstanding rides are waited for after Ctrl-C."""
+"""How long to wait for outstanding rides after Ctrl-C."""
 
 MOST_OUTSTANDING = 20_000
-"""Rides are held back while so many are unanswered, which bounds memory and the wait at the end."""
+"""Putting pauses at this many outstanding rides, to bound memory and the wait at the end."""
 
 
 class Demo:
-    """One run: a thread puts, a thread reads predictions, and the caller's watches.
+    """One run: a thread puts rides, a thread reads predictions, and the caller's shows both.
 
     Args:
-        pipeline: Runs already.
-        rides: What to put; without a count, the run ends only when it is told to.
+        pipeline: A running pipeline.
+        rides: What to put; without a count, the run ends only when `stop` is set.
         rate: Rides a second.
-        folders: Where dead letters appear.
-        stop: Set by whoever wants the run to end.
+        stop: Set to end the run.
 
     Attributes:
-        failure: What ended the run before its time, or None.
+        failure: The error that ended the run early, or None.
     """
 
     def __init__(
-        self,
-        pipeline: Pipeline,
-        rides: Rides,
-        rate: float,
-        folders: DeadLetterFolders,
-        stop: threading.Event,
+        self, pipeline: Pipeline, rides: Rides, rate: float, stop: threading.Event
     ) -> None:
         self.failure: Exception | None = None
         self._pipeline = pipeline
         self._rides = rides
         self._rate = rate
-        self._folders = folders
         self._stop = stop
-        self._ledger = Ledger()
-        self._meter = Meter()
+        self._tracker = RideTracker()
+        self._meter = RateMeter()
         self._all_put = threading.Event()
-        self._reader = StreamReader(pipeline.client, PREDICTIONS, pipeline.start)
+        config = pipeline.config
+        self._folders = DeadLetterFolders(dead_letter_folder(config.folder), config.discarded)
+        self._reader = StreamReader(
+            pipeline.client, config.output_stream, config.mapping.starting_position
+        )
         self._started = time.monotonic()
 
     def run(self, show: Show) -> Snapshot:
-        """Drive the rides until all are accounted for, or there is no hope of it.
+        """Drive the rides until all are accounted for, or waiting longer is pointless.
 
         Args:
             show: Shows a snapshot; called several times a second.
@@ -96,32 +91,32 @@ class Demo:
     def _watch(self, show: Show) -> None:
         stopping_since: float | None = None
         while self.failure is None:
-            time.sleep(LOOK_SECONDS)
-            self._folders.read(self._ledger)
+            time.sleep(POLL_SECONDS)
+            self._folders.read(self._tracker)
             show(self._snapshot())
             if self._stop.is_set() and stopping_since is None:
                 stopping_since = time.monotonic()
             if is_over(
-                self._ledger.sums(),
+                self._tracker.counts(),
                 all_put=self._all_put.is_set(),
-                idle=self._ledger.idle(),
+                idle=self._tracker.idle_seconds(),
                 stopping=time.monotonic() - stopping_since if stopping_since else 0.0,
             ):
                 return
             self.failure = self.failure or self._pipeline.mapping.failure
 
     def _put(self) -> None:
-        publisher = Publisher(self._pipeline.client, RIDES)
+        publisher = Publisher(self._pipeline.client, self._pipeline.config.input_stream)
         try:
-            groups = in_calls(self._rides.rides)
-            for batch in paced(groups, self._rate, sleep=self._stop.wait):
-                if self._held_back():
+            batches = put_records_batches(self._rides.rides)
+            for batch in paced_batches(batches, self._rate, sleep=self._stop.wait):
+                if self._pause_while_behind():
                     return
-                self._ledger.put(batch)
+                self._tracker.put(batch)
                 outcome = publisher.publish(
                     [ride.entry for ride in batch], time.monotonic() + PUT_SECONDS
                 )
-                self._ledger.refused(batch[place] for place in outcome.refused)
+                self._tracker.rejected(batch[place] for place in outcome.refused)
                 if outcome.failure:
                     raise StreamError(outcome.failure)
             if self._rides.count is None:
@@ -129,56 +124,58 @@ class Demo:
         finally:
             self._all_put.set()
 
-    def _held_back(self) -> bool:
-        """Wait while too many rides are outstanding; true if the run is to stop."""
-        while self._ledger.sums().outstanding >= MOST_OUTSTANDING and not self._stop.is_set():
-            self._stop.wait(LOOK_SECONDS)
+    def _pause_while_behind(self) -> bool:
+        """Wait while too many rides are outstanding; return whether to stop."""
+        while self._tracker.counts().outstanding >= MOST_OUTSTANDING and not self._stop.is_set():
+            self._stop.wait(POLL_SECONDS)
         return self._stop.is_set()
 
     def _read(self) -> None:
-        read_predictions(self._reader, self._ledger, RouteLookUp(self._pipeline.client, RIDES))
+        pipeline = self._pipeline
+        route_of = RouteLookUp(pipeline.client, pipeline.config.input_stream)
+        read_predictions(self._reader, self._tracker, route_of)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception as error:  # noqa: BLE001  a thread's error ends the run, which reports it
+        except Exception as error:  # noqa: BLE001  a thread's error ends the run, which raises it
             self.failure = error
 
     def _snapshot(self) -> Snapshot:
         now = time.monotonic()
-        sums = self._ledger.sums()
+        counts = self._tracker.counts()
         mapping = self._pipeline.mapping.snapshot()
-        p50, p99 = self._ledger.latency(0.5, 0.99)
+        p50, p99 = self._tracker.latency(0.5, 0.99)
         return Snapshot(
-            sums=replace(sums, duplicates=sums.duplicates + self._reader.duplicates),
+            counts=replace(counts, duplicates=counts.duplicates + self._reader.duplicates),
             goal=self._rides.count,
             elapsed=now - self._started,
-            per_second=self._meter.rate(now, sums.predicted + sums.others),
+            per_second=self._meter.rate(now, counts.predicted + counts.others_predicted),
             p50=p50,
             p99=p99,
             iterator_age=mapping.iterator_age_ms,
             invocations=mapping.invocations,
             function_errors=mapping.function_errors,
-            recent=self._ledger.recent(),
-            recent_others=self._ledger.recent_others(),
-            newest_dead=self._ledger.newest_dead(),
+            recent=self._tracker.recent(),
+            recent_others=self._tracker.recent_others(),
+            newest_dead_letter=self._tracker.newest_dead_letter(),
         )
 
 
-def is_over(sums: Sums, *, all_put: bool, idle: float, stopping: float) -> bool:
-    """Tell whether a run has nothing more to wait for.
+def is_over(counts: RideCounts, *, all_put: bool, idle: float, stopping: float) -> bool:
+    """Return whether a run has nothing more to wait for.
 
     Args:
-        sums: What became of the rides so far.
+        counts: The rides so far.
         all_put: Whether no more rides will be put.
-        idle: Seconds since a ride was put or answered.
-        stopping: Seconds since somebody wanted the run to end; 0 if nobody does.
+        idle: Seconds since a ride was put or completed.
+        stopping: Seconds since the run was told to stop; 0 if it was not.
     """
-    if sums.outstanding == 0:
+    if counts.outstanding == 0:
         return all_put
     return idle > IDLE_SECONDS or stopping > DRAIN_SECONDS
 
 
-def exit_status(sums: Sums, goal: int | None) -> int:
-    """Give 0 if every ride there should be is accounted for, else 1."""
-    return 0 if sums.accounted_for and goal in (None, sums.put) else 1
+def exit_status(counts: RideCounts, goal: int | None) -> int:
+    """Return 0 if all rides were put and every ride is accounted for, else 1."""
+    return 0 if counts.accounted_for and goal in (None, counts.put) else 1

@@ -1,4 +1,4 @@
-"""The terminal: a live view, or plain lines where there is no terminal."""
+"""Output: a live view on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from typing import TypeAlias
 from rich.console import Console
 from rich.live import Live
 
-from demo.view import Snapshot, Zones, plain_dead, plain_line, plain_prediction, render
+from demo.view import Snapshot, Zones, plain_dead_letter, plain_line, plain_prediction, render
 
 LINE_SECONDS = 1.0
 
@@ -19,12 +19,12 @@ Show: TypeAlias = Callable[[Snapshot], None]
 def open_display(
     console: Console, zones: Zones, *, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Show]:
-    """Take over the terminal; gives the function that shows a snapshot.
+    """Open a live view or plain output, and yield the function that shows a snapshot.
 
     Args:
         console: Where to show.
         zones: The zones' names.
-        clock: Seconds, from any origin, never going back.
+        clock: Monotonic seconds.
     """
     if not console.is_terminal:
         yield PlainLines(console, zones, clock)
@@ -34,12 +34,12 @@ def open_display(
 
 
 class PlainLines:
-    """A line a second, one for the newest dead letter, and one for each ride that others put.
+    """Prints a line a second, each new dead-letter record, and each ride put by others.
 
     Args:
         console: Where to show.
         zones: The zones' names.
-        clock: Seconds, from any origin, never going back.
+        clock: Monotonic seconds.
     """
 
     def __init__(self, console: Console, zones: Zones, clock: Callable[[], float]) -> None:
@@ -48,21 +48,22 @@ class PlainLines:
         self._clock = clock
         self._next_line = clock()
         self._others = 0
-        self._dead = ""
+        self._dead_letter = ""
 
     def __call__(self, snapshot: Snapshot) -> None:
-        """Show a snapshot, if it is time for a line."""
-        new = snapshot.recent_others[: snapshot.sums.others - self._others]
-        self._others = snapshot.sums.others
+        """Show a snapshot, if a line is due."""
+        new = snapshot.recent_others[: snapshot.counts.others_predicted - self._others]
+        self._others = snapshot.counts.others_predicted
         for prediction in reversed(new):
             self._print(plain_prediction(prediction, self._zones))
         if self._clock() >= self._next_line:
             self._next_line = self._clock() + LINE_SECONDS
             self._print(plain_line(snapshot))
-            dead = plain_dead(snapshot.newest_dead) if snapshot.newest_dead else ""
-            if dead != self._dead:
-                self._print(dead)
-            self._dead = dead
+            newest = snapshot.newest_dead_letter
+            line = plain_dead_letter(newest) if newest else ""
+            if line != self._dead_letter:
+                self._print(line)
+            self._dead_letter = line
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Answers on their way to the ledger: predictions from their stream, dead letters from folders."""
+"""Reads what became of rides: predictions from their stream, dead-letter records from folders."""
 
 import dataclasses
 import time
@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from demo.ride_tracker import Dead, Ledger, Prediction, Route
-from streaming.files import UNFINISHED
-from streaming.reader.shard_reader import StreamRecord
+from demo.ride_tracker import DeadLetter, Prediction, RideTracker, Route
+from streaming import DECODE_ERRORS, DeadLetterRecord, StreamRecord
+from streaming.redrive.formats import read_dead_letter_records
+from streaming.storage import FolderStorage
 
 LOOK_UP_SECONDS = 1.0
-"""A look-up is a read of the shard, of which Kinesis allows five a second in all."""
+"""A look-up reads the shard, and Kinesis allows five reads per second and shard in total."""
 
 
 class _Values(msgspec.Struct):
@@ -36,64 +37,35 @@ class _RideStarted(msgspec.Struct):
     ride: _Route
 
 
-class _DeadLetter(msgspec.Struct):
-    partition_key: str | None = None
-    error_message: str = "without a reason"
-
-
-class _Kinesis(msgspec.Struct, rename="camel"):
-    partition_key: str
-
-
-class _Record(msgspec.Struct):
-    kinesis: _Kinesis
-
-
-class _Event(msgspec.Struct):
-    Records: list[_Record]
-
-
-class _RequestContext(msgspec.Struct):
-    condition: str
-
-
-class _Discarded(msgspec.Struct, rename={"request_context": "requestContext"}):
-    payload: str
-    request_context: _RequestContext
-
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
 def read_predictions(
-    records: Iterable[StreamRecord], ledger: Ledger, route_of: Callable[[str], Route | None]
+    records: Iterable[StreamRecord], tracker: RideTracker, route_of: Callable[[str], Route | None]
 ) -> None:
     """Match each prediction with its ride, until the records end.
 
     Args:
-        records: The predictions' stream; what is no prediction is passed over.
-        ledger: Knows the rides.
-        route_of: Finds the zones of a ride that somebody else put, by its event id.
+        records: The predictions' stream; records that are not predictions are skipped.
+        tracker: Tracks the rides.
+        route_of: Finds the zones of a ride that this run did not put, by its event id.
     """
     for record in records:
         try:
             event = msgspec.json.decode(record.data, type=_Predicted)
             prediction = _prediction(record.partition_key, event.prediction)
-        except UNREADABLE:
+        except DECODE_ERRORS:
             continue
-        if event.event_id and not ledger.knows(prediction.key):
+        if event.event_id and not tracker.knows(prediction.key):
             prediction = dataclasses.replace(prediction, route=route_of(event.event_id))
-        ledger.predicted(prediction)
+        tracker.predicted(prediction)
 
 
-def _prediction(key: str, said: msgspec.Raw) -> Prediction:
+def _prediction(key: str, raw: msgspec.Raw) -> Prediction:
     try:
-        values = msgspec.json.decode(said, type=_Values)
+        values = msgspec.json.decode(raw, type=_Values)
     except msgspec.ValidationError:
         values = _Values()
     text = None
     if values.ride_duration is values.ride_tip is None:
-        text = msgspec.json.format(bytes(said), indent=-1).decode()
+        text = msgspec.json.format(bytes(raw), indent=-1).decode()
     return Prediction(key=key, duration=values.ride_duration, tip=values.ride_tip, text=text)
 
 
@@ -103,7 +75,7 @@ class RouteLookUp:
     Args:
         client: A boto3 Kinesis client.
         stream_name: The rides' stream.
-        clock: Seconds, from any origin, never going back.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -135,28 +107,28 @@ class RouteLookUp:
             shard_id, sequence_number = event_id.split(":")[:2]
             data = self._record(shard_id, sequence_number)
             ride = msgspec.json.decode(data, type=_RideStarted).ride
-        # An id of another kind, a record that is gone, a payload that is no plain ride.
+        # Another kind of id, an expired record, or data that is not a plain ride.
         except (BotoCoreError, ClientError, LookupError, ValueError):
             return None
         return ride.PULocationID, ride.DOLocationID
 
     def _record(self, shard_id: str, sequence_number: str) -> bytes:
-        answer = self._client.get_shard_iterator(
+        response = self._client.get_shard_iterator(
             StreamName=self._stream_name,
             ShardId=shard_id,
             ShardIteratorType="AT_SEQUENCE_NUMBER",
             StartingSequenceNumber=sequence_number,
         )
-        records = self._client.get_records(ShardIterator=answer["ShardIterator"], Limit=1)
+        records = self._client.get_records(ShardIterator=response["ShardIterator"], Limit=1)
         return bytes(records["Records"][0]["Data"])
 
 
 class DeadLetterFolders:
-    """The function's dead letters and the mapping's discarded records, as they appear on disk.
+    """The function's dead-letter records and the mapping's discarded records.
 
     Args:
-        dead_letters: Where the function writes its dead letters, JSON lines.
-        discarded: The mapping's on-failure destination, one JSON object a file.
+        dead_letters: Where the function writes its dead-letter records.
+        discarded: The mapping's on-failure destination.
     """
 
     def __init__(self, dead_letters: Path, discarded: Path) -> None:
@@ -164,38 +136,21 @@ class DeadLetterFolders:
         self._discarded = discarded
         self._read: set[Path] = set()
 
-    def read(self, ledger: Ledger) -> None:
-        """Tell the ledger of what is new since the last time."""
-        self._read_new(self._dead_letters.rglob("*.jsonl"), _letters, ledger)
-        files = (
-            path
-            for path in self._discarded.rglob("*")
-            if path.is_file() and path.suffix != UNFINISHED
-        )
-        self._read_new(files, _given_up, ledger)
+    def read(self, tracker: RideTracker) -> None:
+        """Track the records that are new since the last call.
 
-    def _read_new(
-        self,
-        paths: Iterable[Path],
-        dead_in: Callable[[bytes], Iterator[Dead]],
-        ledger: Ledger,
-    ) -> None:
-        for path in paths:
-            if path in self._read:
-                continue
-            self._read.add(path)
-            for record in dead_in(path.read_bytes()):
-                ledger.dead(record)
+        Raises:
+            InvalidDeadLetter: A file does not hold dead-letter records.
+        """
+        for record in self._new_records(self._dead_letters):
+            tracker.dead_lettered(DeadLetter(record.partition_key, record.error_message))
+        for record in self._new_records(self._discarded):
+            reason = f"discarded by the event source mapping: {record.error_type}"
+            tracker.dead_lettered(DeadLetter(record.partition_key, reason))
 
-
-def _letters(lines: bytes) -> Iterator[Dead]:
-    for line in lines.splitlines():
-        letter = msgspec.json.decode(line, type=_DeadLetter)
-        yield Dead(letter.partition_key, letter.error_message)
-
-
-def _given_up(invocation_record: bytes) -> Iterator[Dead]:
-    discarded = msgspec.json.decode(invocation_record, type=_Discarded)
-    reason = f"given up by the event source mapping: {discarded.request_context.condition}"
-    for record in msgspec.json.decode(discarded.payload, type=_Event).Records:
-        yield Dead(record.kinesis.partition_key, reason)
+    def _new_records(self, folder: Path) -> Iterator[DeadLetterRecord]:
+        storage = FolderStorage(folder)
+        for name in storage.names() if folder.is_dir() else ():
+            if folder / name not in self._read:
+                self._read.add(folder / name)
+                yield from read_dead_letter_records(storage.read(name))

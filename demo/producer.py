@@ -1,4 +1,4 @@
-"""Putting rides on a stream at a steady rate."""
+"""Puts rides on a stream at a steady rate."""
 
 import time
 from collections import deque
@@ -9,23 +9,23 @@ from typing import TypeVar
 
 import msgspec
 
-from demo.bad_events import poison
+from demo.bad_events import bad_event
 from demo.ride_generator import RideEvent
 from streaming.publisher import CALL_ENTRIES, Entry
 
 Item = TypeVar("Item")
 
 TICK_SECONDS = 0.05
-"""At high rates, how long rides are collected for one call; an eye sees it as steady."""
+"""At high rates, how long to collect rides for one call; a viewer sees it as steady."""
 
 
 class OutgoingRide(msgspec.Struct, frozen=True):
-    """A ride on its way to the stream.
+    """A ride to put on the stream.
 
     Attributes:
-        key: The partition key: the ride's id as text. Its prediction and its dead letter carry
-            the same one.
-        data: What is put, which need not be an intact event.
+        key: The partition key: the ride's id as text. Its prediction or dead-letter record has the
+            same one.
+        data: The record's data; a poison record's is not a valid event.
         route: Pickup and dropoff zone.
     """
 
@@ -39,50 +39,52 @@ class OutgoingRide(msgspec.Struct, frozen=True):
         return {"Data": self.data, "PartitionKey": self.key}
 
 
-def outgoing(
-    events: Iterable[RideEvent], *, poison_share: float = 0.0, random: Random
+def outgoing_rides(
+    events: Iterable[RideEvent], *, seed: int | None = None, poison_share: float = 0.0
 ) -> Iterator[OutgoingRide]:
-    """Encode events, and spoil a share of them on purpose.
+    """Encode events, and turn a share of them into poison records.
 
     Args:
-        events: Intact `ride_started` events.
-        poison_share: How many to spoil, 0 to 1.
-        random: The source of chance.
+        events: Valid `ride_started` events.
+        seed: Selects the poison records.
+        poison_share: The share of poison records, 0 to 1.
     """
+    # Its own random source: poison must not change which rides are generated.
+    random = Random(seed)  # noqa: S311  demo rides
     for event in events:
         ride = event["ride"]
         data = msgspec.json.encode(event)
         yield OutgoingRide(
             key=str(event["ride_id"]),
-            data=poison(data, random) if random.random() < poison_share else data,
+            data=bad_event(data, random) if random.random() < poison_share else data,
             route=(ride["PULocationID"], ride["DOLocationID"]),
         )
 
 
-def in_calls(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Group items to what one PutRecords call takes: 500."""
+def put_records_batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Split items into batches of at most 500, the limit of a PutRecords call."""
     rest = iter(items)
-    while group := list(islice(rest, CALL_ENTRIES)):
-        yield group
+    while batch := list(islice(rest, CALL_ENTRIES)):
+        yield batch
 
 
-def paced(
+def paced_batches(
     groups: Iterable[Sequence[Item]],
     rate: float | None,
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[list[Item]]:
-    """Hand out items as they fall due, in batches that one PutRecords call takes.
+    """Yield items at a rate, in batches for PutRecords calls.
 
-    Who takes long over a batch gets larger ones until it has caught up.
+    A consumer that falls behind gets larger batches until it has caught up.
 
     Args:
         groups: The items, in groups of those that become available together.
-        rate: Items a second; None: at once.
-        clock: Seconds, from any origin, never going back.
-        sleep: Waits for some seconds. A true answer, as `threading.Event.wait` gives when the
-            event is set, ends the iteration.
+        rate: Items per second; None: no limit.
+        clock: Monotonic seconds.
+        sleep: Waits for some seconds. If it returns true, as `threading.Event.wait` does when the
+            event is set, the iteration ends.
 
     Yields:
         1 to 500 items.
@@ -90,24 +92,24 @@ def paced(
     available: deque[Item] = deque()
     source = iter(groups)
     started = clock()
-    handed_out = 0
+    yielded = 0
     while True:
         if not available:
-            asked = clock()
+            requested_at = clock()
             group = next(source, None)
             if group is None:
                 return
             available.extend(group)
-            started += clock() - asked  # a source that lets us wait sets us back, not behind
+            started += clock() - requested_at  # time that the source takes is not caught up
             continue
         due = CALL_ENTRIES
         if rate is not None:
-            due = 1 + int((clock() - started) * rate) - handed_out
+            due = 1 + int((clock() - started) * rate) - yielded
             if due < 1:
-                until_next = started + handed_out / rate - clock()
+                until_next = started + yielded / rate - clock()
                 if sleep(max(until_next, TICK_SECONDS)):
                     return
                 continue
         batch = [available.popleft() for _ in range(min(due, len(available), CALL_ENTRIES))]
-        handed_out += len(batch)
+        yielded += len(batch)
         yield batch

@@ -1,7 +1,7 @@
-"""Demo rides, drawn from the statistics that ship with the models.
+"""Generates rides from the statistics that ship with the models.
 
-No trip record ships with the project: the bundle's `statistics.json` says how often each pair of
-taxi zones was ridden, how far and when, and the rides drawn from it look like a real week in
+The project ships no trip records. The bundle's `statistics.json` has the frequency and distances
+of each pair of taxi zones and the hours of the week, so generated rides look like a real week in
 New York.
 """
 
@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from local.errors import RidesUnavailable
+from demo.errors import RidesUnavailable
 
 STATISTICS_PATH = Path(__file__).resolve().parent.parent / "models" / "statistics.json"
 
@@ -27,15 +27,15 @@ _HOURS_OF_WEEK = 7 * 24
 
 
 class PairStatistics(msgspec.Struct, frozen=True, array_like=True):
-    """What is known of the rides between two zones.
+    """Statistics of the rides between two zones.
 
     Attributes:
-        pickup: TLC zone where the rides start.
-        dropoff: TLC zone where they end.
-        trips: How many rides were seen.
-        d10: Distance in miles that one ride in ten stays below.
+        pickup: TLC zone of the pickup.
+        dropoff: TLC zone of the dropoff.
+        trips: How many rides there were.
+        d10: The first decile of the distance in miles.
         d50: The median distance in miles.
-        d90: Distance in miles that nine rides in ten stay below.
+        d90: The ninth decile of the distance in miles.
     """
 
     pickup: int
@@ -72,8 +72,8 @@ def read_statistics(path: Path = STATISTICS_PATH) -> RideStatistics:
     """Read and check a bundle's statistics.
 
     Raises:
-        RidesUnavailable: The file cannot be read or does not have the expected shape; the message
-            names the file and the part that is wrong.
+        RidesUnavailable: The file cannot be read or its shape is wrong; the message names the file
+            and the wrong part.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=RideStatistics)
@@ -82,7 +82,7 @@ def read_statistics(path: Path = STATISTICS_PATH) -> RideStatistics:
 
 
 def unique_ride_id() -> int:
-    """Return a ride id above those of earlier runs: the clock in milliseconds."""
+    """Return a ride id greater than those of earlier runs: the time in milliseconds."""
     return time.time_ns() // 1_000_000
 
 
@@ -95,16 +95,16 @@ def last_week(today: datetime) -> datetime:
 def generate_rides(
     statistics: RideStatistics, random: Random, *, first_ride_id: int, week: datetime
 ) -> Iterator[RideEvent]:
-    """Draw rides without end.
+    """Generate rides without end.
 
-    Zones follow the frequency of the pairs, distance the pair's quantiles, pickup time the
-    hour-of-week profile. The same seed and arguments give the same rides.
+    Zones follow the frequency of the pairs, distances the pair's quantiles, pickup times the hours
+    of the week. The same seed and arguments give the same rides.
 
     Args:
         statistics: What to draw from.
-        random: The source of chance.
+        random: The source of randomness.
         first_ride_id: The first ride's id; the next ones count up from it.
-        week: Monday 00:00, New York local time, of the week in which the rides start.
+        week: Monday 00:00, New York local time, of the week of the pickups.
 
     Yields:
         `ride_started` events.
@@ -133,10 +133,10 @@ def generate_rides(
 def _route_drawer(
     statistics: RideStatistics, random: Random
 ) -> Callable[[], tuple[int, int, float]]:
-    """Draw (pickup, dropoff, miles).
+    """Return a function that draws (pickup, dropoff, miles).
 
-    The table leaves out the rare pairs. The rides that it lacks, compared with the hour-of-week
-    counts, are drawn as strangers: each end by itself, distance from all rides.
+    The table leaves out rare pairs. As many rides as it lacks, compared with the hour-of-week
+    counts, get their zones independently and a distance from all rides.
     """
     pairs = statistics.pairs
     trips = list(itertools.accumulate(pair.trips for pair in pairs))
@@ -154,7 +154,7 @@ def _route_drawer(
 
 
 def _pair_distance(pair: PairStatistics, u: float) -> float:
-    """Return the distance at quantile `u`, on straight lines through the three known ones."""
+    """Return the distance at quantile `u`, interpolated linearly between the deciles."""
     spread = pair.d90 - pair.d50 if u > 0.5 else pair.d50 - pair.d10  # noqa: PLR2004 - the median
     return round(max(pair.d50 + (u - 0.5) / 0.4 * spread, _SHORTEST_MILES), 2)
 
@@ -167,7 +167,7 @@ def _at_quantile(quantiles: list[float], u: float) -> float:
 
 
 def _drawer(shares: Mapping[int, float], random: Random) -> Callable[[], int]:
-    """Draw a key as often as its share says."""
+    """Return a function that draws keys by their shares."""
     keys = list(shares)
     weights = list(itertools.accumulate(shares.values()))
     return lambda: random.choices(keys, cum_weights=weights)[0]

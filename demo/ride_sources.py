@@ -1,4 +1,4 @@
-"""Where rides come from: drawn at random, or replayed from a file."""
+"""The sources of rides: generated, or replayed from a file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from demo.producer import OutgoingRide, outgoing
-from demo.ride_generator import RideEvent, RideStatistics, generate_rides, last_week, unique_ride_id
+from demo.producer import OutgoingRide, outgoing_rides
+from demo.ride_generator import RideStatistics, generate_rides, last_week, unique_ride_id
 from demo.trip_replay import open_replay
 
 
@@ -18,8 +18,8 @@ class Rides:
 
     Attributes:
         rides: In the order to put them.
-        count: How many there are; None: nobody waits for their end.
-        skipped: Rows of a file that break the contract and are left out.
+        count: How many there are; None: the run does not wait for their end.
+        skipped: Rows of a file that violate the contract.
     """
 
     rides: Iterator[OutgoingRide]
@@ -28,7 +28,7 @@ class Rides:
 
 
 def no_rides() -> Rides:
-    """Put nothing: rides come from others."""
+    """Return no rides: other producers put them."""
     return Rides(iter(()), None)
 
 
@@ -39,13 +39,13 @@ def drawn_rides(
     seed: int | None = None,
     poison_share: float = 0.0,
 ) -> Rides:
-    """Draw rides at random.
+    """Generate rides.
 
     Args:
         statistics: What to draw from.
-        count: How many; None: without end.
-        seed: The same seed gives the same rides, under new ids.
-        poison_share: How many to spoil on purpose, 0 to 1.
+        count: How many; None: no limit.
+        seed: The same seed gives the same rides, with new ids.
+        poison_share: The share of poison records, 0 to 1.
     """
     drawn = generate_rides(
         statistics,
@@ -53,7 +53,7 @@ def drawn_rides(
         first_ride_id=unique_ride_id(),
         week=last_week(datetime.now()),  # noqa: DTZ005  a ride's time is local
     )
-    return Rides(_outgoing(islice(drawn, count), seed, poison_share), count)
+    return Rides(outgoing_rides(islice(drawn, count), seed=seed, poison_share=poison_share), count)
 
 
 def replayed_rides(
@@ -63,9 +63,9 @@ def replayed_rides(
 
     Args:
         path: A parquet file.
-        count: At most so many; None: all.
-        seed: Chooses which are spoilt.
-        poison_share: How many to spoil on purpose, 0 to 1.
+        count: At most this many; None: all.
+        seed: Selects the poison records.
+        poison_share: The share of poison records, 0 to 1.
 
     Raises:
         RidesUnavailable: See `open_replay`.
@@ -74,11 +74,6 @@ def replayed_rides(
     trips = len(replay.table)
     count = trips if count is None else min(count, trips)
     events = islice(replay.rides(first_ride_id=unique_ride_id()), count)
-    return Rides(_outgoing(events, seed, poison_share), count, replay.skipped)
-
-
-def _outgoing(
-    events: Iterator[RideEvent], seed: int | None, poison_share: float
-) -> Iterator[OutgoingRide]:
-    # Its own source of chance: poison must not change which rides are drawn.
-    return outgoing(events, poison_share=poison_share, random=Random(seed))  # noqa: S311  a demo
+    return Rides(
+        outgoing_rides(events, seed=seed, poison_share=poison_share), count, replay.skipped
+    )

@@ -1,9 +1,9 @@
-"""Who is still waiting for an answer: rides put, matched with predictions and dead letters."""
+"""Tracks each ride from the put to its prediction or its dead-letter record."""
 
 import dataclasses
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -22,12 +22,12 @@ class Prediction:
 
     Attributes:
         key: The partition key, which is the ride's id as text.
-        duration: Minutes; None if the function predicts none.
-        tip: US dollars; None if the function predicts none.
+        duration: Minutes; None if the function does not predict it.
+        tip: US dollars; None if the function does not predict it.
         route: Pickup and dropoff zone; None if not known.
         latency: Seconds from the put until the prediction could be read; None for a ride that
-            somebody else put.
-        text: What it says, as JSON, if it is no ride's: a model of another kind made it.
+            this run did not put.
+        text: The prediction as JSON, if another kind of model made it.
     """
 
     key: str
@@ -39,12 +39,12 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
-    """A record that no prediction will come for.
+class DeadLetter:
+    """A record that failed for good: dead-lettered by the function or discarded by the mapping.
 
     Attributes:
         key: Its partition key; None if not known.
-        reason: Why.
+        reason: Why it failed.
     """
 
     key: str | None
@@ -52,47 +52,53 @@ class Dead:
 
 
 @dataclass(slots=True, kw_only=True)
-class Sums:
-    """What became of the rides.
+class RideCounts:
+    """How many rides there are in each state.
 
     Attributes:
         put: Rides that this run has put on the stream, or tried to.
-        refused: Those that Kinesis did not take.
+        rejected: Those that Kinesis did not accept.
         predicted: Those whose prediction was read.
-        dead: Those that were found among the dead letters.
-        duplicates: Further predictions of rides that had been answered.
-        others: Predictions of rides that this run did not put.
-        other_dead: Dead letters of records that this run did not put.
+        dead_lettered: Those with a dead-letter record.
+        duplicates: Further predictions of rides that are predicted or dead-lettered.
+        others_predicted: Predictions of rides that this run did not put.
+        others_dead_lettered: Dead-letter records of rides that this run did not put.
     """
 
     put: int = 0
-    refused: int = 0
+    rejected: int = 0
     predicted: int = 0
-    dead: int = 0
+    dead_lettered: int = 0
     duplicates: int = 0
-    others: int = 0
-    other_dead: int = 0
+    others_predicted: int = 0
+    others_dead_lettered: int = 0
+
+    @property
+    def completed(self) -> int:
+        """Rides that were predicted or dead-lettered."""
+        return self.predicted + self.dead_lettered
 
     @property
     def outstanding(self) -> int:
-        """Rides on the stream of which nothing has been heard yet."""
-        return self.put - self.refused - self.predicted - self.dead
+        """Rides on the stream that are neither predicted nor dead-lettered yet."""
+        return self.put - self.rejected - self.completed
 
     @property
     def accounted_for(self) -> bool:
         """Whether every ride was predicted or dead-lettered."""
-        return self.put == self.predicted + self.dead
+        return self.put == self.completed
 
 
-class Ledger:
-    """Matches rides with their answers by partition key; several threads may use it.
+class RideTracker:
+    """Matches predictions and dead-letter records with rides; several threads may use it.
 
-    Its memory is bounded by the rides outstanding and those remembered.
+    Rides are matched by their partition key. Memory is bounded by the rides outstanding and those
+    remembered.
 
     Args:
-        clock: Seconds, from any origin, never going back.
-        remembered: How many answered rides it knows again; a duplicate that comes later counts
-            among the others.
+        clock: Monotonic seconds.
+        remembered: How many completed rides it remembers; the duplicate of an earlier one counts as
+            a ride that this run did not put.
     """
 
     def __init__(
@@ -100,75 +106,74 @@ class Ledger:
     ) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._sums = Sums()
+        self._counts = RideCounts()
         self._outstanding: dict[str, tuple[float, Route]] = {}
-        self._answered: set[str] = set()
-        self._answered_in_order: deque[str] = deque()
+        self._completed: OrderedDict[str, None] = OrderedDict()
         self._remembered = remembered
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
         self._recent: deque[Prediction] = deque(maxlen=RECENT)
         self._recent_others: deque[Prediction] = deque(maxlen=RECENT)
-        self._newest_dead: Dead | None = None
-        self._changed = clock()
+        self._newest_dead_letter: DeadLetter | None = None
+        self._changed_at = clock()
 
     def put(self, rides: Iterable[OutgoingRide]) -> None:
-        """Note rides that are about to be put, so that no answer can come before its ride."""
+        """Add rides; must be called before they are put, since predictions may come at once."""
         with self._lock:
-            self._changed = self._clock()
+            self._changed_at = self._clock()
             for ride in rides:
-                self._sums.put += 1
-                self._outstanding[ride.key] = (self._changed, ride.route)
+                self._counts.put += 1
+                self._outstanding[ride.key] = (self._changed_at, ride.route)
 
-    def refused(self, rides: Iterable[OutgoingRide]) -> None:
-        """Note rides that Kinesis did not take."""
+    def rejected(self, rides: Iterable[OutgoingRide]) -> None:
+        """Count rides that Kinesis did not accept."""
         with self._lock:
             for ride in rides:
                 if self._outstanding.pop(ride.key, None):
-                    self._sums.refused += 1
+                    self._counts.rejected += 1
 
     def knows(self, key: str) -> bool:
-        """Tell whether this run has put a ride and still remembers it."""
+        """Return whether this run has put a ride and still remembers it."""
         with self._lock:
-            return key in self._outstanding or key in self._answered
+            return key in self._outstanding or key in self._completed
 
     def predicted(self, prediction: Prediction) -> None:
         """Match a prediction with its ride."""
         with self._lock:
-            if prediction.key in self._answered:
-                self._sums.duplicates += 1
+            if prediction.key in self._completed:
+                self._counts.duplicates += 1
                 return
-            waiting = self._outstanding.pop(prediction.key, None)
-            if waiting is None:
-                self._sums.others += 1
-                self._recent_others.append(prediction)
+            ride = self._outstanding.pop(prediction.key, None)
+            if ride is None:
+                self._counts.others_predicted += 1
+                self._recent_others.appendleft(prediction)
                 return
-            put_at, route = waiting
-            self._sums.predicted += 1
-            self._answer(prediction.key)
-            latency = self._changed - put_at
+            put_at, route = ride
+            self._counts.predicted += 1
+            self._complete(prediction.key)
+            latency = self._changed_at - put_at
             self._latencies.append(latency)
-            self._recent.append(dataclasses.replace(prediction, route=route, latency=latency))
+            self._recent.appendleft(dataclasses.replace(prediction, route=route, latency=latency))
 
-    def dead(self, record: Dead) -> None:
-        """Match a dead letter with its ride; a letter that was written twice counts once."""
-        key = record.key
+    def dead_lettered(self, dead_letter: DeadLetter) -> None:
+        """Match a dead-letter record with its ride; one that was written twice counts once."""
+        key = dead_letter.key
         with self._lock:
-            self._newest_dead = record
-            if key is not None and key in self._answered:
+            self._newest_dead_letter = dead_letter
+            if key is not None and key in self._completed:
                 return
             if key is None or self._outstanding.pop(key, None) is None:
-                self._sums.other_dead += 1
+                self._counts.others_dead_lettered += 1
                 return
-            self._sums.dead += 1
-            self._answer(key)
+            self._counts.dead_lettered += 1
+            self._complete(key)
 
-    def sums(self) -> Sums:
-        """Give the sums of this moment."""
+    def counts(self) -> RideCounts:
+        """Return the counts of this moment."""
         with self._lock:
-            return dataclasses.replace(self._sums)
+            return dataclasses.replace(self._counts)
 
     def latency(self, *quantiles: float) -> list[float | None]:
-        """Give quantiles (0 to 1) of the last 10,000 latencies, in seconds; None before any."""
+        """Return quantiles (0 to 1) of the last 10,000 latencies in seconds; None before any."""
         with self._lock:
             latencies = sorted(self._latencies)
         if not latencies:
@@ -176,38 +181,37 @@ class Ledger:
         return [latencies[min(int(q * len(latencies)), len(latencies) - 1)] for q in quantiles]
 
     def recent(self) -> list[Prediction]:
-        """Give the last predictions of this run's rides, the newest first."""
+        """Return the last predictions of this run's rides, the newest first."""
         with self._lock:
-            return list(reversed(self._recent))
+            return list(self._recent)
 
     def recent_others(self) -> list[Prediction]:
-        """Give the last predictions of rides that somebody else put, the newest first."""
+        """Return the last predictions of rides that this run did not put, the newest first."""
         with self._lock:
-            return list(reversed(self._recent_others))
+            return list(self._recent_others)
 
-    def newest_dead(self) -> Dead | None:
-        """Give the record that was found last among the dead letters, whoever put it."""
+    def newest_dead_letter(self) -> DeadLetter | None:
+        """Return the last dead-letter record, whether or not this run put its ride."""
         with self._lock:
-            return self._newest_dead
+            return self._newest_dead_letter
 
-    def idle(self) -> float:
-        """Give the seconds since a ride was put or answered."""
+    def idle_seconds(self) -> float:
+        """Return the seconds since a ride was put or completed."""
         with self._lock:
-            return self._clock() - self._changed
+            return self._clock() - self._changed_at
 
-    def _answer(self, key: str) -> None:
-        self._changed = self._clock()
-        self._answered.add(key)
-        self._answered_in_order.append(key)
-        if len(self._answered_in_order) > self._remembered:
-            self._answered.remove(self._answered_in_order.popleft())
+    def _complete(self, key: str) -> None:
+        self._changed_at = self._clock()
+        self._completed[key] = None
+        if len(self._completed) > self._remembered:
+            self._completed.popitem(last=False)
 
 
-class Meter:
-    """Turns a growing count into a rate over the last few seconds.
+class RateMeter:
+    """Computes the rate of a growing count over the last few seconds.
 
     Args:
-        window: Seconds that the rate is taken over.
+        window: Length in seconds.
     """
 
     def __init__(self, window: float = 5.0) -> None:
@@ -215,7 +219,7 @@ class Meter:
         self._readings: deque[tuple[float, int]] = deque()
 
     def rate(self, now: float, count: int) -> float:
-        """Take a reading and give the rate per second; 0 at the first reading."""
+        """Add a reading and return the rate per second; 0 at the first reading."""
         self._readings.append((now, count))
         while len(self._readings) > 2 and self._readings[1][0] <= now - self._window:  # noqa: PLR2004  two readings make a rate
             self._readings.popleft()

@@ -1,4 +1,4 @@
-"""Real trips as ride events, in the order in which they started."""
+"""Replays real trips as ride events, in the order of their pickups."""
 
 import importlib
 import shlex
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo.errors import RidesUnavailable
 from demo.ride_generator import RideEvent
-from local.errors import RidesUnavailable
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements" / "parquet.txt"
 
@@ -28,11 +28,11 @@ _CHUNK_ROWS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The trips of a file that can be sent.
+    """The trips of a file that keep the contract.
 
     Attributes:
-        table: A pyarrow table of them, the earliest pickup first.
-        skipped: How many rows break the contract: a zone outside 1-265, a distance that is
+        table: A pyarrow table, the earliest pickup first.
+        skipped: How many rows violate the contract: a zone outside 1-265, a distance that is
             missing, negative or above 1,000 miles, no pickup time.
     """
 
@@ -64,8 +64,8 @@ def open_replay(
         import_module: Imports a module by its name.
 
     Raises:
-        RidesUnavailable: There is no such file, no parquet reader is installed, the file cannot be
-            read, or it lacks a column; the message names it.
+        RidesUnavailable: The file does not exist, cannot be read or lacks a column, or no parquet
+            reader is installed; the message says which.
     """
     if not path.exists():
         raise RidesUnavailable(f"no such file: {path}")
@@ -87,11 +87,11 @@ def open_replay(
 
 
 def install_command(python: str, folder: Path) -> str:
-    """Write the command that installs a parquet reader for a Python.
+    """Return the command that installs a parquet reader.
 
     Args:
-        python: Its path, absolute.
-        folder: Where the command is run; what lies below it is named relative to it.
+        python: The absolute path of the Python to install it for.
+        folder: Where the command is run; paths below it are relative to it.
     """
     program, requirements = (
         shlex.quote(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
@@ -101,7 +101,7 @@ def install_command(python: str, folder: Path) -> str:
 
 
 def _clean(trips: Any, pa: Any, pc: Any) -> Replay:
-    """Give the columns one type, whatever the year, and drop the rows that break the contract."""
+    """Convert the columns, whose types differ by year, and drop rows that violate the contract."""
     numbers = {column: pc.cast(trips[column], pa.float64()) for column in _COLUMNS[1:]}
     whole = {
         column: pc.cast(

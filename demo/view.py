@@ -1,4 +1,4 @@
-"""What the terminal shows while rides go in and predictions come out."""
+"""Formats the state of a run for the terminal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,43 +10,44 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from demo.ride_tracker import Dead, Prediction, Route, Sums
+from demo.ride_tracker import DeadLetter, Prediction, RideCounts, Route
 
 Zones = Mapping[int, tuple[str, str]]
 """TLC zone to (borough, zone name)."""
 
-NOT_YET = "-"
+UNKNOWN = "-"
 BY_OTHERS = "put by others"
 MILLISECONDS_BELOW = 10.0
 WHOLE_SECONDS_FROM = 100.0
 VALUE_WIDTHS = (9, 8, 7)
-"""Characters of the three columns of figures, so that all of them fit into 80."""
+"""Widths of the three columns of figures, so that all fit in 80 columns."""
 
 LATEST_PREDICTIONS = 8
 LATEST_OF_OTHERS = 3
-"""A ride that a person puts stays on the screen, however fast the others go by."""
+"""A ride put by hand stays on the screen, however many rides this run puts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The pipeline at one moment.
+    """The state of a run at one moment.
 
     Attributes:
-        sums: What became of the rides.
-        goal: How many rides there will be; None: no end.
+        counts: The rides by state.
+        goal: How many rides will be put; None: no limit.
         elapsed: Seconds since the first ride.
-        per_second: Predictions a second, of late.
-        p50: Median latency in seconds, from the put until the prediction can be read.
-        p99: The same of the slowest in a hundred.
-        iterator_age: Milliseconds that the last record processed had waited on the stream.
-        invocations: How often the function was invoked.
-        function_errors: How many invocations failed.
-        recent: The last predictions, the newest first.
-        recent_others: The same, of rides that somebody else put.
-        newest_dead: What was found last among the dead letters.
+        per_second: Predictions per second over the last seconds.
+        p50: Median latency in seconds, from the put until the prediction can be read; None
+            before any.
+        p99: The 99th percentile.
+        iterator_age: Of the event source mapping, in milliseconds; None before the first batch.
+        invocations: Of the function, retries included.
+        function_errors: Invocations that failed.
+        recent: The last predictions of this run's rides, the newest first.
+        recent_others: The same for rides that this run did not put.
+        newest_dead_letter: The last dead-letter record.
     """
 
-    sums: Sums
+    counts: RideCounts
     goal: int | None
     elapsed: float
     per_second: float
@@ -57,16 +58,16 @@ class Snapshot:
     function_errors: int
     recent: Sequence[Prediction]
     recent_others: Sequence[Prediction]
-    newest_dead: Dead | None
+    newest_dead_letter: DeadLetter | None
 
 
 def render(snapshot: Snapshot, zones: Zones) -> RenderableType:
-    """Draw a snapshot for a terminal."""
+    """Render a snapshot for a terminal."""
     parts: list[RenderableType] = [_figures(snapshot)]
     if snapshot.goal is not None:
         parts.append(_progress(snapshot, snapshot.goal))
-    if snapshot.newest_dead is not None:
-        line = plain_dead(snapshot.newest_dead)
+    if snapshot.newest_dead_letter is not None:
+        line = plain_dead_letter(snapshot.newest_dead_letter)
         parts.append(Text(line, style="yellow", no_wrap=True, overflow="ellipsis"))
     parts.append(_predictions(snapshot, zones))
     panel = Panel(
@@ -75,67 +76,69 @@ def render(snapshot: Snapshot, zones: Zones) -> RenderableType:
         border_style="cyan",
         padding=(0, 1),
     )
-    # The last line is short, so that the terminal's own ^C behind it does not move the others.
-    return Group(panel, Text("Ctrl-C stops and sums up", style="dim"))
+    # The last line is short, so that the terminal's ^C after it does not shift the others.
+    return Group(panel, Text("Ctrl-C stops and prints a summary", style="dim"))
 
 
 def plain_line(snapshot: Snapshot) -> str:
-    """Say a snapshot in one line."""
-    sums = snapshot.sums
+    """Return a snapshot as one line."""
+    counts = snapshot.counts
+    dead_lettered = counts.dead_lettered + counts.others_dead_lettered
     return (
-        f"{snapshot.elapsed:5.0f} s  rides in {sums.put:,}  predictions out {sums.predicted:,}  "
-        f"{snapshot.per_second:,.0f} rides/s  p50 {_seconds(snapshot.p50)}  "
-        f"p99 {_seconds(snapshot.p99)}  iterator age {_milliseconds(snapshot.iterator_age)}  "
-        f"dead letters {sums.dead + sums.other_dead:,}  outstanding {sums.outstanding:,}"
+        f"{snapshot.elapsed:5.0f} s  rides in {counts.put:,}  "
+        f"predictions out {counts.predicted:,}  {snapshot.per_second:,.0f} rides/s  "
+        f"p50 {_seconds(snapshot.p50)}  p99 {_seconds(snapshot.p99)}  "
+        f"iterator age {_milliseconds(snapshot.iterator_age)}  "
+        f"dead-lettered {dead_lettered:,}  outstanding {counts.outstanding:,}"
     )
 
 
 def plain_prediction(prediction: Prediction, zones: Zones) -> str:
-    """Say a prediction in one line."""
+    """Return a prediction as one line."""
     ride, route, duration, tip, _ = _cells(prediction, zones)
     if prediction.text is not None:
         return f"{ride}  {route}"
     return f"ride {ride}  {route}  {duration}  {tip}"
 
 
-def plain_dead(record: Dead) -> str:
-    """Say what was found among the dead letters, and why, in one line."""
-    return f"dead letter {_printable(record.key or NOT_YET)}: {_printable(record.reason)}"
+def plain_dead_letter(dead_letter: DeadLetter) -> str:
+    """Return a dead-letter record's key and reason as one line."""
+    key = _printable(dead_letter.key or UNKNOWN)
+    return f"dead-letter record {key}: {_printable(dead_letter.reason)}"
 
 
 def closing_lines(snapshot: Snapshot) -> list[str]:
-    """Sum up a run."""
-    sums = snapshot.sums
+    """Return the summary of a run."""
+    counts = snapshot.counts
     always = {
-        "rides put": sums.put,
-        "predicted": sums.predicted,
-        "dead-lettered": sums.dead,
-        "outstanding": sums.outstanding,
-        "duplicates": sums.duplicates,
+        "rides put": counts.put,
+        "predicted": counts.predicted,
+        "dead-lettered": counts.dead_lettered,
+        "outstanding": counts.outstanding,
+        "duplicates": counts.duplicates,
     }
     if_any = {
-        "not taken by Kinesis": sums.refused,
-        f"{BY_OTHERS}, predicted": sums.others,
-        f"{BY_OTHERS}, dead-lettered": sums.other_dead,
+        "rejected by Kinesis": counts.rejected,
+        f"{BY_OTHERS}, predicted": counts.others_predicted,
+        f"{BY_OTHERS}, dead-lettered": counts.others_dead_lettered,
     }
     rows = {**always, **{name: count for name, count in if_any.items() if count}}
-    answered = sums.predicted + sums.dead
     lines = [f"{name:<30}{count:>12,}" for name, count in rows.items()]
     lines.append(
-        f"{answered:,} of {sums.put:,} rides accounted for in {snapshot.elapsed:.1f} s; "
+        f"{counts.completed:,} of {counts.put:,} rides accounted for in {snapshot.elapsed:.1f} s; "
         f"end to end p50 {_seconds(snapshot.p50)}, p99 {_seconds(snapshot.p99)}"
     )
     return lines
 
 
 def _figures(snapshot: Snapshot) -> Table:
-    sums = snapshot.sums
-    dead = sums.dead + sums.other_dead
-    others = sums.others + sums.other_dead
+    counts = snapshot.counts
+    dead_lettered = counts.dead_lettered + counts.others_dead_lettered
+    others = counts.others_predicted + counts.others_dead_lettered
     columns = (
         (
-            ("rides in", f"{sums.put:,}", "bold"),
-            ("predictions out", f"{sums.predicted:,}", "bold green"),
+            ("rides in", f"{counts.put:,}", "bold"),
+            ("predictions out", f"{counts.predicted:,}", "bold green"),
             ("rides/s", f"{snapshot.per_second:,.0f}", "bold"),
             (BY_OTHERS, f"{others:,}", "magenta" if others else ""),
         ),
@@ -146,9 +149,9 @@ def _figures(snapshot: Snapshot) -> Table:
             ("invocations", f"{snapshot.invocations:,}", ""),
         ),
         (
-            ("outstanding", f"{sums.outstanding:,}", ""),
-            ("dead letters", f"{dead:,}", "yellow" if dead else ""),
-            ("duplicates", f"{sums.duplicates:,}", ""),
+            ("outstanding", f"{counts.outstanding:,}", ""),
+            ("dead-lettered", f"{dead_lettered:,}", "yellow" if dead_lettered else ""),
+            ("duplicates", f"{counts.duplicates:,}", ""),
             (
                 "function errors",
                 f"{snapshot.function_errors:,}",
@@ -160,7 +163,7 @@ def _figures(snapshot: Snapshot) -> Table:
     for width in VALUE_WIDTHS:
         table.add_column(style="dim", no_wrap=True)
         table.add_column(justify="right", no_wrap=True, min_width=width)
-        table.add_column(ratio=1)  # what a wider terminal has to spare
+        table.add_column(ratio=1)  # the spare width of a wider terminal
     for row in zip(*columns, strict=True):
         table.add_row(
             *(cell for name, value, style in row for cell in (name, Text(value, style), ""))
@@ -169,11 +172,11 @@ def _figures(snapshot: Snapshot) -> Table:
 
 
 def _progress(snapshot: Snapshot, goal: int) -> Table:
-    done = snapshot.sums.predicted + snapshot.sums.dead
+    completed = snapshot.counts.completed
     row = Table.grid(padding=(0, 1), expand=True)
     row.add_column(ratio=1)
     row.add_column(justify="right", no_wrap=True)
-    row.add_row(ProgressBar(total=max(goal, 1), completed=done), f"{done:,} of {goal:,}")
+    row.add_row(ProgressBar(total=max(goal, 1), completed=completed), f"{completed:,} of {goal:,}")
     return row
 
 
@@ -181,17 +184,17 @@ def _predictions(snapshot: Snapshot, zones: Zones) -> Table:
     room = max(LATEST_OF_OTHERS, LATEST_PREDICTIONS - len(snapshot.recent))
     others = snapshot.recent_others[:room]
     shown = [*others, *snapshot.recent[: LATEST_PREDICTIONS - len(others)]]
-    of_rides = not shown or any(prediction.text is None for prediction in shown)
+    has_rides = not shown or any(prediction.text is None for prediction in shown)
     table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1), pad_edge=False)
-    table.add_column("ride" if of_rides else "key", no_wrap=True)
-    what = "from → to" if of_rides else "prediction"
-    table.add_column(what, ratio=1, no_wrap=True, overflow="ellipsis")
-    for name in (*(("duration", "tip") if of_rides else ()), "end to end"):
+    table.add_column("ride" if has_rides else "key", no_wrap=True)
+    content = "from → to" if has_rides else "prediction"
+    table.add_column(content, ratio=1, no_wrap=True, overflow="ellipsis")
+    for name in (*(("duration", "tip") if has_rides else ()), "end to end"):
         table.add_column(name, justify="right", no_wrap=True)
     for prediction in shown:
-        key, said, *numbers, latency = map(Text, _cells(prediction, zones))
+        key, text, *numbers, latency = map(Text, _cells(prediction, zones))
         style = "bold magenta" if prediction.latency is None else ""
-        table.add_row(key, said, *(numbers if of_rides else ()), latency, style=style)
+        table.add_row(key, text, *(numbers if has_rides else ()), latency, style=style)
     return table
 
 
@@ -200,27 +203,27 @@ def _cells(prediction: Prediction, zones: Zones) -> tuple[str, str, str, str, st
     return (
         _printable(prediction.key),
         _route(prediction.route, zones) if prediction.text is None else _printable(prediction.text),
-        NOT_YET if duration is None else f"{duration:.1f} min",
-        NOT_YET if tip is None else f"${tip:.2f}",
+        UNKNOWN if duration is None else f"{duration:.1f} min",
+        UNKNOWN if tip is None else f"${tip:.2f}",
         BY_OTHERS if prediction.latency is None else _seconds(prediction.latency),
     )
 
 
 def _route(route: Route | None, zones: Zones) -> str:
     if route is None:
-        return NOT_YET
+        return UNKNOWN
     pickup, dropoff = (zones.get(zone, ("", f"zone {zone}"))[1] for zone in route)
     return f"{pickup} → {dropoff}"
 
 
 def _printable(text: str) -> str:
-    """Take out what would steer the terminal: others choose their keys and what they write."""
+    """Replace control characters: other producers choose their keys and data."""
     return "".join(character if character.isprintable() else "·" for character in text)
 
 
 def _seconds(value: float | None) -> str:
     if value is None:
-        return NOT_YET
+        return UNKNOWN
     if value < MILLISECONDS_BELOW:
         return f"{value * 1000:,.0f} ms"
     return f"{value:.1f} s" if value < WHOLE_SECONDS_FROM else f"{value:,.0f} s"

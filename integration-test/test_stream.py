@@ -17,7 +17,10 @@ from aws_cli import aws
 from containers import EMULATOR_PORT, Stack, json_lines, url, wait_until
 from local.embedded_kinesis import ensure_stream
 from local.event_source_mapping import EventSourceMapping
-from local.event_source_mapping.configuration import PARTIAL_RESPONSES, MappingConfiguration
+from local.event_source_mapping.configuration import (
+    PARTIAL_RESPONSES,
+    EventSourceMappingConfiguration,
+)
 from local.runtime_emulator import RuntimeEmulator
 from streaming.publisher import Publisher
 from streaming.reader.stream_reader import StreamReader
@@ -70,7 +73,9 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         kinesis,
         "ride_events",
         RuntimeEmulator(url(stack.function, EMULATOR_PORT)),
-        MappingConfiguration(batch_size=10, function_response_types=(PARTIAL_RESPONSES,)),
+        EventSourceMappingConfiguration(
+            batch_size=10, function_response_types=(PARTIAL_RESPONSES,)
+        ),
     )
     records = len(put.entries) + 1
     with mapping:

@@ -1,1 +1,1 @@
-"""AWS on one machine: Kinesis, the event source mapping, the function, and a demo of it all."""
+"""AWS on one machine: Kinesis, the event source mapping and the function."""

@@ -1,8 +1,8 @@
-"""An embedded Kinesis: moto's server in a process of its own.
+"""An embedded Kinesis: moto's server in its own process.
 
 It keeps everything in memory and speaks the real API, so that boto3, the `aws` command line and
-any other SDK work against it. It enforces neither retention nor Kinesis's throughput limits, and
-after a split or merge it moves the parents' records to the children, which AWS does not.
+any other SDK work with it. It enforces neither retention nor Kinesis's throughput limits, and after
+a split or merge it moves the parents' records to the children, which AWS does not.
 """
 
 import http.client
@@ -10,10 +10,11 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -26,107 +27,67 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PORT = 4566
-"""LocalStack's port, which people's AWS profiles already name."""
+"""LocalStack's port, which many AWS profiles already name."""
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.05
-PROJECT = Path(__file__).resolve().parent.parent
 
 
+@dataclass(frozen=True, slots=True)
 class EmbeddedKinesis:
-    """A Kinesis endpoint that lives as long as this context.
-
-    Args:
-        log: The file that gets what the server prints.
-        port: The port to listen on; any free one is taken if it is in use. 0 asks for a free one.
-        clock: Seconds that only grow.
-        sleep: Waits for some seconds.
+    """A running server.
 
     Attributes:
         endpoint_url: Where it listens.
-        notice: One line for the user if another port than the wanted one was taken, or None.
+        notice: One line for the user if the requested port was taken, or None.
     """
 
-    def __init__(
-        self,
-        log: Path,
-        *,
-        port: int = PORT,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.endpoint_url = ""
-        self.notice: str | None = None
-        self._log = log
-        self._wanted_port = port
-        self._clock = clock
-        self._sleep = sleep
-        self._process: Popen[bytes] | None = None
+    endpoint_url: str
+    notice: str | None
 
-    def __enter__(self) -> Self:
-        """Start the server."""
-        self.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop the server."""
-        self.stop()
+@contextmanager
+def embedded_kinesis(log: Path, *, port: int = PORT) -> Iterator[EmbeddedKinesis]:
+    """Run a Kinesis server until the context ends; its streams end with it.
 
-    def start(self) -> None:
-        """Start the server and wait until it answers.
+    Args:
+        log: The file for the server's output.
+        port: The port to listen on; if it is taken, any free one is used. 0: any free one.
 
-        Raises:
-            StartError: It ended, or did not answer within a minute.
-        """
-        with listen(self._wanted_port) as listener:
-            port = listener.getsockname()[1]
-            self._process = start_process(
-                [
-                    sys.executable,
-                    "-u",
-                    "-m",
-                    "local.embedded_kinesis_server",
-                    str(listener.fileno()),
-                ],
-                log=self._log,
-                environment=without_aws(os.environ),
-                directory=PROJECT,
-                keep_open=[listener.fileno()],
-            )
-        self.endpoint_url = f"http://{HOST}:{port}"
-        if self._wanted_port not in (0, port):
-            self.notice = f"Port {self._wanted_port} is taken; Kinesis is at {self.endpoint_url}"
-        try:
-            self._wait_until_ready(port)
-        except BaseException:
-            self.stop()
-            raise
+    Raises:
+        StartError: The server ended, or did not respond within a minute.
+    """
+    with listen(port) as listener:
+        actual_port = listener.getsockname()[1]
+        process = start_process(
+            [sys.executable, "-u", "-m", "local.embedded_kinesis_server", str(listener.fileno())],
+            log=log,
+            environment=without_aws_settings(os.environ),
+            keep_open=[listener.fileno()],
+        )
+    url = f"http://{HOST}:{actual_port}"
+    try:
+        _wait_until_ready(process, actual_port, log)
+        taken = port not in (0, actual_port)
+        yield EmbeddedKinesis(url, f"Port {port} is taken; Kinesis is at {url}" if taken else None)
+    finally:
+        stop_process(process)
 
-    def stop(self) -> None:
-        """Stop the server; everything on its streams is gone."""
-        if self._process is not None:
-            stop_process(self._process)
-            self._process = None
 
-    def _wait_until_ready(self, port: int) -> None:
-        deadline = self._clock() + START_SECONDS
-        while not answers(port):
-            if self._process is None or self._process.poll() is not None:
-                raise StartError(f"The embedded Kinesis ended: {last_line(self._log)}")
-            if self._clock() > deadline:
-                raise StartError(f"The embedded Kinesis does not answer; see {self._log}")
-            self._sleep(POLL_SECONDS)
+def _wait_until_ready(process: "Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not is_ready(port):
+        if process.poll() is not None:
+            raise StartError(f"The embedded Kinesis ended: {last_line(log)}")
+        if time.monotonic() > deadline:
+            raise StartError(f"The embedded Kinesis does not respond; see {log}")
+        time.sleep(POLL_SECONDS)
 
 
 def listen(port: int) -> socket.socket:
-    """Listen on a port of this machine alone, or on any free one if that is taken.
+    """Listen on a port of this machine only, or on any free one if it is taken.
 
-    The socket is handed to the server, so that nobody can take the port in between.
+    The server inherits the socket, so that no other program can take the port in between.
     """
     try:
         return socket.create_server((HOST, port))
@@ -134,8 +95,8 @@ def listen(port: int) -> socket.socket:
         return socket.create_server((HOST, 0))
 
 
-def answers(port: int) -> bool:
-    """Tell whether moto answers at a port of this machine."""
+def is_ready(port: int) -> bool:
+    """Return whether moto responds on a port of this machine."""
     connection = http.client.HTTPConnection(HOST, port, timeout=1.0)
     try:
         connection.request("GET", "/moto-api/")
@@ -146,14 +107,14 @@ def answers(port: int) -> bool:
         connection.close()
 
 
-def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
-    """Take this machine's AWS configuration out of an environment: a profile may have expired.
+def without_aws_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Remove this machine's AWS settings from an environment: a profile may have expired.
 
     Args:
         environment: Environment variables.
 
     Returns:
-        The others, with stand-ins for credentials and no files of profiles.
+        The others, with dummy credentials and no profile files.
     """
     return {
         **{name: value for name, value in environment.items() if not name.startswith("AWS_")},
@@ -164,31 +125,21 @@ def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-class StreamAdmin(Protocol):
-    """The calls of a boto3 Kinesis client that `ensure_stream` needs."""
-
-    def create_stream(self, *, StreamName: str, ShardCount: int) -> Any:  # noqa: N803  AWS's names
-        """Create a stream; raises `ResourceInUseException` if it exists."""
-
-    def describe_stream_summary(self, *, StreamName: str) -> Any:  # noqa: N803  AWS's names
-        """Describe a stream."""
-
-
 def ensure_stream(
-    client: StreamAdmin,
+    client: Any,
     name: str,
     shards: int,
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Create a stream unless it exists, and wait until it can be used.
+    """Create a stream unless it exists, and wait until it is active.
 
     Args:
         client: A boto3 Kinesis client.
         name: The stream.
-        shards: How many shards a new stream gets; an existing one keeps its own.
-        clock: Seconds that only grow.
+        shards: How many shards a new stream gets; an existing one is not changed.
+        clock: Monotonic seconds.
         sleep: Waits for some seconds.
 
     Returns:
@@ -212,7 +163,7 @@ def ensure_stream(
     return created
 
 
-def stream_status(client: StreamAdmin, name: str) -> str:
+def stream_status(client: Any, name: str) -> str:
     """Return a stream's status, such as CREATING, ACTIVE or UPDATING."""
-    answer = client.describe_stream_summary(StreamName=name)
-    return str(answer["StreamDescriptionSummary"]["StreamStatus"])
+    response = client.describe_stream_summary(StreamName=name)
+    return str(response["StreamDescriptionSummary"]["StreamStatus"])

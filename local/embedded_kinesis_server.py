@@ -1,4 +1,4 @@
-"""The embedded Kinesis's own process: moto's server on a socket that is listening already.
+"""The embedded Kinesis's process: moto's server on a socket that is listening already.
 
 Run as `python -m local.embedded_kinesis_server <file descriptor>` by `local.embedded_kinesis`.
 """
@@ -20,7 +20,7 @@ def main() -> None:
     """Serve until the parent process ends."""
     exit_with_parent()
     Shard.get_max_sequence_number = last_sequence_number
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # not a line for every request
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line per request
     application = one_at_a_time(DomainDispatcherApplication(create_backend_app))
     server = make_server(
         "127.0.0.1",
@@ -34,25 +34,24 @@ def main() -> None:
 
 
 def one_at_a_time(application: WSGIApplication) -> WSGIApplication:
-    """Let one request at a time into an application.
+    """Serve one request at a time.
 
-    moto gives two records of one shard the same sequence number, and loses one of them, when two
-    requests put at the same moment.
+    When two requests put at the same time, moto gives two records of a shard the same sequence
+    number, and loses one of them.
     """
-    turn = threading.Lock()
+    lock = threading.Lock()
 
-    def in_turn(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        with turn:
+    def serve(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        with lock:
             return application(environment, start)
 
-    return in_turn
+    return serve
 
 
 def last_sequence_number(shard: Shard) -> int:
-    """Give the number of the record that was put last, 0 if there is none.
+    """Return the sequence number of the last record put, or 0 if there is none.
 
-    moto's own way is to list all of the shard's records, at every put: the more a shard holds, the
-    slower it becomes.
+    moto's own method lists all of the shard's records at every put: the more records, the slower.
     """
     return next(reversed(shard.records), 0)
 

@@ -1,20 +1,21 @@
 """Every error of this package.
 
 LocalError
-├── StartError           a process of the pipeline does not start
+├── StartError           Kinesis, a stream or a process does not start
 ├── FunctionError        the function was invoked and failed: an exception, a crash, a timeout
-├── FunctionUnavailable  the function could not be invoked: what Lambda calls a service error
-├── RidesUnavailable     the rides to put cannot be read
-└── EndpointUnknown      no Kinesis is named, and AWS cannot be asked as things are configured
+└── FunctionUnavailable  the function could not be invoked: what Lambda calls a service error
 """
+
+from collections.abc import Mapping
+from typing import Any, Self
 
 
 class LocalError(Exception):
-    """The root of the tree."""
+    """The base class of this package's errors."""
 
 
 class StartError(LocalError):
-    """A process of the pipeline does not start."""
+    """Kinesis, a stream or a process does not start."""
 
 
 class FunctionError(LocalError):
@@ -23,7 +24,7 @@ class FunctionError(LocalError):
     Args:
         error_type: As in Lambda's error object: the exception's class, or Lambda's own name such as
             `Sandbox.Timedout`.
-        message: What the function, or the environment around it, says.
+        message: The function's error message, or Lambda's.
     """
 
     def __init__(self, error_type: str, message: str) -> None:
@@ -31,14 +32,11 @@ class FunctionError(LocalError):
         self.error_type = error_type
         self.message = message
 
+    @classmethod
+    def from_object(cls, error: Mapping[str, Any]) -> Self:
+        """Read Lambda's error object, `{"errorMessage": ..., "errorType": ...}`."""
+        return cls(str(error.get("errorType")), str(error.get("errorMessage")))
+
 
 class FunctionUnavailable(LocalError):
-    """The function could not be invoked: nothing is known against the records."""
-
-
-class RidesUnavailable(LocalError):
-    """The rides to put cannot be read: a file of trips or of statistics is missing or damaged."""
-
-
-class EndpointUnknown(LocalError):
-    """No Kinesis is named, and AWS cannot be asked as things are configured."""
+    """The function could not be invoked, so the records are not to blame."""

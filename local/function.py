@@ -1,39 +1,28 @@
-"""The function as Lambda runs it: a process for each concurrent invocation.
-
-One child process is what Lambda calls an execution environment: it imports the handler once, serves
-one invocation at a time, and is thrown away when the handler crashes or takes too long.
-"""
+"""A function as Lambda runs it: its configuration, and an environment per concurrent invocation."""
 
 import contextlib
-import json
 import os
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from local import runtime
-from local.child import PROJECT, Child, killed_after
-from local.errors import FunctionError
+from local.processes import PROJECT
 
 ACCOUNT = "123456789012"
 VERSION = "$LATEST"
 
-INIT_SECONDS = 60.0
-"""How long the import may take. Lambda itself allows 10 s, but on faster disks than a laptop's."""
-
 
 class Function(Protocol):
-    """Something that takes invocations as Lambda's Invoke API does.
+    """Something that can be invoked, as with Lambda's Invoke API.
 
-    Several threads may invoke it at once; each call returns when its own invocation is answered.
+    Several threads may invoke it at once; each call returns when its own invocation has ended.
     """
 
     def invoke(self, payload: bytes) -> bytes:
-        """Invoke the function and wait for its answer.
+        """Invoke the function and wait for its response.
 
         Args:
             payload: The event, as JSON of at most 6 MB.
@@ -47,7 +36,7 @@ class Function(Protocol):
         """
 
     def close(self) -> None:
-        """Free what the function holds; a later invocation would start anew."""
+        """Release what the function holds; a later invocation is a cold start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +44,17 @@ class FunctionConfiguration:
     """A function's configuration, as at Lambda.
 
     Attributes:
-        name: The function's name.
+        name: The function's name; the default is the runtime interface emulator's.
         handler: `module.function`.
-        timeout_seconds: How long an invocation may take.
-        memory_mb: Memory that the function is told it has; nothing enforces it here.
+        timeout_seconds: Time limit of an invocation.
+        memory_mb: The memory size that the function sees; it is not enforced here.
         region: The AWS region.
         inherited: The machine's environment variables; default: this process's own.
-        environment: The function's own environment variables, on top of those.
+        environment: The function's own environment variables, which take precedence.
         task_root: The folder that the handler is imported from.
     """
 
-    name: str = "ride-predictions"
+    name: str = "function"
     handler: str = "lambda_function.lambda_handler"
     timeout_seconds: float = 60.0
     memory_mb: int = 1769
@@ -80,7 +69,7 @@ class FunctionConfiguration:
         return f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{self.name}"
 
     def variables(self) -> dict[str, str]:
-        """Return the environment variables of the function's process.
+        """Return the environment variables of an execution environment.
 
         Lambda's own are as in the developer guide, Defined runtime environment variables.
         """
@@ -102,92 +91,7 @@ class FunctionConfiguration:
         }
 
 
-class FunctionProcess:
-    """One execution environment: a child process that serves one invocation at a time.
-
-    It is started when first needed, and again after it ended.
-
-    Args:
-        settings: The function's configuration.
-        log: The file that gets what the function prints.
-        now: Seconds since the epoch; an invocation's deadline is told by it.
-    """
-
-    def __init__(
-        self, settings: FunctionConfiguration, log: Path, *, now: Callable[[], float] = time.time
-    ) -> None:
-        self._settings = settings
-        self._log = log
-        self._now = now
-        self._child: Child | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """The child's process id; None if none runs."""
-        child = self._child
-        return None if child is None else child.process.pid
-
-    def start(self) -> None:
-        """Start the child unless it runs, and wait until it has imported the handler.
-
-        Raises:
-            FunctionError: The import failed.
-        """
-        self._started()
-
-    def invoke(self, payload: bytes) -> bytes:
-        """See `Function`; not for several threads at once."""
-        child = self._started()
-        seconds = self._settings.timeout_seconds
-        invocation = {
-            "request_id": str(uuid.uuid4()),
-            "deadline_ms": (self._now() + seconds) * 1000,
-            "function_arn": self._settings.arn,
-        }
-        kind, body = self._exchange(child, seconds, json.dumps(invocation).encode(), payload)
-        if kind != runtime.ANSWER:
-            raise function_error(body)
-        return body
-
-    def close(self) -> None:
-        """End the child."""
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
-
-    def _started(self) -> Child:
-        if self._child is None:
-            child = self._child = Child.start(self._settings.variables(), self._log)
-            kind, body = self._exchange(child, INIT_SECONDS)
-            if kind != runtime.READY:
-                self.close()
-                raise function_error(body)
-        return self._child
-
-    def _exchange(self, child: Child, seconds: float, *messages: bytes) -> tuple[bytes, bytes]:
-        answer = None
-        with (
-            killed_after(seconds, child.process) as overdue,
-            contextlib.suppress(EOFError, OSError),
-        ):
-            answer = child.exchange(messages)
-        if overdue.is_set():
-            self.close()
-            raise FunctionError("Sandbox.Timedout", f"Task timed out after {seconds:.2f} seconds")
-        if answer is None:
-            status = child.process.wait()
-            self.close()
-            raise FunctionError("Runtime.ExitError", f"Runtime exited with exit status {status}")
-        return answer
-
-
-def function_error(body: bytes) -> FunctionError:
-    """Read Lambda's error object, `{"errorMessage": ..., "errorType": ...}`."""
-    error = json.loads(body)
-    return FunctionError(str(error.get("errorType")), str(error.get("errorMessage")))
-
-
-class Environment(Function, Protocol):
+class StartableFunction(Function, Protocol):
     """A function that serves one invocation at a time and can be started before the first."""
 
     def start(self) -> None:
@@ -195,24 +99,24 @@ class Environment(Function, Protocol):
 
 
 class FunctionPool:
-    """A function that scales as Lambda does: an environment for each concurrent invocation.
+    """A function that scales as Lambda does: one environment per concurrent invocation.
 
-    Environments stay warm, and the one used last is used first. A crash costs only its own.
+    Environments stay warm, and the most recently used is used first. A crash affects only its own.
 
     Args:
-        new_environment: Makes an environment.
+        new_environment: Creates an execution environment.
     """
 
-    def __init__(self, new_environment: Callable[[], Environment]) -> None:
+    def __init__(self, new_environment: Callable[[], StartableFunction]) -> None:
         self._new_environment = new_environment
-        self._warm: list[Environment] = []
+        self._warm: list[StartableFunction] = []
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Have one environment warm, to see early that the function starts at all.
+        """Start one environment, to see early whether the function starts at all.
 
         Raises:
-            FunctionError: It does not.
+            FunctionError: It does not start.
         """
         with self._environment() as environment:
             environment.start()
@@ -223,14 +127,14 @@ class FunctionPool:
             return environment.invoke(payload)
 
     def close(self) -> None:
-        """Close every environment; none may be serving."""
+        """Close every environment; none may be in use."""
         with self._lock:
             for environment in self._warm:
                 environment.close()
             self._warm.clear()
 
     @contextlib.contextmanager
-    def _environment(self) -> Iterator[Environment]:
+    def _environment(self) -> Iterator[StartableFunction]:
         with self._lock:
             environment = self._warm.pop() if self._warm else self._new_environment()
         try:

@@ -1,7 +1,7 @@
 """Child processes that never outlive this one, however it ends.
 
-A child's standard input is a pipe that only its parent holds open. When the parent closes it, or is
-gone, the child's read ends and so does the child: no process is orphaned, not even by `kill -9`.
+A child's standard input is a pipe that only its parent holds open. When the parent closes it, or
+ends, the child's read returns and the child ends too: even `kill -9` leaves no orphaned process.
 """
 
 import os
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+PROJECT = Path(__file__).resolve().parent.parent
 CHUNK_BYTES = 1024
 
 
@@ -18,19 +19,19 @@ def start_process(
     *,
     log: Path,
     environment: Mapping[str, str],
-    directory: Path,
+    directory: Path = PROJECT,
     keep_open: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a program that calls `exit_with_parent`, in a session of its own.
+    """Start a program that calls `exit_with_parent`, in its own session.
 
-    Its own session keeps a terminal's Ctrl-C from it: whoever started it decides when it ends.
+    In its own session it does not get a terminal's Ctrl-C: the parent decides when it ends.
 
     Args:
         arguments: The command line.
-        log: A file; what the program prints is added to it. Its folder is created.
+        log: The file that the program's output is appended to. Its folder is created.
         environment: All of the program's environment variables.
         directory: The program's working directory.
-        keep_open: File descriptors the program inherits.
+        keep_open: File descriptors that the program inherits.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -63,18 +64,18 @@ def stop_process(process: subprocess.Popen[bytes], grace_seconds: float = 2.0) -
 
 
 def exit_with_parent() -> None:
-    """In a child: end this process as soon as its standard input ends."""
+    """End this process, a child, as soon as its standard input ends."""
     threading.Thread(target=_exit_at_end_of_input, name="exit-with-parent", daemon=True).start()
 
 
 def _exit_at_end_of_input() -> None:
     while os.read(0, CHUNK_BYTES):
         continue
-    # Not sys.exit: that would end this thread alone.
+    # sys.exit would end only this thread.
     os._exit(0)
 
 
 def last_line(log: Path) -> str:
     """Return the last line a program printed, to show why it ended."""
     lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1] if lines else "it printed nothing"
+    return lines[-1] if lines else "no output"

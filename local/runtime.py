@@ -1,7 +1,8 @@
-"""The function's own process: what Lambda's Python runtime does, on a pipe.
+"""The function's process: what Lambda's Python runtime does, on a socket.
 
-Run as `python -m local.runtime <file descriptor>` by `local.function`. It imports the handler once,
-says so, and then answers one invocation after another. Every message is a kind and a JSON body.
+Run as `python -m local.runtime <file descriptor>` by `local.execution_environment`. It imports
+the handler once, sends READY, and then serves one invocation after another. Every message is a kind
+and a JSON body.
 """
 
 import json
@@ -13,20 +14,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, cast
 
 from local.processes import exit_with_parent
 
-READY, ANSWER, ERROR = b"ready", b"answer", b"error"
+READY, RESPONSE, ERROR = b"ready", b"response", b"error"
 
 RESPONSE_BYTES = 6 * 1024 * 1024
-"""What a synchronous response may hold (Lambda quotas, invocation payload)."""
+"""Limit of a synchronous response (Lambda quotas, invocation payload)."""
 
 Handler = Callable[[Any, Any], Any]
 
 
 class RuntimeFailure(Exception):
-    """A failure that Lambda names itself, such as Runtime.HandlerNotFound."""
+    """A failure with an error type of Lambda's own, such as Runtime.HandlerNotFound."""
 
     def __init__(self, error_type: str, message: str) -> None:
         super().__init__(message)
@@ -35,7 +36,7 @@ class RuntimeFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LambdaContext:
-    """The context object of Lambda's Python runtime, with the parts a stream's consumer can use.
+    """The context object of Lambda's Python runtime, with what a stream's consumer can use.
 
     Attributes:
         aws_request_id: This invocation's id.
@@ -43,7 +44,7 @@ class LambdaContext:
         function_name: The function's name.
         function_version: `$LATEST`.
         invoked_function_arn: The function's ARN.
-        memory_limit_in_mb: The memory of the function's configuration; nothing enforces it here.
+        memory_limit_in_mb: The configured memory size; it is not enforced here.
         log_group_name: Where the logs would go at AWS.
         log_stream_name: The same.
         identity: None: only mobile apps send one.
@@ -67,7 +68,7 @@ class LambdaContext:
 
 
 def main() -> None:
-    """Import the handler and answer invocations until the parent closes the pipe or ends."""
+    """Import the handler and serve invocations until the parent closes the connection or ends."""
     exit_with_parent()
     connection = Connection(int(sys.argv[1]))
     try:
@@ -81,17 +82,17 @@ def main() -> None:
             invocation, event = connection.recv_bytes(), connection.recv_bytes()
         except EOFError:
             return
-        reply(connection, *answer(handler, json.loads(event), context(json.loads(invocation))))
+        reply(connection, *handle(handler, json.loads(event), context(json.loads(invocation))))
 
 
 def load_handler(name: str) -> Handler:
-    """Import a handler named as in Lambda's configuration.
+    """Import a handler by the name in Lambda's configuration.
 
     Args:
         name: `module.function`; the module may have dots.
 
     Raises:
-        RuntimeFailure: The name is no handler's, under Lambda's own error types.
+        RuntimeFailure: There is no such handler; with Lambda's own error type.
     """
     module_name, _, function_name = name.rpartition(".")
     if not module_name:
@@ -111,12 +112,11 @@ def load_handler(name: str) -> Handler:
             "Runtime.HandlerNotFound",
             f"Handler '{function_name}' missing on module '{module_name}'",
         )
-    found: Handler = handler
-    return found
+    return cast("Handler", handler)
 
 
 def context(invocation: dict[str, Any]) -> LambdaContext:
-    """Make the context object of one invocation.
+    """Build the context object of one invocation.
 
     Args:
         invocation: `request_id`, `deadline_ms` (epoch milliseconds) and `function_arn`.
@@ -133,11 +133,11 @@ def context(invocation: dict[str, Any]) -> LambdaContext:
     )
 
 
-def answer(handler: Handler, event: Any, lambda_context: LambdaContext) -> tuple[bytes, bytes]:
-    """Call the handler once; returns the kind of the answer and its JSON."""
+def handle(handler: Handler, event: Any, lambda_context: LambdaContext) -> tuple[bytes, bytes]:
+    """Call the handler once and return the kind of the reply and its JSON."""
     try:
-        return ANSWER, encode(handler(event, lambda_context))
-    except Exception as error:  # noqa: BLE001  whatever the handler raises is its answer
+        return RESPONSE, encode(handler(event, lambda_context))
+    except Exception as error:  # noqa: BLE001  whatever the handler raises is its error
         traceback.print_exc()
         return ERROR, error_body(error)
 
@@ -163,12 +163,12 @@ def encode(response: Any) -> bytes:
 
 
 def error_body(error: Exception) -> bytes:
-    """Describe an exception as Lambda's error object does."""
-    named = error.error_type if isinstance(error, RuntimeFailure) else type(error).__name__
+    """Return Lambda's error object for an exception."""
+    error_type = error.error_type if isinstance(error, RuntimeFailure) else type(error).__name__
     return json.dumps(
         {
             "errorMessage": str(error),
-            "errorType": named,
+            "errorType": error_type,
             "stackTrace": traceback.format_tb(error.__traceback__),
         }
     ).encode()

@@ -1,7 +1,7 @@
 """The function in a container: invoked through Lambda's runtime interface emulator.
 
-The emulator is part of AWS's base images. It serves one invocation at a time, and a second one at
-the same moment crashes it, so that invocations take turns here.
+The emulator is part of AWS's base images. It serves one invocation at a time, and a concurrent one
+crashes it, so this client sends one at a time.
 """
 
 import http.client
@@ -21,31 +21,31 @@ class RuntimeEmulator:
     """A function behind a runtime interface emulator.
 
     Args:
-        url: Where the emulator listens, such as `http://127.0.0.1:8080`.
-        timeout_seconds: How long an invocation may take, the container's start included.
+        url: The emulator's URL, such as `http://127.0.0.1:8080`.
+        timeout_seconds: Time limit of an invocation, including the container's start.
 
     Raises:
-        SettingsError: The URL is not one of HTTP.
+        SettingsError: The URL is not an HTTP URL.
     """
 
     def __init__(self, url: str, timeout_seconds: float = 120.0) -> None:
         self._host, self._port = _address(url)
         self._timeout_seconds = timeout_seconds
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def invoke(self, payload: bytes) -> bytes:
         """See `Function`."""
-        with self._turn:
+        with self._lock:
             status, body = self._post(payload)
         error = error_object(body)
         if error is not None:
             raise error
         if status != http.HTTPStatus.OK:
-            raise FunctionUnavailable(f"the emulator answered {status}: {body[:80]!r}")
+            raise FunctionUnavailable(f"the emulator responded {status}: {body[:80]!r}")
         return body
 
     def close(self) -> None:
-        """Hold nothing open between invocations."""
+        """Do nothing: no connection is kept between invocations."""
 
     def _post(self, payload: bytes) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_SECONDS)
@@ -59,7 +59,7 @@ class RuntimeEmulator:
             if connection.sock is None:
                 raise self._unavailable(error) from error
             raise FunctionError(
-                "Sandbox.Timedout", f"no answer within {self._timeout_seconds:.2f} seconds"
+                "Sandbox.Timedout", f"no response within {self._timeout_seconds:.2f} seconds"
             ) from error
         except (OSError, http.client.HTTPException) as error:
             raise self._unavailable(error) from error
@@ -74,7 +74,7 @@ def _address(url: str) -> tuple[str, int]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname if parts.scheme == "http" else None, parts.port
-    except ValueError:  # brackets without a partner, a port beyond 65535
+    except ValueError:  # an unmatched bracket, a port above 65535
         host = port = None
     if not host:
         raise SettingsError("FUNCTION_URL", url, "http:// and a host, with its port")
@@ -82,13 +82,13 @@ def _address(url: str) -> tuple[str, int]:
 
 
 def error_object(body: bytes) -> FunctionError | None:
-    """Read an error from an answer: the emulator's status says 200 whatever the function did."""
+    """Return the error in a response, or None: the emulator's status is 200 even for an error."""
     if body.startswith(TIMEOUT_TEXT):
         return FunctionError("Sandbox.Timedout", body.decode(errors="replace"))
     try:
-        answer = json.loads(body)
+        response = json.loads(body)
     except ValueError:
         return None
-    if not isinstance(answer, dict) or not {"errorMessage", "errorType"} & answer.keys():
+    if not isinstance(response, dict) or not {"errorMessage", "errorType"} & response.keys():
         return None
-    return FunctionError(str(answer.get("errorType")), str(answer.get("errorMessage")))
+    return FunctionError.from_object(response)

@@ -18,7 +18,7 @@ import msgspec
 from cli.arguments import Parser, rate, seed, share, whole_number
 from cli.endpoint import MonitoredClient, endpoint_client, named_endpoint
 from cli.program import FAILED, INTERRUPTED, USAGE_ERROR, program
-from demo.producer import in_calls, paced
+from demo.producer import paced_batches, put_records_batches
 from demo.ride_generator import read_statistics
 from demo.ride_sources import drawn_rides, replayed_rides
 from local.errors import LocalError
@@ -83,7 +83,9 @@ def main(
         entries = _entries(options, stdin or cast("BufferedIOBase", sys.stdin.buffer))
         monitored = _monitored_client(client, options.endpoint_url)
         publisher = Publisher(monitored, options.stream, clock=clock, sleep=sleep)
-        put(paced(entries, options.rate, clock=clock, sleep=sleep), publisher, counts, clock)
+        put(
+            paced_batches(entries, options.rate, clock=clock, sleep=sleep), publisher, counts, clock
+        )
     except KeyboardInterrupt:
         print(f"Interrupted: {counts}", file=sys.stderr)
         return INTERRUPTED
@@ -160,7 +162,7 @@ def _entries(options: argparse.Namespace, stdin: BufferedIOBase) -> Iterator[lis
             print(f"{source.skipped:,} invalid rows of {options.replay} are left out")
     else:
         source = drawn_rides(read_statistics(), count=options.generate, **randomness)
-    return in_calls(ride.entry for ride in source.rides)
+    return put_records_batches(ride.entry for ride in source.rides)
 
 
 def _monitored_client(client: PutRecordsClient | None, option: str | None) -> MonitoredClient:

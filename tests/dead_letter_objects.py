@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from local.event_source_mapping.invocation_event import EventEncoder
 from local.event_source_mapping.on_failure_destination import (
-    Discarded,
+    DiscardedBatch,
     MappingIdentity,
     invocation_record,
     object_key,
@@ -60,7 +60,7 @@ def discarded_batch(*numbers: int, raised: bool = True) -> bytes:
         )
         for number in numbers
     ]
-    discarded = Discarded(records, "RetryAttemptsExhausted", invocations=3, raised=raised)
+    discarded = DiscardedBatch(records, "RetryAttemptsExhausted", invocations=3, raised=raised)
     return invocation_record(discarded, IDENTITY, arrived_at)
 
 

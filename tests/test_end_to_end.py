@@ -1,4 +1,4 @@
-"""The real thing: `python -m demo` with an embedded Kinesis, the function and the models."""
+"""`python -m demo` with an embedded Kinesis, the real function and the real models."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from streaming.clients import kinesis_client
 PROJECT = Path(__file__).resolve().parent.parent
 DEADLINE_SECONDS = 60.0
 UNUSABLE = {"AWS_PROFILE": "not-there", "HTTP_PROXY": "http://127.0.0.1:1"}
-"""What a machine may have set up: an embedded Kinesis must not care."""
+"""Settings that a machine may have: an embedded Kinesis must ignore them."""
 
 SMALLEST_EVENT: dict[str, Any] = {
     "ride": {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66},
@@ -29,7 +29,7 @@ SMALLEST_EVENT: dict[str, Any] = {
 
 
 class Run:
-    """A run of the demo, and what it has printed so far."""
+    """A run of the demo, and its output so far."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         command = [sys.executable, "-u", "-m", "demo", "--folder", str(folder), *arguments]
@@ -42,8 +42,8 @@ class Run:
             text=True,
         )
         self.lines: list[str] = []
-        self._listener = threading.Thread(target=self._listen)
-        self._listener.start()
+        self._reader = threading.Thread(target=self._read_output)
+        self._reader.start()
 
     def wait_for(self, pattern: str) -> re.Match[str]:
         """Wait for a line that matches."""
@@ -57,17 +57,17 @@ class Run:
         return found[0]
 
     def end(self) -> int:
-        """Wait for the end; give the exit status."""
+        """Wait for the end and return the exit status."""
         status = self.process.wait(DEADLINE_SECONDS)
-        self._listener.join()
+        self._reader.join()
         return status
 
     def count(self, name: str) -> int:
-        """Read a figure of the closing sums."""
+        """Return a count of the summary."""
         (line,) = [line for line in self.lines if line.startswith(f"{name}  ")]
         return int(line.split()[-1].replace(",", ""))
 
-    def _listen(self) -> None:
+    def _read_output(self) -> None:
         assert self.process.stdout is not None
         with self.process.stdout as output:
             self.lines.extend(line.rstrip("\n") for line in output)
@@ -77,7 +77,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"Waited in vain for {what}")
+            pytest.fail(f"Timed out waiting for {what}")
         time.sleep(0.05)
 
 
@@ -106,17 +106,17 @@ def test_every_ride_is_predicted_or_dead_lettered(
     assert run.count("rides put") == 400
     assert run.count("predicted") + run.count("dead-lettered") == 400
     assert run.count("outstanding") == run.count("duplicates") == 0
-    letters = [
+    records = [
         json.loads(line)
         for path in tmp_path.rglob("*.jsonl")
         for line in path.read_text().splitlines()
     ]
-    assert len(letters) == run.count("dead-lettered")
-    assert 5 < len(letters) < 40
-    assert all(letter["error_message"] for letter in letters)
+    assert len(records) == run.count("dead-lettered")
+    assert 5 < len(records) < 40
+    assert all(record["error_message"] for record in records)
 
 
-def test_a_ride_put_by_hand_is_answered_and_ctrl_c_leaves_nothing_behind(
+def test_a_ride_put_by_hand_is_predicted_and_ctrl_c_leaves_nothing_running(
     start: Callable[..., Run],
 ) -> None:
     run = start("--rate", "20")
@@ -135,7 +135,7 @@ def test_a_ride_put_by_hand_is_answered_and_ctrl_c_leaves_nothing_behind(
     client.close()
 
 
-def test_without_rides_of_its_own_a_run_waits_for_those_of_others(
+def test_a_run_at_rate_0_predicts_the_rides_of_others(
     start: Callable[..., Run],
 ) -> None:
     run = start("--rate", "0")
@@ -146,7 +146,7 @@ def test_without_rides_of_its_own_a_run_waits_for_those_of_others(
         data = json.dumps({"ride_id": ride_id, "ride": ride}).encode()
         client.put_record(StreamName="ride_events", PartitionKey=str(ride_id), Data=data)
     run.wait_for(r"ride 256 .*→ .* min +\$\d")
-    run.wait_for(r"dead letter 257: ride\.trip_distance is -1")
+    run.wait_for(r"dead-letter record 257: ride\.trip_distance is -1")
     run.process.send_signal(signal.SIGINT)
     assert run.end() == 0
     assert run.count("rides put") == 0
@@ -155,7 +155,7 @@ def test_without_rides_of_its_own_a_run_waits_for_those_of_others(
     client.close()
 
 
-def test_ctrl_c_while_things_start_ends_at_once_without_a_word(start: Callable[..., Run]) -> None:
+def test_ctrl_c_during_the_start_ends_at_once_without_output(start: Callable[..., Run]) -> None:
     run = start()
     run.wait_for("Starting an embedded Kinesis")
     run.process.send_signal(signal.SIGINT)
@@ -163,18 +163,18 @@ def test_ctrl_c_while_things_start_ends_at_once_without_a_word(start: Callable[.
     assert len(run.lines) == 1
 
 
-def test_a_function_that_does_not_start_is_one_line_that_says_why(
+def test_a_function_that_does_not_start_is_one_line_with_the_reason(
     start: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", "LOUD")
-    monkeypatch.setenv("DEAD_LETTERS", "s3://mine/letters")
+    monkeypatch.setenv("DEAD_LETTERS", "s3://bucket/dead-letters")
     run = start("--rides", "5")
     assert run.end() == 1
     assert run.lines[-1].startswith("error: LOG_LEVEL is 'LOUD'; allowed: DEBUG, INFO")
-    assert "Not used from the environment, a run here has its own: DEAD_LETTERS" in run.lines
+    assert "Ignored environment variables, the demo sets its own: DEAD_LETTERS" in run.lines
 
 
-def test_a_run_that_is_stopped_before_its_last_ride_has_failed(start: Callable[..., Run]) -> None:
+def test_a_run_that_is_stopped_before_its_last_ride_fails(start: Callable[..., Run]) -> None:
     run = start("--rides", "100000", "--rate", "20")
     run.wait_for(r"rides in \d")
     run.process.send_signal(signal.SIGTERM)

@@ -1,9 +1,9 @@
-"""Between reading a shard and invoking the function: batches gathered, and what is finished."""
+"""Records that were read from a shard, gathered into batches for the function."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from local.event_source_mapping.configuration import MappingConfiguration
+from local.event_source_mapping.configuration import EventSourceMappingConfiguration
 from local.event_source_mapping.invocation_event import ENVELOPE_BYTES, PAYLOAD_BYTES, EncodedRecord
 
 
@@ -11,13 +11,15 @@ class BatchBuffer:
     """Gathers records into batches: BatchSize, the batching window and the payload's 6 MB.
 
     Args:
-        settings: The mapping's parameters.
-        clock: Seconds that only grow.
+        configuration: The mapping's configuration.
+        clock: Monotonic seconds.
     """
 
-    def __init__(self, settings: MappingConfiguration, clock: Callable[[], float]) -> None:
-        self._size = settings.batch_size
-        self._window = settings.maximum_batching_window_in_seconds
+    def __init__(
+        self, configuration: EventSourceMappingConfiguration, clock: Callable[[], float]
+    ) -> None:
+        self._size = configuration.batch_size
+        self._window = configuration.maximum_batching_window_in_seconds
         self._clock = clock
         self._waiting: deque[EncodedRecord] = deque()
         self._bytes = 0
@@ -31,18 +33,18 @@ class BatchBuffer:
 
     @property
     def is_full(self) -> bool:
-        """Whether two batches wait, so that reading more would only fill the memory."""
+        """Whether two batches are waiting: reading more would only use memory."""
         return len(self._waiting) >= 2 * self._size or self._bytes >= 2 * PAYLOAD_BYTES
 
     def add(self, records: Sequence[EncodedRecord]) -> None:
-        """Take in records, in the shard's order."""
+        """Add records, in the shard's order."""
         if not self._waiting:
             self._gathering_since = self._clock()
         self._waiting.extend(records)
         self._bytes += sum(record.size for record in records)
 
     def close(self) -> None:
-        """Note that no more records come: those that wait need not wait for others."""
+        """Mark the end of the records: those that wait need not wait for more."""
         self._closed = True
 
     def due_in(self) -> float | None:
@@ -58,9 +60,9 @@ class BatchBuffer:
         return max(self._gathering_since + self._window - self._clock(), 0.0)
 
     def take(self) -> list[EncodedRecord]:
-        """Return the next batch if one is due, else nothing.
+        """Return the next batch if one is due, else an empty list.
 
-        A record that alone is more than the payload's limit makes a batch of its own.
+        A record that exceeds the payload limit by itself is a batch of its own.
         """
         batch: list[EncodedRecord] = []
         if self.due_in() != 0.0:
@@ -74,31 +76,3 @@ class BatchBuffer:
         self._bytes -= sum(record.size for record in batch)
         self._gathering_since = self._clock()
         return batch
-
-
-class Progress:
-    """A shard's checkpoint: up to which record everything is finished.
-
-    With several lanes a later record may be finished before an earlier one; the checkpoint waits.
-    """
-
-    def __init__(self) -> None:
-        self._unfinished: deque[str] = deque()
-        self._ahead: set[str] = set()
-
-    def begin(self, sequence_numbers: Sequence[str]) -> None:
-        """Note records that have been read, in the shard's order."""
-        self._unfinished.extend(sequence_numbers)
-
-    def finish(self, sequence_numbers: Sequence[str]) -> str | None:
-        """Note finished records.
-
-        Returns:
-            The new checkpoint, or None if it has not moved.
-        """
-        self._ahead.update(sequence_numbers)
-        checkpoint = None
-        while self._unfinished and self._unfinished[0] in self._ahead:
-            checkpoint = self._unfinished.popleft()
-            self._ahead.remove(checkpoint)
-        return checkpoint

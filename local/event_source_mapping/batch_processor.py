@@ -1,6 +1,6 @@
-"""One batch, until each of its records is done or discarded: AWS's rules, one step at a time.
+"""Processes a batch until each record is done or discarded, by AWS's rules.
 
-The rules are those of the Lambda developer guide's pages on Kinesis: Configuring partial batch
+The rules are from the Lambda developer guide's pages on Kinesis: Configuring partial batch
 response, Retain discarded batch records, and the parameters of the event source mapping.
 """
 
@@ -13,13 +13,13 @@ from enum import Enum, auto
 from itertools import count, dropwhile
 
 from local.errors import FunctionError, FunctionUnavailable
-from local.event_source_mapping.configuration import UNLIMITED, MappingConfiguration
+from local.event_source_mapping.configuration import UNLIMITED, EventSourceMappingConfiguration
 from local.event_source_mapping.invocation_event import EncodedRecord, count_done, event_payload
 from local.event_source_mapping.mapping_metrics import MappingMetrics
 from local.event_source_mapping.on_failure_destination import (
     Condition,
     Destination,
-    Discarded,
+    DiscardedBatch,
     MappingIdentity,
     invocation_record,
     object_key,
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class Action(Enum):
-    """What follows an invocation."""
+    """What to do after an invocation."""
 
     FINISH = auto()
     SPLIT = auto()
@@ -42,13 +42,13 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Records that are sent to the function together.
+    """Records to send to the function together.
 
     Attributes:
         records: In the shard's order.
-        retries: How many of MaximumRetryAttempts they have used.
+        retries: How many of MaximumRetryAttempts are used.
         invocations: How often the function has been invoked with them.
-        service_errors: How often in a row the function could not be invoked.
+        service_errors: How often in succession the function could not be invoked.
         raised: Whether the last invocation raised an error.
     """
 
@@ -60,23 +60,23 @@ class Attempt:
 
 
 def decide(
-    attempt: Attempt, done: int, settings: MappingConfiguration
+    attempt: Attempt, done: int, configuration: EventSourceMappingConfiguration
 ) -> tuple[Action, Sequence[Attempt]]:
-    """Tell what follows an invocation.
+    """Return what to do after an invocation.
 
     Args:
         attempt: What was sent.
         done: How many of its records, from the first, are done.
-        settings: The mapping's parameters.
+        configuration: The mapping's configuration.
 
     Returns:
-        The action, and what it applies to, in order. A split costs no retry: with a partial
-        response the batch is cut at the first record not done, else it is halved.
+        The action, and the attempts it applies to, in order. A split does not count as a retry:
+        the batch is cut at the first record not done, or halved if that is its first record.
     """
     rest = replace(attempt, records=attempt.records[done:])
     if not rest.records:
         return Action.FINISH, []
-    if settings.bisect_batch_on_function_error and len(attempt.records) > 1:
+    if configuration.bisect_batch_on_function_error and len(attempt.records) > 1:
         if done:
             return Action.SPLIT, [rest]
         middle = len(rest.records) // 2
@@ -84,7 +84,7 @@ def decide(
             replace(rest, records=rest.records[:middle]),
             replace(rest, records=rest.records[middle:]),
         ]
-    limit = settings.maximum_retry_attempts
+    limit = configuration.maximum_retry_attempts
     if limit != UNLIMITED and attempt.retries >= limit:
         return Action.DISCARD, [rest]
     return Action.RETRY, [replace(rest, retries=attempt.retries + 1)]
@@ -92,28 +92,28 @@ def decide(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchProcessor:
-    """Sends one batch after another to the function and applies the mapping's rules.
+    """Invokes the function with one batch after another and applies the mapping's rules.
 
     Attributes:
-        settings: The mapping's parameters.
-        identity: What names the mapping.
+        configuration: The mapping's configuration.
+        identity: The mapping's names.
         function: The function.
-        destination: Keeps what is discarded; None: it is only logged.
-        retention: How long the stream keeps a record.
-        metrics: Counts everything.
-        finished: Told of records that are done or discarded, in order, soon after.
-        wait: Waits for some seconds; a true answer means that the mapping stops.
+        destination: Stores discarded records; None: they are only logged.
+        retention: The stream's retention period.
+        metrics: The mapping's metrics.
+        on_finished: Called with records that are done or discarded, in order.
+        wait: Waits for some seconds; returns true if the mapping stops.
         now: The time of day.
-        jitter: Draws evenly from 0 to 1.
+        jitter: Returns a random number, uniform from 0 to 1.
     """
 
-    settings: MappingConfiguration
+    configuration: EventSourceMappingConfiguration
     identity: MappingIdentity
     function: Function
     destination: Destination | None
     retention: timedelta
     metrics: MappingMetrics
-    finished: Callable[[Sequence[EncodedRecord]], None]
+    on_finished: Callable[[Sequence[EncodedRecord]], None]
     wait: Callable[[float], bool]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     jitter: Callable[[], float] = random.random
@@ -125,7 +125,7 @@ class BatchProcessor:
             records: In the shard's order.
 
         Returns:
-            False if the mapping stops while records wait to be tried again.
+            False if the mapping stops while records wait for a retry.
         """
         todo = [Attempt(records)]
         try:
@@ -146,7 +146,7 @@ class BatchProcessor:
             self.metrics.add("service_errors")
             self._pause(attempt.service_errors)
             return [replace(attempt, service_errors=attempt.service_errors + 1)]
-        self.finished(attempt.records[:done])
+        self.on_finished(attempt.records[:done])
         self.metrics.add("records_done", done)
         return self._follow(attempt, done)
 
@@ -159,7 +159,7 @@ class BatchProcessor:
         return replace(attempt, records=fresh)
 
     def _longest_age(self) -> timedelta:
-        seconds = self.settings.maximum_record_age_in_seconds
+        seconds = self.configuration.maximum_record_age_in_seconds
         if seconds == UNLIMITED:
             return self.retention
         return min(self.retention, timedelta(seconds=seconds))
@@ -181,7 +181,7 @@ class BatchProcessor:
         ), done
 
     def _count_done(self, response: bytes, records: Sequence[EncodedRecord]) -> int:
-        if not self.settings.partial_responses:
+        if not self.configuration.partial_responses:
             return len(records)
         done = count_done(response, records)
         if done < len(records):
@@ -189,7 +189,7 @@ class BatchProcessor:
         return done
 
     def _follow(self, attempt: Attempt, done: int) -> Sequence[Attempt]:
-        action, following = decide(attempt, done, self.settings)
+        action, following = decide(attempt, done, self.configuration)
         if action is Action.DISCARD:
             self._discard(following[0], "RetryAttemptsExhausted")
             return []
@@ -201,14 +201,14 @@ class BatchProcessor:
         return following
 
     def _discard(self, attempt: Attempt, condition: Condition) -> None:
-        discarded = Discarded(attempt.records, condition, attempt.invocations, attempt.raised)
+        discarded = DiscardedBatch(attempt.records, condition, attempt.invocations, attempt.raised)
         logger.warning("Discarded %d records: %s", len(attempt.records), condition)
         if self.destination is not None:
-            self._keep(discarded, self.destination)
-        self.finished(attempt.records)
+            self._store(discarded, self.destination)
+        self.on_finished(attempt.records)
         self.metrics.add("records_discarded", len(attempt.records))
 
-    def _keep(self, discarded: Discarded, destination: Destination) -> None:
+    def _store(self, discarded: DiscardedBatch, destination: Destination) -> None:
         at = self.now()
         key = object_key(self.identity.uuid, discarded.records[0].record.shard_id, at)
         body = invocation_record(discarded, self.identity, at)
@@ -216,7 +216,7 @@ class BatchProcessor:
             try:
                 destination.put(key, body)
             except StorageError as error:
-                # A record that is neither done nor kept would be lost without a trace.
+                # A record that is neither done nor stored would be lost.
                 logger.warning("The on-failure destination fails: %s", error)
                 self.metrics.add("destination_failures")
                 self._pause(failures)
@@ -229,4 +229,4 @@ class BatchProcessor:
 
 
 class _Stopped(Exception):
-    """The mapping stops while a batch waits to be tried again."""
+    """The mapping stops while a batch waits for a retry."""

@@ -1,4 +1,4 @@
-"""The parameters of an event source mapping, checked as CreateEventSourceMapping checks them."""
+"""An event source mapping's configuration, validated as by CreateEventSourceMapping."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -17,30 +17,30 @@ WHOLE_NUMBERS = {
     "maximum_record_age_in_seconds": (UNLIMITED, 604_800),
     "parallelization_factor": (1, 10),
 }
-"""Least and greatest value (AWS Lambda API reference, CreateEventSourceMapping)."""
+"""Minimum and maximum (AWS Lambda API reference, CreateEventSourceMapping)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MappingConfiguration:
-    """What an event source mapping is told, with AWS's names and defaults.
+class EventSourceMappingConfiguration:
+    """An event source mapping's configuration, with AWS's names and defaults.
 
     TumblingWindowInSeconds and FilterCriteria are not implemented.
 
     Attributes:
-        batch_size: BatchSize: at most this many records an invocation, 1 to 10,000.
+        batch_size: BatchSize: the most records of an invocation, 1 to 10,000.
         maximum_batching_window_in_seconds: MaximumBatchingWindowInSeconds: how long to gather
-            records before an invocation, 0 to 300 s; 0 invokes as soon as there are any.
+            records before an invocation, 0 to 300 s; 0: do not wait.
         bisect_batch_on_function_error: BisectBatchOnFunctionError: split a failed batch in two.
-        maximum_retry_attempts: MaximumRetryAttempts: how often a failed batch is tried again
-            before it is discarded, 0 to 10,000; -1: until its records are too old.
+        maximum_retry_attempts: MaximumRetryAttempts: how often a failed batch is retried before it
+            is discarded, 0 to 10,000; -1: until its records expire.
         maximum_record_age_in_seconds: MaximumRecordAgeInSeconds: older records are discarded, 60
-            to 604,800 s; -1: only those that the stream itself no longer keeps.
+            to 604,800 s; -1: only those past the stream's retention period.
         parallelization_factor: ParallelizationFactor: concurrent batches of one shard, 1 to 10.
         starting_position: StartingPosition: TRIM_HORIZON, LATEST or a timestamp.
         function_response_types: FunctionResponseTypes: empty, or ReportBatchItemFailures.
 
     Raises:
-        SettingsError: A value that is not allowed, under AWS's name of the parameter.
+        SettingsError: A value is not allowed; the error has AWS's name of the parameter.
     """
 
     batch_size: int = 100
@@ -53,14 +53,14 @@ class MappingConfiguration:
     function_response_types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check every value."""
+        """Validate every value."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name, (least, greatest) in WHOLE_NUMBERS.items():
+        for name, (minimum, maximum) in WHOLE_NUMBERS.items():
             _check(
-                type(values[name]) is int and least <= values[name] <= greatest,
+                type(values[name]) is int and minimum <= values[name] <= maximum,
                 name,
                 values[name],
-                f"a whole number from {least} to {greatest:,}",
+                f"a whole number from {minimum} to {maximum:,}",
             )
         age = self.maximum_record_age_in_seconds
         _check(
@@ -90,7 +90,7 @@ class MappingConfiguration:
 
     @property
     def partial_responses(self) -> bool:
-        """Whether the function's `batchItemFailures` count."""
+        """Whether the function's `batchItemFailures` are used."""
         return PARTIAL_RESPONSES in self.function_response_types
 
 

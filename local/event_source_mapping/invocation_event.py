@@ -1,4 +1,4 @@
-"""A batch as Lambda's event, and what the function's response says of it."""
+"""Lambda's event for a batch, and the function's partial batch response."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from streaming.consumer.validation import DECODE_ERRORS
 from streaming.reader.shard_reader import StreamRecord
 
 PAYLOAD_BYTES = 6 * 1024 * 1024
-"""What an invocation's event may hold (Lambda quotas, invocation payload)."""
+"""Limit of an invocation's event (Lambda quotas, invocation payload)."""
 
 _HEAD, _SEPARATOR, _TAIL = b'{"Records":[', b",", b"]}"
 ENVELOPE_BYTES = len(_HEAD) + len(_TAIL)
@@ -20,7 +20,7 @@ ROLE = "arn:aws:iam::123456789012:role/lambda-role"
 class EncodedRecord(NamedTuple):
     """A record and its JSON in Lambda's event.
 
-    It is encoded once: its size decides how many records fit an event, and a retry sends it again.
+    It is encoded once, for the size limit of the event and for every retry.
     """
 
     record: StreamRecord
@@ -28,7 +28,7 @@ class EncodedRecord(NamedTuple):
 
     @property
     def size(self) -> int:
-        """What the record adds to an event, in bytes."""
+        """How many bytes the record adds to an event."""
         return len(self.json) + len(_SEPARATOR)
 
 
@@ -52,9 +52,9 @@ class _Record(msgspec.Struct, rename="camel", gc=False):
 
 
 class EventEncoder:
-    """Writes records as Lambda writes them into its event.
+    """Encodes records as in Lambda's event.
 
-    The shape is that of the Lambda developer guide, Using Lambda to process records from Kinesis.
+    The shape is from the Lambda developer guide, Using Lambda to process records from Kinesis.
 
     Args:
         stream_arn: The stream's ARN, which also names the region.
@@ -68,7 +68,7 @@ class EventEncoder:
     def encode(self, record: StreamRecord) -> EncodedRecord:
         """Encode one record."""
         kinesis = _Kinesis(
-            # Half a surrogate pair, which JSON can carry, cannot be written as UTF-8.
+            # A lone surrogate, which JSON allows, cannot be encoded as UTF-8.
             partition_key=record.partition_key.encode(errors="replace").decode(),
             sequence_number=record.sequence_number,
             data=record.data,
@@ -84,43 +84,43 @@ class EventEncoder:
 
 
 def event_payload(records: Sequence[EncodedRecord]) -> bytes:
-    """Join encoded records to the event of one invocation."""
+    """Join encoded records into the event of one invocation."""
     return _HEAD + _SEPARATOR.join([record.json for record in records]) + _TAIL
 
 
 def count_done(response: bytes, records: Sequence[EncodedRecord]) -> int:
-    """Tell from a partial batch response how many records are done, counted from the first.
+    """Return how many records, from the first, are done according to a partial batch response.
 
-    The rules are those of the Lambda developer guide, Configuring partial batch response with
-    Kinesis Data Streams: an empty or null response, or no failures, is complete success; of
-    several failures the lowest sequence number counts; an identifier that is empty, null, or under
-    another key is complete failure. So is one that is not of this batch and a response of another
-    shape, on which the guide is silent: what cannot be understood is retried rather than lost.
+    The rules are from the Lambda developer guide, Configuring partial batch response with Kinesis
+    Data Streams: an empty or null response, or an empty list of failures, is complete success; of
+    several failures the lowest sequence number counts; an identifier that is empty, null or under
+    a wrong key is complete failure. The guide does not mention an identifier of another batch or a
+    response of another shape: these are complete failure too, so that nothing is lost.
 
     Args:
-        response: What the function answered: JSON, or nothing at all.
+        response: The function's response: JSON, or empty.
         records: The batch.
 
     Returns:
-        From 0, complete failure, to all of them, complete success.
+        0, complete failure, to `len(records)`, complete success.
     """
     try:
-        answer = msgspec.json.decode(response or b"null")
+        decoded = msgspec.json.decode(response or b"null")
     except DECODE_ERRORS:
         return 0
-    if not answer:
+    if not decoded:
         return len(records)
-    if not isinstance(answer, dict):
+    if not isinstance(decoded, dict):
         return 0
-    failures = answer.get("batchItemFailures")
+    failures = decoded.get("batchItemFailures")
     if not failures:
         return len(records)
     if not isinstance(failures, list):
         return 0
-    places = {encoded.record.sequence_number: place for place, encoded in enumerate(records)}
-    return min(_place(failure, places) for failure in failures)
+    indexes = {encoded.record.sequence_number: index for index, encoded in enumerate(records)}
+    return min(_index(failure, indexes) for failure in failures)
 
 
-def _place(failure: Any, places: dict[str, int]) -> int:
+def _index(failure: Any, indexes: dict[str, int]) -> int:
     identifier = failure.get("itemIdentifier") if isinstance(failure, dict) else None
-    return places.get(identifier, 0) if isinstance(identifier, str) else 0
+    return indexes.get(identifier, 0) if isinstance(identifier, str) else 0

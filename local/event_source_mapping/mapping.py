@@ -1,4 +1,4 @@
-"""The event source mapping: a stream's records invoke the function, as at Lambda.
+"""The event source mapping: invokes the function with a stream's records, as Lambda does.
 
 Each shard is read in order, and a child shard only after its parents' records are finished, so that
 the records of one partition key reach the function in order across a split or merge.
@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from local.event_source_mapping.batch_buffer import BatchBuffer
 from local.event_source_mapping.batch_processor import BatchProcessor
-from local.event_source_mapping.configuration import MappingConfiguration
+from local.event_source_mapping.configuration import EventSourceMappingConfiguration
 from local.event_source_mapping.invocation_event import EventEncoder
 from local.event_source_mapping.mapping_metrics import MappingMetrics, MappingSnapshot
 from local.event_source_mapping.on_failure_destination import Destination, MappingIdentity
-from local.event_source_mapping.shard_worker import Finished, ShardWorker
+from local.event_source_mapping.shard_worker import OnFinished, ShardWorker
 from local.function import Function, FunctionConfiguration
 from streaming.errors import StreamUnavailable
 from streaming.reader.checkpoints import LATEST, Checkpoints, Shard, StartingPosition
@@ -33,18 +32,18 @@ class StreamClient(KinesisReads, Protocol):
     """The calls of a boto3 Kinesis client that a mapping needs."""
 
     def describe_stream_summary(self, *, StreamName: str) -> Any:  # noqa: N803  AWS's names
-        """Describe a stream: its ARN and how long it keeps a record."""
+        """Describe a stream: its ARN and its retention period."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Time and chance, to be handed in.
+    """Clocks, waiting and randomness, so that a test can replace them.
 
     Attributes:
-        clock: Seconds that only grow.
+        clock: Monotonic seconds.
         now: The time of day.
-        wait: Waits some seconds for an event; true if it is set.
-        jitter: Draws evenly from 0 to 1.
+        wait: Waits for an event, at most some seconds; returns whether it is set.
+        jitter: Returns a random number, uniform from 0 to 1.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -60,14 +59,14 @@ class EventSourceMapping:
         client: A boto3 Kinesis client; several threads use it.
         stream_name: The stream.
         function: The function; several threads invoke it.
-        settings: The mapping's parameters.
+        configuration: Default: AWS's defaults.
         function_arn: The function's ARN, for the on-failure destination.
-        destination: The on-failure destination: keeps the records that are given up. None: they
-            are only logged.
-        timing: Time and chance.
+        destination: The on-failure destination: stores discarded records. None: they are only
+            logged.
+        timing: Replaced in tests.
 
     Attributes:
-        failure: What ended the mapping by itself, such as a deleted stream, or None.
+        failure: The error that ended the mapping, such as a deleted stream, or None.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class EventSourceMapping:
         client: StreamClient,
         stream_name: str,
         function: Function,
-        settings: MappingConfiguration | None = None,
+        configuration: EventSourceMappingConfiguration | None = None,
         *,
         function_arn: str | None = None,
         destination: Destination | None = None,
@@ -85,7 +84,7 @@ class EventSourceMapping:
         self._client = client
         self._stream_name = stream_name
         self._function = function
-        self._settings = settings or MappingConfiguration()
+        self._configuration = configuration or EventSourceMappingConfiguration()
         self._function_arn = function_arn or FunctionConfiguration().arn
         self._destination = destination
         self._timing = timing or Timing()
@@ -93,24 +92,19 @@ class EventSourceMapping:
         self._lock = threading.Lock()
         self._workers: dict[str, ShardWorker] = {}
         self._metrics = MappingMetrics()
-        self._checkpoints = Checkpoints(self._settings.starting_position, now=self._timing.now)
+        self._checkpoints = Checkpoints(self._configuration.starting_position, now=self._timing.now)
 
     def __enter__(self) -> Self:
         """Start the mapping."""
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the mapping."""
         self.stop()
 
     def start(self) -> None:
-        """Begin with the shards whose turn it is, and return.
+        """Start reading the shards without unfinished parents, and return.
 
         With LATEST, every record that is put from now on reaches the function.
 
@@ -118,8 +112,8 @@ class EventSourceMapping:
             StreamError: The stream cannot be read.
         """
         shards = list_shards(self._client, self._stream_name)
-        answer = self._client.describe_stream_summary(StreamName=self._stream_name)
-        stream = answer["StreamDescriptionSummary"]
+        response = self._client.describe_stream_summary(StreamName=self._stream_name)
+        stream = response["StreamDescriptionSummary"]
         arn = stream["StreamARN"]
         self._encoder = EventEncoder(arn)
         self._retention = timedelta(hours=stream["RetentionPeriodHours"])
@@ -131,10 +125,9 @@ class EventSourceMapping:
             raise
 
     def stop(self) -> None:
-        """Let each invocation under way end, and return when nothing is under way any more.
+        """Wait until the invocations in progress have ended, and stop.
 
-        A batch that waits to be tried again is left where it is: its records are behind the
-        checkpoint.
+        A batch that waits for a retry is not sent again: its records are after the checkpoint.
         """
         self._stopping.set()
         with self._lock:
@@ -143,28 +136,28 @@ class EventSourceMapping:
             worker.join()
 
     def snapshot(self) -> MappingSnapshot:
-        """Return all counts and checkpoints of this moment."""
+        """Return the metrics and checkpoints of this moment."""
         with self._lock:
             checkpoints = self._checkpoints.save()
         return self._metrics.snapshot(checkpoints)
 
-    def advance(self, shard_id: str, sequence_number: str) -> None:
-        """See `ShardOwner`."""
+    def checkpoint(self, shard_id: str, sequence_number: str) -> None:
+        """See `ShardListener`."""
         with self._lock:
             self._checkpoints.advance(shard_id, sequence_number)
 
-    def end(self, reader: ShardReader) -> None:
-        """See `ShardOwner`: the children's turn has come."""
+    def shard_end(self, reader: ShardReader) -> None:
+        """See `ShardListener`; starts the child shards."""
         with self._lock:
             self._checkpoints.finish(reader.shard_id)
         self._metrics.forget_shard(reader.shard_id)
-        # ListShards may not know the children yet; the parent's last GetRecords named them.
+        # ListShards may not list the children yet; the parent's last GetRecords did.
         self._begin([*reader.child_shards, *self._list_shards()])
         with self._lock:
             del self._workers[reader.shard_id]
 
     def fail(self, error: Exception) -> None:
-        """See `ShardOwner`: stop everything, and keep the reason."""
+        """See `ShardListener`; stops the mapping and keeps the error."""
         self.failure = error
         self._stopping.set()
         with self._lock:
@@ -194,23 +187,23 @@ class EventSourceMapping:
         )
         if start == LATEST:
             reader.open()
-        lanes = [
-            BatchBuffer(self._settings, self._timing.clock)
-            for _ in range(self._settings.parallelization_factor)
+        buffers = [
+            BatchBuffer(self._configuration, self._timing.clock)
+            for _ in range(self._configuration.parallelization_factor)
         ]
         return ShardWorker(
-            reader, self._encoder, lanes, self._processor, owner=self, stopping=self._stopping
+            reader, self._encoder, buffers, self._processor, listener=self, stopping=self._stopping
         )
 
-    def _processor(self, finished: Finished) -> BatchProcessor:
+    def _processor(self, on_finished: OnFinished) -> BatchProcessor:
         return BatchProcessor(
-            settings=self._settings,
+            configuration=self._configuration,
             identity=self._identity,
             function=self._function,
             destination=self._destination,
             retention=self._retention,
             metrics=self._metrics,
-            finished=finished,
+            on_finished=on_finished,
             wait=self._pause,
             now=self._timing.now,
             jitter=self._timing.jitter,

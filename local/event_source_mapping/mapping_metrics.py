@@ -1,4 +1,4 @@
-"""What an event source mapping counts."""
+"""An event source mapping's metrics."""
 
 import threading
 from collections import Counter
@@ -21,21 +21,21 @@ Count = Literal[
 
 @dataclass(frozen=True, slots=True)
 class MappingSnapshot:
-    """An event source mapping's counts since its start.
+    """An event source mapping's metrics since its start.
 
     Attributes:
         invocations: Of the function, retries included.
         function_errors: Invocations that failed: an exception, a crash, a timeout.
-        partial_failures: Invocations that reported failed records.
+        partial_failures: Invocations whose response has batch item failures.
         service_errors: Times that the function could not be invoked.
-        retries: Batches sent again after a failure.
+        retries: Batches retried after a failure.
         bisects: Batches split in two after a failure.
-        records_done: Records that the function acknowledged.
-        records_discarded: Records given up: too many retries, or too old.
+        records_done: Records that the function processed.
+        records_discarded: Records discarded: retries exhausted, or too old.
         destination_failures: Times that the on-failure destination could not be written.
-        iterator_age_ms: Of the shards being read, the greatest age of the last record of the batch
-            sent to the function last, in milliseconds; None before the first batch.
-        checkpoints: By shard: the sequence number up to which every record is done or discarded.
+        iterator_age_ms: Age of the last record in a shard's latest batch, in milliseconds; the
+            maximum over the shards being read; None before the first batch.
+        checkpoints: By shard: the sequence number up to which all records are done or discarded.
     """
 
     invocations: int
@@ -52,7 +52,7 @@ class MappingSnapshot:
 
 
 class MappingMetrics:
-    """Counts from many threads."""
+    """Collects metrics; several threads may use it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -60,22 +60,22 @@ class MappingMetrics:
         self._ages: dict[str, float] = {}
 
     def add(self, count: Count, number: int = 1) -> None:
-        """Count something."""
+        """Increase a count."""
         with self._lock:
             self._counts[count] += number
 
     def set_iterator_age(self, shard_id: str, milliseconds: float) -> None:
-        """Note how old a shard's records are when they get to the function."""
+        """Set the age of the last record in a shard's latest batch."""
         with self._lock:
             self._ages[shard_id] = milliseconds
 
     def forget_shard(self, shard_id: str) -> None:
-        """Leave a finished shard out of the iterator age."""
+        """Remove a finished shard from the iterator age."""
         with self._lock:
             self._ages.pop(shard_id, None)
 
     def snapshot(self, checkpoints: Mapping[str, str]) -> MappingSnapshot:
-        """Take all counts at one moment."""
+        """Return all metrics at one moment."""
         with self._lock:
             return MappingSnapshot(
                 **{count: self._counts[count] for count in get_args(Count)},

@@ -1,6 +1,6 @@
-"""The on-failure destination: discarded batches, in the form that Lambda writes to S3.
+"""The on-failure destination: discarded batches, as Lambda writes them to S3.
 
-Lambda sends only metadata to SQS and SNS, but the records too to S3.
+To SQS and SNS Lambda sends only metadata; to S3 it also writes the records.
 """
 
 import json
@@ -17,14 +17,15 @@ Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
 
 
 @dataclass(frozen=True, slots=True)
-class Discarded:
-    """Records that the mapping gives up.
+class DiscardedBatch:
+    """Records that the mapping discards together.
 
     Attributes:
         records: At least one, all of one shard.
-        condition: Why, under AWS's name.
+        condition: The reason, by AWS's name.
         invocations: How often the function was invoked with them.
-        raised: Whether the last invocation raised an error, rather than report a failure.
+        raised: Whether the last invocation raised an error, rather than return a batch item
+            failure.
     """
 
     records: Sequence[EncodedRecord]
@@ -35,10 +36,10 @@ class Discarded:
 
 @dataclass(frozen=True, slots=True)
 class MappingIdentity:
-    """What names an event source mapping.
+    """The names of an event source mapping, its stream and its function.
 
     Attributes:
-        uuid: The mapping's own id.
+        uuid: The mapping's id.
         stream_arn: The stream it reads.
         function_arn: The function it invokes.
     """
@@ -49,10 +50,10 @@ class MappingIdentity:
 
 
 class Destination(Protocol):
-    """Where discarded batches are written, such as a `streaming.Storage`."""
+    """Stores discarded batches; `streaming.Storage` is one."""
 
     def put(self, name: str, content: bytes) -> None:
-        """Write an object as a whole.
+        """Write an object atomically.
 
         Raises:
             StorageError: It could not be written.
@@ -60,10 +61,10 @@ class Destination(Protocol):
 
 
 class DestinationCopies:
-    """Several destinations that each get every object.
+    """Writes each object to several destinations.
 
     Args:
-        destinations: Written one after another; after a failure, all of them are retried.
+        destinations: Written in order; after a failure, all of them are written again.
     """
 
     def __init__(self, *destinations: Destination) -> None:
@@ -75,16 +76,16 @@ class DestinationCopies:
             destination.put(name, content)
 
 
-def invocation_record(discarded: Discarded, identity: MappingIdentity, at: datetime) -> bytes:
-    """Describe discarded records as AWS does for S3, with the event as a JSON text.
+def invocation_record(discarded: DiscardedBatch, identity: MappingIdentity, at: datetime) -> bytes:
+    """Return Lambda's invocation record for S3, which holds the event as a JSON string.
 
-    The shape is that of the Lambda developer guide, Retain discarded batch records for a Kinesis
+    The shape is from the Lambda developer guide, Retain discarded batch records for a Kinesis
     Data Streams event source.
 
     Args:
         discarded: The records, and why.
         identity: The mapping.
-        at: The time of day.
+        at: When they were discarded.
     """
     first, last = discarded.records[0].record, discarded.records[-1].record
     record: dict[str, Any] = {
@@ -117,7 +118,7 @@ def invocation_record(discarded: Discarded, identity: MappingIdentity, at: datet
 
 
 def object_key(mapping_uuid: str, shard_id: str, at: datetime) -> str:
-    """Name the object as AWS does: `aws/lambda/<mapping>/<shard>/<yyyy>/<mm>/<dd>/<time>-<id>`."""
+    """Return AWS's object key: `aws/lambda/<mapping>/<shard>/<yyyy>/<mm>/<dd>/<time>-<id>`."""
     time = at.astimezone(UTC)
     return (
         f"aws/lambda/{mapping_uuid}/{shard_id}/{time:%Y/%m/%d}/"

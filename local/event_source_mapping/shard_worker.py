@@ -5,39 +5,40 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from local.event_source_mapping.batch_buffer import BatchBuffer, Progress
+from local.event_source_mapping.batch_buffer import BatchBuffer
 from local.event_source_mapping.batch_processor import BatchProcessor
+from local.event_source_mapping.checkpoint_tracker import CheckpointTracker
 from local.event_source_mapping.invocation_event import EncodedRecord, EventEncoder
 from streaming.reader.shard_reader import ShardReader, StreamRecord
 
-Finished = Callable[[Sequence[EncodedRecord]], None]
+OnFinished = Callable[[Sequence[EncodedRecord]], None]
 
 
-class ShardOwner(Protocol):
-    """Who is told what becomes of a shard; called from the shard's threads."""
+class ShardListener(Protocol):
+    """Is notified of a shard's progress; its methods are called from the shard's threads."""
 
-    def advance(self, shard_id: str, sequence_number: str) -> None:
-        """Every record up to and with this one is finished."""
+    def checkpoint(self, shard_id: str, sequence_number: str) -> None:
+        """All records up to and including this one are finished."""
 
-    def end(self, reader: ShardReader) -> None:
-        """The closed shard was read to its end and every record of it is finished."""
+    def shard_end(self, reader: ShardReader) -> None:
+        """A closed shard was read to its end and all of its records are finished."""
 
     def fail(self, error: Exception) -> None:
-        """Something happened that no retry mends."""
+        """An error that no retry can fix."""
 
 
 class ShardWorker:
     """Reads one shard to its end and has every record processed.
 
-    Records are spread over lanes by their partition key: lanes run side by side, and the records
-    of one key stay in order in their lane.
+    Concurrent batches hold different partition keys: all records of one key go through the same
+    buffer, so they stay in order.
 
     Args:
         reader: Reads the shard.
-        encoder: Writes a record as Lambda's event has it.
-        lanes: A buffer for each concurrent batch.
-        new_processor: Makes what processes a batch, given who is told of finished records.
-        owner: Told what becomes of the shard.
+        encoder: Encodes records for Lambda's event.
+        buffers: One for each concurrent batch.
+        new_processor: Creates the batch processor, given what it calls with finished records.
+        listener: Is notified of the shard's progress.
         stopping: Set when the mapping stops.
     """
 
@@ -45,28 +46,28 @@ class ShardWorker:
         self,
         reader: ShardReader,
         encoder: EventEncoder,
-        lanes: Sequence[BatchBuffer],
-        new_processor: Callable[[Finished], BatchProcessor],
+        buffers: Sequence[BatchBuffer],
+        new_processor: Callable[[OnFinished], BatchProcessor],
         *,
-        owner: ShardOwner,
+        listener: ShardListener,
         stopping: threading.Event,
     ) -> None:
         self._reader = reader
         self._encoder = encoder
-        self._lanes = lanes
+        self._buffers = buffers
         self._processor = new_processor(self._finish)
-        self._owner = owner
+        self._listener = listener
         self._stopping = stopping
         self._changed = threading.Condition()
-        self._progress = Progress()
+        self._checkpoint = CheckpointTracker()
         self._reading = threading.Thread(target=self._read, name=f"read-{reader.shard_id}")
         self._invoking = [
-            threading.Thread(target=self._invoke, args=[lane], name=f"invoke-{reader.shard_id}")
-            for lane in lanes
+            threading.Thread(target=self._invoke, args=[buffer], name=f"invoke-{reader.shard_id}")
+            for buffer in buffers
         ]
 
     def start(self) -> None:
-        """Start the threads, the one that joins the others last."""
+        """Start the threads; the reading thread, which joins the others, is the last."""
         for thread in (*self._invoking, self._reading):
             thread.start()
 
@@ -77,7 +78,7 @@ class ShardWorker:
             thread.join()
 
     def wake(self) -> None:
-        """Let the threads see that `stopping` is set."""
+        """Let the threads notice that `stopping` is set."""
         with self._changed:
             self._changed.notify_all()
 
@@ -90,52 +91,52 @@ class ShardWorker:
             for thread in self._invoking:
                 thread.join()
             if not self._stopping.is_set():
-                self._owner.end(self._reader)
+                self._listener.shard_end(self._reader)
         except Exception as error:  # noqa: BLE001  a thread's error would be lost
-            self._owner.fail(error)
+            self._listener.fail(error)
 
-    def _invoke(self, lane: BatchBuffer) -> None:
+    def _invoke(self, buffer: BatchBuffer) -> None:
         try:
-            while batch := self._next_batch(lane):
+            while batch := self._next_batch(buffer):
                 self._processor.process(batch)
         except Exception as error:  # noqa: BLE001  the same
-            self._owner.fail(error)
+            self._listener.fail(error)
 
     def _wait_for_room(self) -> None:
         with self._changed:
-            while any(lane.is_full for lane in self._lanes) and not self._stopping.is_set():
+            while any(buffer.is_full for buffer in self._buffers) and not self._stopping.is_set():
                 self._changed.wait()
 
     def _add(self, records: Sequence[StreamRecord]) -> None:
-        spread: list[list[EncodedRecord]] = [[] for _ in self._lanes]
+        additions: list[list[EncodedRecord]] = [[] for _ in self._buffers]
         for record in records:
-            place = zlib.crc32(record.partition_key.encode(errors="replace")) % len(spread)
-            spread[place].append(self._encoder.encode(record))
+            place = zlib.crc32(record.partition_key.encode(errors="replace")) % len(additions)
+            additions[place].append(self._encoder.encode(record))
         with self._changed:
-            self._progress.begin([record.sequence_number for record in records])
-            for lane, mine in zip(self._lanes, spread, strict=True):
-                lane.add(mine)
+            self._checkpoint.begin([record.sequence_number for record in records])
+            for buffer, addition in zip(self._buffers, additions, strict=True):
+                buffer.add(addition)
             self._changed.notify_all()
 
     def _close(self) -> None:
         with self._changed:
-            for lane in self._lanes:
-                lane.close()
+            for buffer in self._buffers:
+                buffer.close()
             self._changed.notify_all()
 
-    def _next_batch(self, lane: BatchBuffer) -> list[EncodedRecord]:
-        """Wait for a lane's next batch; nothing means that there is none any more."""
+    def _next_batch(self, buffer: BatchBuffer) -> list[EncodedRecord]:
+        """Wait for a buffer's next batch; an empty one means that there are no more."""
         with self._changed:
-            while not (lane.exhausted or self._stopping.is_set()):
-                if batch := lane.take():
+            while not (buffer.exhausted or self._stopping.is_set()):
+                if batch := buffer.take():
                     self._changed.notify_all()
                     return batch
-                self._changed.wait(lane.due_in())
+                self._changed.wait(buffer.due_in())
         return []
 
     def _finish(self, records: Sequence[EncodedRecord]) -> None:
         numbers = [encoded.record.sequence_number for encoded in records]
         with self._changed:
-            checkpoint = self._progress.finish(numbers)
+            checkpoint = self._checkpoint.finish(numbers)
             if checkpoint is not None:
-                self._owner.advance(self._reader.shard_id, checkpoint)
+                self._listener.checkpoint(self._reader.shard_id, checkpoint)

@@ -7,8 +7,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.endpoint import MonitoredClient, endpoint_client, first_line, named_endpoint, one_line
-from local.errors import EndpointUnknown
+from cli.endpoint import (
+    EndpointUnknown,
+    MonitoredClient,
+    endpoint_client,
+    first_line,
+    named_endpoint,
+    one_line,
+)
 from streaming.errors import SettingsError
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis, client_error

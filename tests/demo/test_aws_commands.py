@@ -31,17 +31,17 @@ def option(command: list[str], name: str) -> str:
 
 @pytest.mark.parametrize("key", ["256", "1795164343000", "a", "é"])
 def test_a_partition_keys_shard_is_the_one_kinesis_puts_it_on(kinesis: Any, key: str) -> None:
-    answer = kinesis.put_record(StreamName="ride_predictions", Data=b"", PartitionKey=key)
-    assert shard_of(kinesis, "ride_predictions", key) == answer["ShardId"]
+    response = kinesis.put_record(StreamName="ride_predictions", Data=b"", PartitionKey=key)
+    assert shard_of(kinesis, "ride_predictions", key) == response["ShardId"]
 
 
 def test_after_a_split_the_shard_is_an_open_one(kinesis: Any) -> None:
     kinesis.split("ride_predictions", shard_of(kinesis, "ride_predictions", "256"))
-    answer = kinesis.put_record(StreamName="ride_predictions", Data=b"", PartitionKey="256")
-    assert shard_of(kinesis, "ride_predictions", "256") == answer["ShardId"]
+    response = kinesis.put_record(StreamName="ride_predictions", Data=b"", PartitionKey="256")
+    assert shard_of(kinesis, "ride_predictions", "256") == response["ShardId"]
 
 
-def test_the_record_to_paste_is_an_event_the_model_takes(kinesis: Any) -> None:
+def test_the_record_to_paste_is_an_event_the_model_accepts(kinesis: Any) -> None:
     put, *_ = commands(kinesis)
     assert put[:3] == ["aws", "kinesis", "put-record"]
     assert option(put, "--endpoint-url") == "http://127.0.0.1:4566"
@@ -51,7 +51,7 @@ def test_the_record_to_paste_is_an_event_the_model_takes(kinesis: Any) -> None:
     assert option(put, "--partition-key") == str(msgspec.json.decode(data)["ride_id"])
 
 
-def test_version_2_is_told_that_the_data_is_text(kinesis: Any) -> None:
+def test_the_command_for_version_2_says_that_the_data_is_text(kinesis: Any) -> None:
     version_1, version_2, *_ = commands(kinesis)
     assert version_2 == [*version_1, "--cli-binary-format", "raw-in-base64-out"]
 
@@ -78,12 +78,12 @@ def test_a_line_fits_a_terminal_of_80_columns(kinesis: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("endpoint_url", "stand_ins"),
+    ("endpoint_url", "dummy_credentials"),
     [("http://127.0.0.1:4566", True), ("https://kinesis.eu-west-1.amazonaws.com", False)],
 )
-def test_aws_itself_is_asked_with_the_users_own_credentials(
-    kinesis: Any, endpoint_url: str, *, stand_ins: bool
+def test_aws_itself_is_called_with_the_users_own_credentials(
+    kinesis: Any, endpoint_url: str, *, dummy_credentials: bool
 ) -> None:
     kinesis.meta.endpoint_url = endpoint_url
     text = paste_commands(kinesis, "ride_events", "ride_predictions")
-    assert ("AWS_ACCESS_KEY_ID=local" in text) == stand_ins
+    assert ("AWS_ACCESS_KEY_ID=local" in text) == dummy_credentials

@@ -4,7 +4,7 @@ from random import Random
 import msgspec
 import pytest
 
-from demo.bad_events import SPOILERS, poison
+from demo.bad_events import BAD_EVENTS, bad_event
 from model import RideModel
 from streaming.consumer.records import user_records
 from streaming.errors import Poison
@@ -20,20 +20,20 @@ EVENT = msgspec.json.encode(
 
 def decode(data: bytes) -> object:
     record = {"kinesis": {"data": base64.b64encode(data).decode()}}
-    (payload,) = user_records([record], now=0.0)
-    return RideModel({}, version="1").decode(payload.content(), arrived_at=0.0)
+    (user_record,) = user_records([record], now=0.0)
+    return RideModel({}, version="1").decode(user_record.content(), arrived_at=0.0)
 
 
-def test_the_intact_event_can_be_decoded() -> None:
+def test_the_valid_event_can_be_decoded() -> None:
     assert decode(EVENT) is not None
 
 
-@pytest.mark.parametrize("kind", SPOILERS)
-def test_no_spoilt_event_can_be_decoded(kind: str) -> None:
+@pytest.mark.parametrize("kind", BAD_EVENTS)
+def test_no_bad_event_can_be_decoded(kind: str) -> None:
     with pytest.raises(Poison):
-        decode(SPOILERS[kind](EVENT))
+        decode(BAD_EVENTS[kind](EVENT))
 
 
-def test_every_way_to_spoil_an_event_is_drawn() -> None:
+def test_every_kind_of_bad_event_is_drawn() -> None:
     random = Random(1)
-    assert len({poison(EVENT, random) for _ in range(1000)}) == len(SPOILERS)
+    assert len({bad_event(EVENT, random) for _ in range(1000)}) == len(BAD_EVENTS)

@@ -1,18 +1,18 @@
 import pytest
 
 from demo.demo import exit_status, is_over
-from demo.ride_tracker import Sums
+from demo.ride_tracker import RideCounts
 
-ANSWERED = Sums(put=10, predicted=9, dead=1)
-WAITING = Sums(put=10, predicted=9)
+COMPLETE = RideCounts(put=10, predicted=9, dead_lettered=1)
+WAITING = RideCounts(put=10, predicted=9)
 
 
-def test_a_run_ends_when_every_ride_is_put_and_answered() -> None:
-    assert is_over(ANSWERED, all_put=True, idle=0.0, stopping=0.0)
+def test_a_run_ends_when_every_ride_is_put_and_completed() -> None:
+    assert is_over(COMPLETE, all_put=True, idle=0.0, stopping=0.0)
 
 
 def test_a_run_goes_on_while_rides_are_still_to_come() -> None:
-    assert not is_over(ANSWERED, all_put=False, idle=1000.0, stopping=0.0)
+    assert not is_over(COMPLETE, all_put=False, idle=1000.0, stopping=0.0)
 
 
 def test_a_run_waits_for_outstanding_rides() -> None:
@@ -20,7 +20,7 @@ def test_a_run_waits_for_outstanding_rides() -> None:
 
 
 @pytest.mark.parametrize("all_put", [True, False])
-def test_outstanding_rides_are_given_up_when_nothing_happens_any_more(*, all_put: bool) -> None:
+def test_a_run_ends_with_outstanding_rides_when_nothing_happens_any_more(*, all_put: bool) -> None:
     assert is_over(WAITING, all_put=all_put, idle=91.0, stopping=0.0)
 
 
@@ -30,17 +30,21 @@ def test_after_ctrl_c_outstanding_rides_get_a_few_seconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sums", "goal", "status"),
+    ("counts", "goal", "status"),
     [
-        pytest.param(ANSWERED, 10, 0, id="every ride accounted for"),
-        pytest.param(ANSWERED, None, 0, id="an endless run that was stopped"),
-        pytest.param(ANSWERED, 11, 1, id="stopped before every ride was put"),
+        pytest.param(COMPLETE, 10, 0, id="every ride accounted for"),
+        pytest.param(COMPLETE, None, 0, id="an endless run that was stopped"),
+        pytest.param(COMPLETE, 11, 1, id="stopped before every ride was put"),
         pytest.param(WAITING, 10, 1, id="a ride outstanding"),
-        pytest.param(Sums(put=10, predicted=9, refused=1), 10, 1, id="a ride not taken"),
-        pytest.param(Sums(put=10, predicted=10, others=3, duplicates=2), 10, 0, id="others"),
+        pytest.param(
+            RideCounts(put=10, predicted=9, rejected=1), 10, 1, id="a ride rejected by Kinesis"
+        ),
+        pytest.param(
+            RideCounts(put=10, predicted=10, others_predicted=3, duplicates=2), 10, 0, id="others"
+        ),
     ],
 )
 def test_the_exit_status_is_0_only_if_every_ride_is_accounted_for(
-    sums: Sums, goal: int | None, status: int
+    counts: RideCounts, goal: int | None, status: int
 ) -> None:
-    assert exit_status(sums, goal) == status
+    assert exit_status(counts, goal) == status

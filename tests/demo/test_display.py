@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from demo.display import PlainLines, open_display
-from demo.ride_tracker import Dead, Prediction, Sums
+from demo.ride_tracker import DeadLetter, Prediction, RideCounts
 from demo.view import Snapshot
 from tests.fakes.clock import Clock
 
@@ -14,7 +14,7 @@ ZONES = {130: ("Queens", "Jamaica"), 205: ("Queens", "Saint Albans")}
 
 def snapshot(**changes: Any) -> Snapshot:
     values: dict[str, Any] = {
-        "sums": Sums(put=3, predicted=2),
+        "counts": RideCounts(put=3, predicted=2),
         "goal": None,
         "elapsed": 1.0,
         "per_second": 2.0,
@@ -25,14 +25,17 @@ def snapshot(**changes: Any) -> Snapshot:
         "function_errors": 0,
         "recent": [],
         "recent_others": [],
-        "newest_dead": None,
+        "newest_dead_letter": None,
     }
     return Snapshot(**{**values, **changes})
 
 
 def by_hand(*keys: str) -> dict[str, Any]:
     others = [Prediction(key=key, duration=21.3, tip=2.4, route=(130, 205)) for key in keys]
-    return {"sums": Sums(put=3, predicted=2, others=len(keys)), "recent_others": others}
+    return {
+        "counts": RideCounts(put=3, predicted=2, others_predicted=len(keys)),
+        "recent_others": others,
+    }
 
 
 @pytest.fixture
@@ -54,16 +57,12 @@ def test_a_line_is_printed_once_a_second(
     assert len(output.getvalue().splitlines()) == 3
 
 
-def test_a_line_is_not_broken_where_the_terminal_is_narrow(
-    lines: PlainLines, output: io.StringIO
-) -> None:
+def test_a_line_is_not_wrapped_on_a_narrow_terminal(lines: PlainLines, output: io.StringIO) -> None:
     lines(snapshot())
     assert "outstanding 1" in output.getvalue().splitlines()[0]
 
 
-def test_each_ride_that_somebody_else_put_is_printed_once(
-    lines: PlainLines, output: io.StringIO
-) -> None:
+def test_each_ride_put_by_others_is_printed_once(lines: PlainLines, output: io.StringIO) -> None:
     lines(snapshot())
     lines(snapshot(**by_hand("256")))
     lines(snapshot(**by_hand("257", "256")))
@@ -74,14 +73,18 @@ def test_each_ride_that_somebody_else_put_is_printed_once(
     ]
 
 
-def test_a_new_dead_letter_is_printed_once_with_its_reason(
+def test_a_new_dead_letter_record_is_printed_once_with_its_reason(
     lines: PlainLines, clock: Clock, output: io.StringIO
 ) -> None:
-    for newest in (None, Dead("257", "ride is missing"), Dead("257", "ride is missing")):
-        lines(snapshot(newest_dead=newest))
+    for newest in (
+        None,
+        DeadLetter("257", "ride is missing"),
+        DeadLetter("257", "ride is missing"),
+    ):
+        lines(snapshot(newest_dead_letter=newest))
         clock.advance(1.0)
     printed = [line for line in output.getvalue().splitlines() if "rides in" not in line]
-    assert printed == ["dead letter 257: ride is missing"]
+    assert printed == ["dead-letter record 257: ride is missing"]
 
 
 def test_without_a_terminal_there_are_plain_lines(output: io.StringIO, clock: Clock) -> None:

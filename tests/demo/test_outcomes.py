@@ -1,6 +1,5 @@
 import gzip
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +7,11 @@ import pytest
 
 from demo.outcomes import DeadLetterFolders, RouteLookUp, read_predictions
 from demo.producer import OutgoingRide
-from demo.ride_tracker import Dead, Ledger, Route, Sums
-from local.event_source_mapping.invocation_event import EventEncoder
-from local.event_source_mapping.on_failure_destination import (
-    Discarded,
-    MappingIdentity,
-    invocation_record,
-)
+from demo.ride_tracker import DeadLetter, RideCounts, RideTracker, Route
 from streaming.dead_letters import DeadLetterRecord, encode_lines, object_name
 from streaming.reader.shard_reader import StreamRecord
 from streaming.storage import FolderStorage
+from tests.dead_letter_objects import discarded_batch, write_discarded_batch
 from tests.fakes.clock import EPOCH, Clock
 from tests.fakes.kinesis import FakeKinesis
 
@@ -33,39 +27,39 @@ def prediction(key: str, **values: Any) -> StreamRecord:
     return record(key, json.dumps({"event_type": "ride_predicted", **event}).encode())
 
 
-def ledger_of(*keys: str) -> Ledger:
-    ledger = Ledger(clock=Clock().now)
-    ledger.put(OutgoingRide(key, b"{}", (74, 75)) for key in keys)
-    return ledger
+def tracker_of(*keys: str) -> RideTracker:
+    tracker = RideTracker(clock=Clock().now)
+    tracker.put(OutgoingRide(key, b"{}", (74, 75)) for key in keys)
+    return tracker
 
 
 def nowhere(_event_id: str) -> Route | None:
     return None
 
 
-def test_predictions_reach_the_ledger_with_their_values() -> None:
-    ledger = ledger_of("1")
-    read_predictions([prediction("1", ride_duration=21.3, ride_tip=2.41)], ledger, nowhere)
-    (seen,) = ledger.recent()
+def test_predictions_are_tracked_with_their_values() -> None:
+    tracker = tracker_of("1")
+    read_predictions([prediction("1", ride_duration=21.3, ride_tip=2.41)], tracker, nowhere)
+    (seen,) = tracker.recent()
     assert (seen.key, seen.duration, seen.tip, seen.route) == ("1", 21.3, 2.41, (74, 75))
 
 
-def test_a_function_with_one_model_answers_one_value() -> None:
-    ledger = ledger_of("1")
-    read_predictions([prediction("1", ride_tip=2.41)], ledger, nowhere)
-    (seen,) = ledger.recent()
+def test_a_function_with_one_model_predicts_one_value() -> None:
+    tracker = tracker_of("1")
+    read_predictions([prediction("1", ride_tip=2.41)], tracker, nowhere)
+    (seen,) = tracker.recent()
     assert (seen.duration, seen.tip) == (None, 2.41)
 
 
 @pytest.mark.parametrize("data", [b"not JSON", b"\xff", b"[]", b"{}", b'{"prediction": "\xff"}'])
-def test_what_is_no_prediction_is_passed_over(data: bytes) -> None:
-    ledger = ledger_of("1")
-    read_predictions([record("1", data)], ledger, nowhere)
-    assert ledger.sums() == Sums(put=1)
+def test_a_record_that_is_not_a_prediction_is_skipped(data: bytes) -> None:
+    tracker = tracker_of("1")
+    read_predictions([record("1", data)], tracker, nowhere)
+    assert tracker.counts() == RideCounts(put=1)
 
 
 @pytest.mark.parametrize(
-    ("said", "text"),
+    ("value", "text"),
     [
         ({"label": "ok", "score": [0.9, 0.1]}, '{"label":"ok","score":[0.9,0.1]}'),
         ({"ride_duration": "long"}, '{"ride_duration":"long"}'),
@@ -73,24 +67,24 @@ def test_what_is_no_prediction_is_passed_over(data: bytes) -> None:
     ],
     ids=str,
 )
-def test_what_another_model_says_is_kept_as_it_is(said: Any, text: str) -> None:
-    ledger = ledger_of()
-    read_predictions([record("9", json.dumps({"prediction": said}).encode())], ledger, nowhere)
-    (seen,) = ledger.recent_others()
+def test_the_prediction_of_another_kind_of_model_is_kept_as_json(value: Any, text: str) -> None:
+    tracker = tracker_of()
+    read_predictions([record("9", json.dumps({"prediction": value}).encode())], tracker, nowhere)
+    (seen,) = tracker.recent_others()
     assert (seen.key, seen.duration, seen.tip, seen.text) == ("9", None, None, text)
 
 
-def test_only_rides_that_somebody_else_put_are_looked_up() -> None:
-    asked: list[str] = []
+def test_only_rides_put_by_others_are_looked_up() -> None:
+    looked_up: list[str] = []
 
     def route_of(event_id: str) -> Route:
-        asked.append(event_id)
+        looked_up.append(event_id)
         return (130, 205)
 
-    ledger = ledger_of("1")
-    read_predictions([prediction("1"), prediction("256")], ledger, route_of)
-    assert asked == ["shardId-000000000000:7"]
-    assert [other.route for other in ledger.recent_others()] == [(130, 205)]
+    tracker = tracker_of("1")
+    read_predictions([prediction("1"), prediction("256")], tracker, route_of)
+    assert looked_up == ["shardId-000000000000:7"]
+    assert [other.route for other in tracker.recent_others()] == [(130, 205)]
 
 
 class TestRouteLookUp:
@@ -132,19 +126,15 @@ class TestRouteLookUp:
         (event_id,) = self.put(kinesis, data)
         assert self.look_up(kinesis, clock)(event_id) is None
 
-    def test_a_shard_that_is_not_there_has_no_route(
-        self, kinesis: FakeKinesis, clock: Clock
-    ) -> None:
+    def test_a_missing_shard_has_no_route(self, kinesis: FakeKinesis, clock: Clock) -> None:
         assert self.look_up(kinesis, clock)("shardId-000000000009:1") is None
 
-    def test_an_event_id_of_another_kind_has_no_route(
+    def test_another_kind_of_event_id_has_no_route(
         self, kinesis: FakeKinesis, clock: Clock
     ) -> None:
         assert self.look_up(kinesis, clock)("something else") is None
 
-    def test_look_ups_leave_the_shards_reads_to_those_who_need_them(
-        self, kinesis: FakeKinesis, clock: Clock
-    ) -> None:
+    def test_look_ups_are_at_most_one_a_second(self, kinesis: FakeKinesis, clock: Clock) -> None:
         (event_id,) = self.put(kinesis, json.dumps({"ride": RIDE}).encode())
         look_up = self.look_up(kinesis, clock)
         routes = []
@@ -155,7 +145,7 @@ class TestRouteLookUp:
 
 
 class TestDeadLetterFolders:
-    def letter(self, key: str | None, event_id: str) -> DeadLetterRecord:
+    def dead_letter(self, key: str | None, event_id: str) -> DeadLetterRecord:
         return DeadLetterRecord(
             data="",
             event_id=event_id,
@@ -171,47 +161,36 @@ class TestDeadLetterFolders:
     def write(self, storage: FolderStorage, records: list[DeadLetterRecord]) -> None:
         storage.put(object_name(records), encode_lines(records))
 
-    def test_dead_letters_of_the_function_are_found_once(self, tmp_path: Path) -> None:
-        ledger = ledger_of("1", "2")
+    def test_dead_letter_records_of_the_function_are_found_once(self, tmp_path: Path) -> None:
+        tracker = tracker_of("1", "2")
         folders = DeadLetterFolders(tmp_path / "dead", tmp_path / "discarded")
-        folders.read(ledger)
+        folders.read(tracker)
         storage = FolderStorage(tmp_path / "dead")
-        self.write(storage, [self.letter("1", "a"), self.letter("256", "b")])
-        folders.read(ledger)
-        folders.read(ledger)
-        self.write(storage, [self.letter("2", "c"), self.letter(None, "d")])
-        folders.read(ledger)
-        assert ledger.sums() == Sums(put=2, dead=2, other_dead=2)
-        assert ledger.newest_dead() == Dead(None, "ride is missing")
+        self.write(storage, [self.dead_letter("1", "a"), self.dead_letter("256", "b")])
+        folders.read(tracker)
+        folders.read(tracker)
+        self.write(storage, [self.dead_letter("2", "c"), self.dead_letter(None, "d")])
+        folders.read(tracker)
+        assert tracker.counts() == RideCounts(put=2, dead_lettered=2, others_dead_lettered=2)
+        assert tracker.newest_dead_letter() == DeadLetter(None, "ride is missing")
 
-    def test_records_that_the_mapping_discarded_count_as_dead(self, tmp_path: Path) -> None:
-        ledger = ledger_of("1", "2")
-        encoder = EventEncoder("arn:aws:kinesis:us-east-1:123456789012:stream/ride_events")
-        discarded = Discarded(
-            [encoder.encode(record("1", b"{}")), encoder.encode(record("2", b"{}"))],
-            condition="RetryAttemptsExhausted",
-            invocations=6,
-            raised=True,
-        )
-        identity = MappingIdentity("uuid", "stream", "function")
-        body = invocation_record(discarded, identity, EPOCH + timedelta(seconds=9))
-        FolderStorage(tmp_path).put("aws/lambda/uuid/shardId-000000000000/object", body)
-        DeadLetterFolders(tmp_path / "dead", tmp_path).read(ledger)
-        assert ledger.sums() == Sums(put=2, dead=2)
-        reason = "given up by the event source mapping: RetryAttemptsExhausted"
-        assert ledger.newest_dead() == Dead("2", reason)
+    def test_discarded_records_count_as_dead_lettered(self, tmp_path: Path) -> None:
+        tracker = tracker_of("key 1", "key 2")
+        write_discarded_batch(tmp_path, 1, 2)
+        DeadLetterFolders(tmp_path / "dead", tmp_path).read(tracker)
+        assert tracker.counts() == RideCounts(put=2, dead_lettered=2)
+        reason = "discarded by the event source mapping: RetryAttemptsExhausted"
+        assert tracker.newest_dead_letter() == DeadLetter("key 2", reason)
 
     def test_a_file_that_is_still_being_written_is_read_when_it_is_whole(
         self, tmp_path: Path
     ) -> None:
-        ledger = ledger_of("1")
+        tracker = tracker_of("key 1")
         folders = DeadLetterFolders(tmp_path / "dead", tmp_path)
         unfinished = tmp_path / "object.7.tmp"
         unfinished.write_bytes(b'{"payl')
-        folders.read(ledger)
-        event = {"Records": [{"kinesis": {"partitionKey": "1"}}]}
-        whole = {"payload": json.dumps(event), "requestContext": {"condition": "RecordAgeExceeded"}}
-        unfinished.write_text(json.dumps(whole))
+        folders.read(tracker)
+        unfinished.write_bytes(discarded_batch(1))
         unfinished.rename(tmp_path / "object")
-        folders.read(ledger)
-        assert ledger.sums() == Sums(put=1, dead=1)
+        folders.read(tracker)
+        assert tracker.counts() == RideCounts(put=1, dead_lettered=1)

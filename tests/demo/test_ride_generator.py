@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from demo.errors import RidesUnavailable
 from demo.ride_generator import (
     PairStatistics,
     RideEvent,
@@ -14,7 +15,6 @@ from demo.ride_generator import (
     last_week,
     read_statistics,
 )
-from local.errors import RidesUnavailable
 
 MONDAY = datetime(2025, 3, 3)  # noqa: DTZ001  rides carry local time
 FRIDAY_17H = 4 * 24 + 17
@@ -56,12 +56,12 @@ def test_one_ride_in_ten_is_longer_than_the_pairs_ninth_decile() -> None:
     assert min(miles) >= 0.1
 
 
-def test_rides_start_when_the_weekly_profile_says() -> None:
+def test_pickup_times_follow_the_hours_of_the_week() -> None:
     starts = [datetime.fromisoformat(ride["ride"]["pickup_datetime"]) for ride in rides(100)]
     assert {(start.weekday(), start.hour) for start in starts} == {(4, 17)}
 
 
-def test_rides_that_the_pair_table_lacks_are_drawn_between_strangers() -> None:
+def test_rides_that_the_pair_table_lacks_get_independent_zones() -> None:
     # 4,000 rides were counted and the pairs hold 400 of them: nine in ten are rare.
     rare = RideStatistics(
         zones={},
@@ -80,7 +80,7 @@ def test_the_last_week_is_over() -> None:
     assert last_week(wednesday) == MONDAY
 
 
-def test_statistics_of_another_shape_are_refused_with_the_part_that_is_wrong(
+def test_statistics_of_a_wrong_shape_are_rejected_and_the_wrong_part_is_named(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "statistics.json"

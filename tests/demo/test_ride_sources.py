@@ -18,7 +18,7 @@ def routes(rides: Rides) -> list[tuple[int, int]]:
     return [ride.route for ride in rides.rides]
 
 
-def spoilt(ride: OutgoingRide) -> bool:
+def is_poison(ride: OutgoingRide) -> bool:
     try:
         RideModel({}, version="1").decode(ride.data, arrived_at=0.0)
     except Poison:
@@ -42,7 +42,7 @@ def month(tmp_path: Path) -> Path:
     return tmp_path / "month.parquet"
 
 
-def test_as_many_rides_are_drawn_as_asked_for() -> None:
+def test_the_requested_number_of_rides_is_generated() -> None:
     rides = drawn_rides(STATISTICS, count=25)
     assert rides.count == 25
     assert len(routes(rides)) == 25
@@ -54,26 +54,28 @@ def test_without_a_count_rides_never_end() -> None:
     assert next(rides.rides).key < next(rides.rides).key
 
 
-def test_poison_does_not_change_which_rides_are_drawn() -> None:
+def test_poison_does_not_change_which_rides_are_generated() -> None:
     clean = routes(drawn_rides(STATISTICS, count=100, seed=3))
     assert routes(drawn_rides(STATISTICS, count=100, seed=3, poison_share=0.5)) == clean
 
 
-def test_the_same_seed_spoils_the_same_rides() -> None:
+def test_the_same_seed_selects_the_same_poison_records() -> None:
     runs = [drawn_rides(STATISTICS, count=100, seed=3, poison_share=0.2) for _ in range(2)]
-    first, second = [[spoilt(ride) for ride in run.rides] for run in runs]
+    first, second = [[is_poison(ride) for ride in run.rides] for run in runs]
     assert first == second
     assert 5 < sum(first) < 40
 
 
-def test_a_replay_sends_every_trip_that_keeps_the_contract(month: Path) -> None:
+def test_a_replay_has_every_trip_that_keeps_the_contract(month: Path) -> None:
     rides = replayed_rides(month)
     assert (rides.count, rides.skipped) == (9, 1)
     assert routes(rides) == [(130, dropoff) for dropoff in range(1, 10)]
 
 
-@pytest.mark.parametrize(("asked", "sent"), [(3, 3), (500, 9)])
-def test_a_replay_sends_no_more_than_asked_for(month: Path, asked: int, sent: int) -> None:
-    rides = replayed_rides(month, count=asked)
-    assert rides.count == sent
-    assert len(routes(rides)) == sent
+@pytest.mark.parametrize(("requested", "replayed"), [(3, 3), (500, 9)])
+def test_a_replay_has_at_most_the_requested_number_of_trips(
+    month: Path, requested: int, replayed: int
+) -> None:
+    rides = replayed_rides(month, count=requested)
+    assert rides.count == replayed
+    assert len(routes(rides)) == replayed

@@ -1,7 +1,7 @@
 import pytest
 
 from demo.producer import OutgoingRide
-from demo.ride_tracker import Dead, Ledger, Meter, Prediction, Sums
+from demo.ride_tracker import DeadLetter, Prediction, RateMeter, RideCounts, RideTracker
 from tests.fakes.clock import Clock
 
 
@@ -13,124 +13,124 @@ def prediction(key: str) -> Prediction:
     return Prediction(key=key, duration=21.3, tip=2.41)
 
 
-def dead(key: str | None) -> Dead:
-    return Dead(key, "ride is missing")
+def dead_letter(key: str | None) -> DeadLetter:
+    return DeadLetter(key, "ride is missing")
 
 
 @pytest.fixture
-def ledger(clock: Clock) -> Ledger:
-    return Ledger(clock=clock.now)
+def tracker(clock: Clock) -> RideTracker:
+    return RideTracker(clock=clock.now)
 
 
-def test_a_ride_is_outstanding_until_it_is_predicted(ledger: Ledger) -> None:
-    ledger.put([ride("1"), ride("2")])
-    ledger.predicted(prediction("1"))
-    sums = ledger.sums()
-    assert (sums.put, sums.predicted, sums.outstanding) == (2, 1, 1)
-    assert not sums.accounted_for
+def test_a_ride_is_outstanding_until_it_is_predicted(tracker: RideTracker) -> None:
+    tracker.put([ride("1"), ride("2")])
+    tracker.predicted(prediction("1"))
+    counts = tracker.counts()
+    assert (counts.put, counts.predicted, counts.outstanding) == (2, 1, 1)
+    assert not counts.accounted_for
 
 
-def test_every_ride_predicted_or_dead_is_accounted_for(ledger: Ledger) -> None:
-    ledger.put([ride("1"), ride("2")])
-    ledger.predicted(prediction("1"))
-    ledger.dead(dead("2"))
-    assert ledger.sums() == Sums(put=2, predicted=1, dead=1)
-    assert ledger.sums().accounted_for
+def test_a_predicted_or_dead_lettered_ride_is_accounted_for(tracker: RideTracker) -> None:
+    tracker.put([ride("1"), ride("2")])
+    tracker.predicted(prediction("1"))
+    tracker.dead_lettered(dead_letter("2"))
+    assert tracker.counts() == RideCounts(put=2, predicted=1, dead_lettered=1)
+    assert tracker.counts().accounted_for
 
 
-def test_a_ride_that_kinesis_refused_is_not_accounted_for(ledger: Ledger) -> None:
-    ledger.put([ride("1")])
-    ledger.refused([ride("1")])
-    sums = ledger.sums()
-    assert (sums.refused, sums.outstanding) == (1, 0)
-    assert not sums.accounted_for
+def test_a_ride_that_kinesis_rejected_is_not_accounted_for(tracker: RideTracker) -> None:
+    tracker.put([ride("1")])
+    tracker.rejected([ride("1")])
+    counts = tracker.counts()
+    assert (counts.rejected, counts.outstanding) == (1, 0)
+    assert not counts.accounted_for
 
 
-def test_a_second_prediction_is_a_duplicate(ledger: Ledger) -> None:
-    ledger.put([ride("1")])
+def test_a_second_prediction_is_a_duplicate(tracker: RideTracker) -> None:
+    tracker.put([ride("1")])
     for _ in range(3):
-        ledger.predicted(prediction("1"))
-    assert ledger.sums() == Sums(put=1, predicted=1, duplicates=2)
+        tracker.predicted(prediction("1"))
+    assert tracker.counts() == RideCounts(put=1, predicted=1, duplicates=2)
 
 
-def test_a_dead_letter_written_twice_counts_once(ledger: Ledger) -> None:
-    ledger.put([ride("1")])
-    ledger.dead(dead("1"))
-    ledger.dead(dead("1"))
-    assert ledger.sums() == Sums(put=1, dead=1)
+def test_a_dead_letter_record_written_twice_counts_once(tracker: RideTracker) -> None:
+    tracker.put([ride("1")])
+    tracker.dead_lettered(dead_letter("1"))
+    tracker.dead_lettered(dead_letter("1"))
+    assert tracker.counts() == RideCounts(put=1, dead_lettered=1)
 
 
-def test_rides_of_others_do_not_disturb_the_sums(ledger: Ledger) -> None:
-    ledger.put([ride("1")])
-    ledger.predicted(prediction("256"))
-    ledger.predicted(prediction("1"))
-    ledger.dead(dead("257"))
-    ledger.dead(dead(None))
-    sums = ledger.sums()
-    assert sums == Sums(put=1, predicted=1, others=1, other_dead=2)
-    assert sums.accounted_for
-    assert [other.key for other in ledger.recent_others()] == ["256"]
+def test_rides_of_others_are_counted_separately(tracker: RideTracker) -> None:
+    tracker.put([ride("1")])
+    tracker.predicted(prediction("256"))
+    tracker.predicted(prediction("1"))
+    tracker.dead_lettered(dead_letter("257"))
+    tracker.dead_lettered(dead_letter(None))
+    counts = tracker.counts()
+    assert counts == RideCounts(put=1, predicted=1, others_predicted=1, others_dead_lettered=2)
+    assert counts.accounted_for
+    assert [other.key for other in tracker.recent_others()] == ["256"]
 
 
-def test_the_newest_dead_letter_is_remembered_whoever_put_the_record(ledger: Ledger) -> None:
-    assert ledger.newest_dead() is None
-    ledger.put([ride("1")])
-    ledger.dead(dead("1"))
-    ledger.dead(Dead("257", "ride.trip_distance is -1"))
-    assert ledger.newest_dead() == Dead("257", "ride.trip_distance is -1")
+def test_the_newest_dead_letter_record_may_be_of_a_ride_put_by_others(tracker: RideTracker) -> None:
+    assert tracker.newest_dead_letter() is None
+    tracker.put([ride("1")])
+    tracker.dead_lettered(dead_letter("1"))
+    tracker.dead_lettered(DeadLetter("257", "ride.trip_distance is -1"))
+    assert tracker.newest_dead_letter() == DeadLetter("257", "ride.trip_distance is -1")
 
 
-def test_the_ledger_knows_the_rides_of_this_run_alone(ledger: Ledger) -> None:
-    ledger.put([ride("1"), ride("2")])
-    ledger.predicted(prediction("1"))
-    assert [ledger.knows(key) for key in ("1", "2", "256")] == [True, True, False]
+def test_the_tracker_knows_only_the_rides_of_this_run(tracker: RideTracker) -> None:
+    tracker.put([ride("1"), ride("2")])
+    tracker.predicted(prediction("1"))
+    assert [tracker.knows(key) for key in ("1", "2", "256")] == [True, True, False]
 
 
-def test_latency_runs_from_the_put_to_the_prediction(ledger: Ledger, clock: Clock) -> None:
-    assert ledger.latency(0.5, 0.99) == [None, None]
+def test_latency_runs_from_the_put_to_the_prediction(tracker: RideTracker, clock: Clock) -> None:
+    assert tracker.latency(0.5, 0.99) == [None, None]
     for seconds in range(100):
-        ledger.put([ride(str(seconds))])
+        tracker.put([ride(str(seconds))])
         clock.advance(seconds)
-        ledger.predicted(prediction(str(seconds)))
-    assert ledger.latency(0.5, 0.99) == [50, 99]
+        tracker.predicted(prediction(str(seconds)))
+    assert tracker.latency(0.5, 0.99) == [50, 99]
 
 
-def test_the_last_predictions_come_newest_first_with_their_routes(
-    ledger: Ledger, clock: Clock
+def test_the_last_predictions_are_newest_first_with_their_routes(
+    tracker: RideTracker, clock: Clock
 ) -> None:
-    ledger.put(ride(str(number)) for number in range(20))
+    tracker.put(ride(str(number)) for number in range(20))
     clock.advance(0.25)
     for number in range(20):
-        ledger.predicted(prediction(str(number)))
-    newest = ledger.recent()[0]
-    assert [recent.key for recent in ledger.recent()] == [str(key) for key in range(19, 11, -1)]
+        tracker.predicted(prediction(str(number)))
+    newest = tracker.recent()[0]
+    assert [recent.key for recent in tracker.recent()] == [str(key) for key in range(19, 11, -1)]
     assert (newest.route, newest.latency, newest.tip) == ((130, 205), 0.25, 2.41)
 
 
-def test_an_endless_run_remembers_only_so_many_answered_rides(clock: Clock) -> None:
-    ledger = Ledger(clock=clock.now, remembered=10)
+def test_a_run_without_end_remembers_a_limited_number_of_completed_rides(clock: Clock) -> None:
+    tracker = RideTracker(clock=clock.now, remembered=10)
     for number in range(11):
-        ledger.put([ride(str(number))])
-        ledger.predicted(prediction(str(number)))
-    ledger.predicted(prediction("10"))
-    ledger.predicted(prediction("0"))
-    assert ledger.sums() == Sums(put=11, predicted=11, duplicates=1, others=1)
+        tracker.put([ride(str(number))])
+        tracker.predicted(prediction(str(number)))
+    tracker.predicted(prediction("10"))
+    tracker.predicted(prediction("0"))
+    assert tracker.counts() == RideCounts(put=11, predicted=11, duplicates=1, others_predicted=1)
 
 
-def test_idle_time_starts_anew_with_each_put_and_answer(ledger: Ledger, clock: Clock) -> None:
+def test_idle_time_restarts_at_each_put_and_completion(tracker: RideTracker, clock: Clock) -> None:
     clock.advance(5)
-    assert ledger.idle() == 5
-    ledger.put([ride("1"), ride("2")])
+    assert tracker.idle_seconds() == 5
+    tracker.put([ride("1"), ride("2")])
     clock.advance(3)
-    assert ledger.idle() == 3
-    ledger.dead(dead("1"))
+    assert tracker.idle_seconds() == 3
+    tracker.dead_lettered(dead_letter("1"))
     clock.advance(2)
-    ledger.predicted(prediction("256"))
-    assert ledger.idle() == 2
+    tracker.predicted(prediction("256"))
+    assert tracker.idle_seconds() == 2
 
 
-def test_a_meter_gives_the_rate_of_the_last_seconds() -> None:
-    meter = Meter(window=5.0)
+def test_a_meter_computes_the_rate_of_the_last_seconds() -> None:
+    meter = RateMeter(window=5.0)
     assert meter.rate(0.0, 0) == 0
     assert meter.rate(1.0, 100) == 100
     for second in range(2, 8):

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from demo.errors import RidesUnavailable
 from demo.ride_generator import RideEvent
 from demo.trip_replay import REQUIREMENTS, install_command, open_replay
-from local.errors import RidesUnavailable
 
 NOON, ONE = "2025-03-01T12:00:00", "2025-03-01T13:00:00"
 
@@ -41,7 +41,7 @@ def replayed(path: Path) -> list[RideEvent]:
     return list(open_replay(path).rides(first_ride_id=10))
 
 
-def test_a_trip_becomes_an_event_without_what_is_not_known_at_its_start(tmp_path: Path) -> None:
+def test_a_trip_becomes_an_event_with_what_is_known_at_its_start(tmp_path: Path) -> None:
     assert replayed(month(tmp_path, trip())) == [
         {
             "event_type": "ride_started",
@@ -93,7 +93,7 @@ def test_unknown_passengers_and_payment_are_null(tmp_path: Path, unknown: float 
     ],
     ids=str,
 )
-def test_a_row_that_breaks_the_contract_is_skipped_and_counted(
+def test_a_row_that_violates_the_contract_is_skipped_and_counted(
     tmp_path: Path, dirt: dict[str, Any]
 ) -> None:
     replay = open_replay(month(tmp_path, trip(), trip(**dirt)))
@@ -108,14 +108,14 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
         open_replay(month(tmp_path, lacking))
 
 
-def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_parquet_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "trips.csv"
     path.write_text("lpep_pickup_datetime,PULocationID\n")
     with pytest.raises(RidesUnavailable, match=r"cannot read the trips in .*trips\.csv"):
         open_replay(path)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RidesUnavailable, match=r"^no such file: .*nowhere\.parquet$"):
         open_replay(tmp_path / "nowhere.parquet")
 
@@ -128,7 +128,7 @@ def test_without_a_parquet_reader_the_error_says_what_to_install(tmp_path: Path)
         open_replay(month(tmp_path, trip()), import_module=not_installed)
 
 
-def test_the_command_that_installs_one_is_as_short_as_its_folder_allows(tmp_path: Path) -> None:
+def test_the_install_command_has_relative_paths_where_possible(tmp_path: Path) -> None:
     project = REQUIREMENTS.parent.parent
     python = str(project / ".venv-run" / "bin" / "python")
     assert install_command(python, project) == (

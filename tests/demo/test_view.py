@@ -2,11 +2,11 @@ from typing import Any
 
 from rich.console import Console
 
-from demo.ride_tracker import Dead, Prediction, Sums
+from demo.ride_tracker import DeadLetter, Prediction, RideCounts
 from demo.view import (
     Snapshot,
     closing_lines,
-    plain_dead,
+    plain_dead_letter,
     plain_line,
     plain_prediction,
     render,
@@ -14,13 +14,15 @@ from demo.view import (
 
 ZONES = {130: ("Queens", "Jamaica"), 205: ("Queens", "Saint Albans")}
 BY_HAND = Prediction(key="256", duration=21.3, tip=2.41, route=(130, 205))
-DEAD = Dead("257", "ride.trip_distance is -1; allowed: a number from 0 to 1,000 (miles)")
+DEAD_LETTER = DeadLetter(
+    "257", "ride.trip_distance is -1; allowed: a number from 0 to 1,000 (miles)"
+)
 OURS = Prediction(key="1795164343000", duration=7.0, tip=0.5, route=(205, 130), latency=0.312)
 
 
 def snapshot(**changes: Any) -> Snapshot:
     values: dict[str, Any] = {
-        "sums": Sums(put=1204, predicted=1180, dead=12, others=1),
+        "counts": RideCounts(put=1204, predicted=1180, dead_lettered=12, others_predicted=1),
         "goal": 2000,
         "elapsed": 12.2,
         "per_second": 101.2,
@@ -31,7 +33,7 @@ def snapshot(**changes: Any) -> Snapshot:
         "function_errors": 0,
         "recent": [OURS],
         "recent_others": [BY_HAND],
-        "newest_dead": None,
+        "newest_dead_letter": None,
     }
     return Snapshot(**{**values, **changes})
 
@@ -58,7 +60,7 @@ def test_every_figure_fits_a_terminal_of_80_columns() -> None:
         "end to end p99 12.6 s",
         "iterator age 140 ms",
         "outstanding 12",
-        "dead letters 12",
+        "dead-lettered 12",
         "put by others 1",
         "1,192 of 2,000",
     ):
@@ -66,59 +68,65 @@ def test_every_figure_fits_a_terminal_of_80_columns() -> None:
 
 
 def test_a_full_view_fits_a_terminal_of_24_lines() -> None:
-    full = snapshot(recent=[OURS] * 8, recent_others=[BY_HAND] * 8, newest_dead=DEAD)
+    full = snapshot(recent=[OURS] * 8, recent_others=[BY_HAND] * 8, newest_dead_letter=DEAD_LETTER)
     assert len(screen(full)) < 24
 
 
 def test_large_figures_fit_80_columns_with_their_units() -> None:
-    many = Sums(put=1_204_000, predicted=1_190_000, dead=12_345, duplicates=1_234, others=10_000)
-    text = " ".join(" ".join(screen(snapshot(sums=many, p50=1.041, p99=120.5))).split())
+    many = RideCounts(
+        put=1_204_000,
+        predicted=1_190_000,
+        dead_lettered=12_345,
+        duplicates=1_234,
+        others_predicted=10_000,
+    )
+    text = " ".join(" ".join(screen(snapshot(counts=many, p50=1.041, p99=120.5))).split())
     for figure in (
         "rides in 1,204,000",
         "predictions out 1,190,000",
         "put by others 10,000",
         "end to end p50 1,041 ms",
         "end to end p99 120 s",
-        "dead letters 12,345",
+        "dead-lettered 12,345",
         "duplicates 1,234",
     ):
         assert figure in text
 
 
-def test_the_newest_dead_letter_is_shown_with_its_reason() -> None:
-    assert "dead letter 257: ride.trip_distance is -1" in line_with(
-        "dead letter 257", screen(snapshot(newest_dead=DEAD))
+def test_the_newest_dead_letter_record_is_shown_with_its_reason() -> None:
+    assert "dead-letter record 257: ride.trip_distance is -1" in line_with(
+        "dead-letter record 257", screen(snapshot(newest_dead_letter=DEAD_LETTER))
     )
 
 
-def test_poison_of_others_counts_as_put_by_others() -> None:
-    sums = Sums(put=3, predicted=3, others=2, other_dead=1)
-    text = " ".join(" ".join(screen(snapshot(sums=sums, recent_others=[]))).split())
+def test_poison_records_of_others_count_as_put_by_others() -> None:
+    counts = RideCounts(put=3, predicted=3, others_predicted=2, others_dead_lettered=1)
+    text = " ".join(" ".join(screen(snapshot(counts=counts, recent_others=[]))).split())
     assert "put by others 3" in text
 
 
-def test_what_another_model_says_stands_in_the_row() -> None:
+def test_the_prediction_of_another_kind_of_model_is_shown_as_json() -> None:
     other = Prediction(key="9", duration=None, tip=None, text='{"label":"ok","score":[0.9]}')
     line = line_with("label", screen(snapshot(recent=[], recent_others=[other])))
     assert '9 {"label":"ok","score":[0.9]} put by others' in line
     assert plain_prediction(other, ZONES) == '9  {"label":"ok","score":[0.9]}'
 
 
-def test_without_rides_of_its_own_a_run_shows_as_many_of_others() -> None:
+def test_a_run_without_its_own_rides_shows_more_of_others() -> None:
     lines = screen(snapshot(recent=[], recent_others=[BY_HAND] * 8))
     assert sum("Jamaica → Saint Albans" in line for line in lines) == 8
 
 
-def test_a_key_of_somebody_else_cannot_steer_the_terminal() -> None:
-    assert plain_dead(Dead("[red]\x1b[2J\n", "ride is missing")) == (
-        "dead letter [red]·[2J·: ride is missing"
+def test_a_key_cannot_control_the_terminal() -> None:
+    assert plain_dead_letter(DeadLetter("[red]\x1b[2J\n", "ride is missing")) == (
+        "dead-letter record [red]·[2J·: ride is missing"
     )
     odd = Prediction(key="[red]\n", duration=1.0, tip=1.0)
     assert "[red]·" in line_with("[red]", screen(snapshot(recent_others=[odd])))
 
 
-def test_the_last_line_leaves_room_for_what_the_terminal_writes_at_ctrl_c() -> None:
-    assert screen(snapshot())[-1].rstrip() == "Ctrl-C stops and sums up"
+def test_the_last_line_leaves_room_for_the_terminals_ctrl_c() -> None:
+    assert screen(snapshot())[-1].rstrip() == "Ctrl-C stops and prints a summary"
 
 
 def test_predictions_show_zone_names() -> None:
@@ -126,14 +134,14 @@ def test_predictions_show_zone_names() -> None:
     assert "Saint Albans → Jamaica 7.0 min $0.50 312 ms" in line
 
 
-def test_a_ride_put_by_hand_stands_on_top_and_is_marked() -> None:
+def test_a_ride_put_by_hand_is_on_top_and_marked() -> None:
     lines = screen(snapshot())
     line = line_with("256", lines)
     assert "Jamaica → Saint Albans 21.3 min $2.41 put by others" in line
     assert next(row for row in lines if "min " in row).split()[1] == "256"
 
 
-def test_what_is_not_known_yet_is_a_dash() -> None:
+def test_an_unknown_value_is_a_dash() -> None:
     lines = screen(
         snapshot(
             p50=None,
@@ -158,20 +166,20 @@ def test_an_endless_run_has_no_progress_bar() -> None:
 def test_without_a_terminal_a_snapshot_is_one_line() -> None:
     assert plain_line(snapshot()) == (
         "   12 s  rides in 1,204  predictions out 1,180  101 rides/s  p50 312 ms  p99 12.6 s  "
-        "iterator age 140 ms  dead letters 12  outstanding 12"
+        "iterator age 140 ms  dead-lettered 12  outstanding 12"
     )
 
 
-def test_the_closing_sums_say_what_became_of_every_ride() -> None:
-    sums = Sums(put=1200, predicted=1180, dead=12, refused=3, others=1)
-    lines = [" ".join(line.split()) for line in closing_lines(snapshot(sums=sums))]
+def test_the_summary_accounts_for_every_ride() -> None:
+    counts = RideCounts(put=1200, predicted=1180, dead_lettered=12, rejected=3, others_predicted=1)
+    lines = [" ".join(line.split()) for line in closing_lines(snapshot(counts=counts))]
     assert lines == [
         "rides put 1,200",
         "predicted 1,180",
         "dead-lettered 12",
         "outstanding 5",
         "duplicates 0",
-        "not taken by Kinesis 3",
+        "rejected by Kinesis 3",
         "put by others, predicted 1",
         "1,192 of 1,200 rides accounted for in 12.2 s; end to end p50 312 ms, p99 12.6 s",
     ]

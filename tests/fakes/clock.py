@@ -1,4 +1,4 @@
-"""A clock that the test turns."""
+"""A clock that the test controls."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ EPOCH = datetime(2025, 3, 1, 13, 15, tzinfo=UTC)
 
 
 class Clock:
-    """Time that passes only when somebody sleeps or the test turns it.
+    """Time that passes only when code under test sleeps or the test advances it.
 
-    Hand `clock.now` in for `time.monotonic`, `clock.sleep` for `time.sleep` and `clock.utc` for
-    the wall clock. Threads may share one clock.
+    `clock.now` replaces `time.monotonic`, `clock.sleep` replaces `time.sleep` and `clock.utc` the
+    wall clock. Threads may share one clock.
 
     Attributes:
         sleeps: Every sleep so far, in seconds, in order.
@@ -20,7 +20,7 @@ class Clock:
 
     def __init__(self, now: float = 0.0) -> None:
         self._now = now
-        self._turning = threading.Lock()
+        self._lock = threading.Lock()
         self.sleeps: list[float] = []
 
     def now(self) -> float:
@@ -28,17 +28,17 @@ class Clock:
         return self._now
 
     def utc(self) -> datetime:
-        """Return the time of day: 13:15 UTC on 1 March 2025, and what has passed since."""
+        """Return the time of day; it starts at 13:15 UTC on 1 March 2025."""
         return EPOCH + timedelta(seconds=self._now)
 
     def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass, as a sleep, and note it."""
+        """Let `seconds` pass and record the sleep."""
         self.sleeps.append(seconds)
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass."""
         if seconds < 0:
-            raise ValueError(f"a clock is never turned back: {seconds}")
-        with self._turning:
+            raise ValueError(f"a clock cannot go back: {seconds}")
+        with self._lock:
             self._now += seconds

@@ -1,6 +1,6 @@
-"""Kinesis in memory: boto3's methods, AWS's answers, limits and errors, and time turned by hand.
+"""Kinesis in memory: boto3's methods, AWS's responses, limits and errors, and a controlled clock.
 
-Faults are ordered beforehand and met in order, so that a test runs the same way each time.
+Faults are scheduled beforehand and occur in order, so that a test runs the same way each time.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class FakeKinesis:
     Attributes:
         calls: Every call's method and arguments, in order.
         page_size: Shards in a page of ListShards.
-        refuse: Gives the error code with which PutRecords refuses an entry, or None to take it.
-        unlisted: Shards that ListShards does not show yet.
-        empty_reads: So many of the next GetRecords find nothing, although there is something.
+        refuse: Returns the error code with which PutRecords rejects an entry, or None to accept it.
+        unlisted: Shards that ListShards does not list yet.
+        empty_reads: How many of the next GetRecords return no records although there are some.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -63,34 +63,34 @@ class FakeKinesis:
         self._streams: dict[str, Stream] = {}
         self._lock = threading.RLock()
 
-    # What a test orders, and looks at.
+    # For tests: faults and contents.
 
     def fail(self, operation: str, *failures: str | Exception | None) -> None:
-        """Let an operation's next calls fail: an error code, an exception, None to let one pass."""
+        """Make an operation's next calls fail: an error code, an exception, or None for success."""
         self._failures[operation].extend(
             client_error(failure, operation) if isinstance(failure, str) else failure
             for failure in failures
         )
 
     def lose_answer(self, operation: str, failure: Exception) -> None:
-        """Let an operation's next call do its work and then fail, as after a time-out."""
+        """Make an operation's next call take effect and then fail, as after a timeout."""
         self._lost_answers[operation].append(failure)
 
     def put(self, stream_name: str, partition_key: str, *payloads: bytes) -> list[str]:
-        """Put payloads of one key, with no call noted and no fault met; give sequence numbers."""
+        """Put payloads of one key, without a recorded call or a fault; return sequence numbers."""
         with self._lock:
             stream = self._streams[stream_name]
             return [str(stream.append(partition_key, data, None)[1]) for data in payloads]
 
     def payloads(self, stream_name: str) -> list[bytes]:
-        """Give what a stream holds, in the order of arrival."""
+        """Return the data of a stream's records, in the order of arrival."""
         with self._lock:
             shards = self._streams[stream_name].shards.values()
             records = (record for shard in shards for record in shard.records)
             return [record.data for record in sorted(records, key=lambda record: record.number)]
 
     def open_shards(self, stream_name: str) -> list[Shard]:
-        """Give the shards that take records, by hash key."""
+        """Return the open shards, in the order of their hash keys."""
         return self._streams[stream_name].open_shards()
 
     def split(self, stream_name: str, shard_id: str) -> None:
@@ -129,7 +129,7 @@ class FakeKinesis:
             shards = [s for s in stream.shards.values() if s.shard_id not in self.unlisted]
             end = int(start) + self.page_size
             more = {"NextToken": f"{name}|{end}"} if end < len(shards) else {}
-            return {"Shards": [_listed(shard) for shard in shards[int(start) : end]]} | more
+            return {"Shards": [_shard_entry(shard) for shard in shards[int(start) : end]]} | more
 
     def get_shard_iterator(
         self,
@@ -175,11 +175,11 @@ class FakeKinesis:
             self.empty_reads = max(0, self.empty_reads - 1)
             records, unread = shard.records[start:end], shard.records[end:]
             behind = int(1000 * (self._clock.now() - unread[0].arrived)) + 1 if unread else 0
-            answer = {"Records": [_given(r) for r in records], "MillisBehindLatest": behind}
+            response = {"Records": [_record(r) for r in records], "MillisBehindLatest": behind}
             if shard.closed_at is not None and not unread:
-                return answer | {"ChildShards": [_child(child) for child in shard.children]}
+                return response | {"ChildShards": [_child(child) for child in shard.children]}
             position = records[-1].number if records else int(after)
-            return answer | {"NextShardIterator": self._iterator(name, shard, position)}
+            return response | {"NextShardIterator": self._iterator(name, shard, position)}
 
     def put_record(
         self, *, StreamName: str, Data: bytes, PartitionKey: str, ExplicitHashKey: str = ""
@@ -251,7 +251,7 @@ class FakeKinesis:
 
     def _count_read(self, shard: Shard) -> None:
         now = self._clock.now()
-        # A hair less than a second: five steps of 0.2 add up to a hair less than 1.
+        # Slightly less than a second: five steps of 0.2 add up to slightly less than 1.
         while shard.reads and shard.reads[0] <= now - 1 + 1e-6:
             shard.reads.popleft()
         if len(shard.reads) == READS_PER_SECOND:
@@ -283,7 +283,7 @@ def _open(stream: Stream, shard_id: str, operation: str) -> Shard:
     return shard
 
 
-def _listed(shard: Shard) -> dict[str, Any]:
+def _shard_entry(shard: Shard) -> dict[str, Any]:
     ends = {} if shard.last_number is None else {"EndingSequenceNumber": str(shard.last_number)}
     names = zip(("ParentShardId", "AdjacentParentShardId"), shard.parents, strict=False)
     return {
@@ -308,7 +308,7 @@ def _hash_keys(shard: Shard) -> dict[str, str]:
     }
 
 
-def _given(record: Record) -> dict[str, Any]:
+def _record(record: Record) -> dict[str, Any]:
     return {
         "SequenceNumber": str(record.number),
         "PartitionKey": record.partition_key,

@@ -1,4 +1,4 @@
-"""A stream in memory: its shards, their records, and how a reshard and time change them."""
+"""A stream in memory: shards and records, resharding and expiry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HASH_KEYS = 2**128
 RETENTION_SECONDS = 24 * 3600
-# The third record's number has a digit more than the second's: as text it would come first.
+# The third record's number has one digit more than the second's: as text it sorts first.
 FIRST_SEQUENCE_NUMBER = 10**56 - 2
 
 
@@ -30,7 +30,7 @@ class Record:
 
 @dataclass(slots=True)
 class Shard:
-    """A shard: the hash keys it serves, its family, its records.
+    """A shard: its hash key range, parents, children and records.
 
     Attributes:
         last_number: The stream's newest sequence number when the shard was closed.
@@ -64,7 +64,7 @@ class Stream:
     def append(
         self, partition_key: str, data: bytes, explicit_hash_key: str | None
     ) -> tuple[str, int]:
-        """Take a record; give its shard and its sequence number."""
+        """Append a record; return its shard and its sequence number."""
         md5 = hashlib.md5(partition_key.encode(errors="replace"), usedforsecurity=False).hexdigest()
         hash_key = int(explicit_hash_key) if explicit_hash_key else int(md5, 16)
         shard = next(s for s in self.open_shards() if s.hashes.start <= hash_key < s.hashes.stop)
@@ -73,21 +73,21 @@ class Stream:
         return shard.shard_id, self.newest
 
     def open_shards(self) -> list[Shard]:
-        """Give the shards that take records, by hash key."""
+        """Return the open shards, in the order of their hash keys."""
         shards = (shard for shard in self.shards.values() if shard.closed_at is None)
         return sorted(shards, key=lambda shard: shard.hashes.start)
 
     def split(self, shard: Shard, cut: int) -> None:
-        """Close a shard; one child serves what is below the cut, one the rest."""
+        """Close a shard; one child gets the hash keys below the cut, the other the rest."""
         self._close(shard)
         self._open(range(shard.hashes.start, cut), shard)
         self._open(range(cut, shard.hashes.stop), shard)
 
     def merge(self, shard: Shard, adjacent: Shard) -> None:
-        """Close two neighbours; one child serves what both served.
+        """Close two adjacent shards; one child gets the hash keys of both.
 
         Raises:
-            ValueError: They are no neighbours.
+            ValueError: They are not adjacent.
         """
         lower, upper = sorted((shard, adjacent), key=lambda parent: parent.hashes.start)
         if lower.hashes.stop != upper.hashes.start:
@@ -97,7 +97,7 @@ class Stream:
         self._open(range(lower.hashes.start, upper.hashes.stop), shard, adjacent)
 
     def expire(self) -> None:
-        """Drop the records, and the closed shards, that are older than the retention."""
+        """Drop records and closed shards that are older than the retention period."""
         horizon = self._clock.now() - RETENTION_SECONDS
         for shard in list(self.shards.values()):
             del shard.records[: bisect_left(shard.records, horizon, key=lambda r: r.arrived)]

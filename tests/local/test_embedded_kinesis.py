@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.embedded_kinesis import HOST, EmbeddedKinesis, answers, ensure_stream, without_aws
+from local.embedded_kinesis import (
+    HOST,
+    EmbeddedKinesis,
+    embedded_kinesis,
+    ensure_stream,
+    is_ready,
+    without_aws_settings,
+)
 from local.errors import StartError
 from streaming.clients import kinesis_client
 from tests.fakes.clock import Clock
@@ -15,7 +22,7 @@ from tests.fakes.kinesis import FakeKinesis
 
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKinesis]:
-    with EmbeddedKinesis(tmp_path_factory.mktemp("kinesis") / "kinesis.log", port=0) as kinesis:
+    with embedded_kinesis(tmp_path_factory.mktemp("kinesis") / "kinesis.log", port=0) as kinesis:
         yield kinesis
 
 
@@ -45,43 +52,45 @@ def test_what_is_put_can_be_read(client: Any) -> None:
     assert found == [b"\x00ride"]
 
 
-def test_a_stream_that_exists_is_left_as_it_is(client: Any) -> None:
-    ensure_stream(client, "kept", 3)
+def test_an_existing_stream_is_not_changed(client: Any) -> None:
+    ensure_stream(client, "existing", 3)
 
-    assert not ensure_stream(client, "kept", 1)
-    assert len(client.list_shards(StreamName="kept")["Shards"]) == 3
+    assert not ensure_stream(client, "existing", 1)
+    assert len(client.list_shards(StreamName="existing")["Shards"]) == 3
 
 
-def test_a_port_of_ones_own_needs_no_notice(embedded: EmbeddedKinesis) -> None:
+def test_the_requested_port_needs_no_notice(embedded: EmbeddedKinesis) -> None:
     assert embedded.notice is None
 
 
-def test_a_taken_port_is_told_and_another_used(tmp_path: Path) -> None:
+def test_a_taken_port_is_reported_and_another_used(tmp_path: Path) -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
-        kinesis = EmbeddedKinesis(tmp_path / "kinesis.log", port=port)
-        with kinesis:
+        with embedded_kinesis(tmp_path / "kinesis.log", port=port) as kinesis:
             other = int(kinesis.endpoint_url.rpartition(":")[2])
-            assert answers(other)
+            assert is_ready(other)
 
     assert other != port
     assert kinesis.notice == f"Port {port} is taken; Kinesis is at {kinesis.endpoint_url}"
-    assert not answers(other)
+    assert not is_ready(other)
 
 
-def test_a_server_that_cannot_start_says_why(
+def test_a_server_that_cannot_start_is_an_error_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONHOME", str(tmp_path))  # no Python finds its library there
 
-    with pytest.raises(StartError, match=r"The embedded Kinesis ended: .+"):
-        EmbeddedKinesis(tmp_path / "kinesis.log", port=0).start()
+    with (
+        pytest.raises(StartError, match=r"The embedded Kinesis ended: .+"),
+        embedded_kinesis(tmp_path / "kinesis.log", port=0),
+    ):
+        pass
 
 
-def test_an_environment_without_aws_has_stand_ins_and_no_profile() -> None:
+def test_an_environment_without_aws_settings_has_dummy_credentials_and_no_profile() -> None:
     environment = {"PATH": "/bin", "AWS_PROFILE": "expired", "AWS_SESSION_TOKEN": "mine"}
 
-    assert without_aws(environment) == {
+    assert without_aws_settings(environment) == {
         "PATH": "/bin",
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
@@ -98,11 +107,11 @@ class Creating(FakeKinesis):
         self._descriptions = descriptions
 
     def describe_stream_summary(self, *, StreamName: str) -> dict[str, Any]:
-        answer = super().describe_stream_summary(StreamName=StreamName)
+        response = super().describe_stream_summary(StreamName=StreamName)
         self._descriptions -= 1
         if self._descriptions >= 0:
-            answer["StreamDescriptionSummary"]["StreamStatus"] = "CREATING"
-        return answer
+            response["StreamDescriptionSummary"]["StreamStatus"] = "CREATING"
+        return response
 
 
 def test_a_new_stream_is_waited_for() -> None:

@@ -9,13 +9,13 @@ from local.runtime_emulator import RuntimeEmulator
 from streaming.errors import SettingsError
 
 
-class Emulator(ThreadingHTTPServer):
-    """Answers as the runtime interface emulator does, from a script."""
+class StubEmulator(ThreadingHTTPServer):
+    """A stub of the runtime interface emulator."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answering)
+        super().__init__(("127.0.0.1", 0), StubHandler)
         self.status, self.body = 200, b"{}"
         self.received: list[tuple[str, bytes]] = []
         self.busy = threading.Lock()
@@ -28,8 +28,8 @@ class Emulator(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class Answering(BaseHTTPRequestHandler):
-    server: Emulator
+class StubHandler(BaseHTTPRequestHandler):
+    server: StubEmulator
 
     def do_POST(self) -> None:
         payload = self.rfile.read(int(self.headers["Content-Length"]))
@@ -50,8 +50,8 @@ class Answering(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as server:
+def emulator() -> Iterator[StubEmulator]:
+    with StubEmulator() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
@@ -60,7 +60,7 @@ def emulator() -> Iterator[Emulator]:
         thread.join()
 
 
-def test_an_event_is_posted_and_the_response_comes_back(emulator: Emulator) -> None:
+def test_an_event_is_posted_and_the_response_is_returned(emulator: StubEmulator) -> None:
     emulator.body = b'{"batchItemFailures": []}'
 
     assert RuntimeEmulator(emulator.url).invoke(b'{"Records": []}') == emulator.body
@@ -69,7 +69,7 @@ def test_an_event_is_posted_and_the_response_comes_back(emulator: Emulator) -> N
 
 @pytest.mark.parametrize("status", [200, 502])
 def test_an_error_object_is_a_function_error_whatever_the_status(
-    emulator: Emulator, status: int
+    emulator: StubEmulator, status: int
 ) -> None:
     emulator.status = status
     emulator.body = b'{"errorMessage": "no such zone", "errorType": "LookupError"}'
@@ -78,7 +78,7 @@ def test_an_error_object_is_a_function_error_whatever_the_status(
         RuntimeEmulator(emulator.url).invoke(b"{}")
 
 
-def test_a_timeout_that_the_emulator_tells_is_a_function_error(emulator: Emulator) -> None:
+def test_a_timeout_in_the_emulator_is_a_function_error(emulator: StubEmulator) -> None:
     emulator.body = b"Task timed out after 3.00 seconds"
 
     with pytest.raises(FunctionError, match="Task timed out") as caught:
@@ -87,26 +87,26 @@ def test_a_timeout_that_the_emulator_tells_is_a_function_error(emulator: Emulato
     assert caught.value.error_type == "Sandbox.Timedout"
 
 
-def test_no_answer_in_time_is_a_function_error(emulator: Emulator) -> None:
+def test_a_response_that_is_too_late_is_a_function_error(emulator: StubEmulator) -> None:
     emulator.released.clear()
 
-    with pytest.raises(FunctionError, match=r"no answer within 0\.10 seconds"):
+    with pytest.raises(FunctionError, match=r"no response within 0\.10 seconds"):
         RuntimeEmulator(emulator.url, timeout_seconds=0.1).invoke(b"{}")
 
 
-def test_an_emulator_that_is_out_of_order_is_unavailable(emulator: Emulator) -> None:
+def test_an_error_of_the_emulator_itself_means_unavailable(emulator: StubEmulator) -> None:
     emulator.status, emulator.body = 500, b"Internal Server Error"
 
-    with pytest.raises(FunctionUnavailable, match="the emulator answered 500"):
+    with pytest.raises(FunctionUnavailable, match="the emulator responded 500"):
         RuntimeEmulator(emulator.url).invoke(b"{}")
 
 
-def test_an_emulator_that_is_not_there_is_unavailable() -> None:
+def test_a_missing_emulator_means_unavailable() -> None:
     with pytest.raises(FunctionUnavailable, match=r"no emulator at 127\.0\.0\.1:1"):
         RuntimeEmulator("http://127.0.0.1:1").invoke(b"{}")
 
 
-def test_invocations_take_turns(emulator: Emulator) -> None:
+def test_invocations_are_sent_one_at_a_time(emulator: StubEmulator) -> None:
     function = RuntimeEmulator(emulator.url)
     threads = [threading.Thread(target=function.invoke, args=[b"{}"]) for _ in range(4)]
     for thread in threads:
@@ -119,7 +119,7 @@ def test_invocations_take_turns(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("body", [b"null", b'"done"', b"[]", b"plain text"])
-def test_a_response_of_any_shape_comes_back(emulator: Emulator, body: bytes) -> None:
+def test_a_response_of_any_shape_is_returned(emulator: StubEmulator, body: bytes) -> None:
     emulator.body = body
 
     assert RuntimeEmulator(emulator.url).invoke(b"{}") == body
@@ -128,6 +128,6 @@ def test_a_response_of_any_shape_comes_back(emulator: Emulator, body: bytes) -> 
 @pytest.mark.parametrize(
     "url", ["127.0.0.1:8080", "https://host", "http://", "http://h:99999", "http://[::1"]
 )
-def test_another_url_is_refused(url: str) -> None:
+def test_a_url_that_is_not_http_is_rejected(url: str) -> None:
     with pytest.raises(SettingsError, match=r"FUNCTION_URL is '.*'; allowed: http:// and a host"):
         RuntimeEmulator(url)

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from cli.arguments import rate
 from local.errors import LocalError
-from local.event_source_mapping.configuration import MappingConfiguration
+from local.event_source_mapping.configuration import EventSourceMappingConfiguration
 from streaming.errors import StreamingError
 from tests.soak.command_line import create_run_folder, soak_parser
 from tests.soak.environment import HANDLER, MAPPING, SoakConfig
@@ -32,10 +32,10 @@ TIMEOUT_SECONDS = 30.0
 
 CONTENDERS = {
     "this project": (HANDLER, MAPPING),
-    "the course's handler, AWS's defaults": (COURSE_HANDLER, MappingConfiguration()),
+    "the course's handler, AWS's defaults": (COURSE_HANDLER, EventSourceMappingConfiguration()),
     "the course's handler, 3 retries": (
         COURSE_HANDLER,
-        MappingConfiguration(maximum_retry_attempts=3),
+        EventSourceMappingConfiguration(maximum_retry_attempts=3),
     ),
 }
 """By column: the function and its event source mapping's parameters."""

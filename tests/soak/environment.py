@@ -7,10 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local.embedded_kinesis import EmbeddedKinesis, ensure_stream
-from local.event_source_mapping.configuration import PARTIAL_RESPONSES, MappingConfiguration
+from local.embedded_kinesis import embedded_kinesis, ensure_stream
+from local.event_source_mapping.configuration import (
+    PARTIAL_RESPONSES,
+    EventSourceMappingConfiguration,
+)
 from local.event_source_mapping.mapping import EventSourceMapping, Timing
-from local.function import FunctionConfiguration, FunctionPool, FunctionProcess
+from local.execution_environment import ExecutionEnvironment
+from local.function import FunctionConfiguration, FunctionPool
 from streaming.clients import kinesis_client
 from streaming.storage import FolderStorage
 from tests.soak.fault_proxy import FaultProxy, fault_proxy
@@ -27,7 +31,7 @@ FUNCTION_TIMEOUT_SECONDS = 12.0
 READ_TIMEOUT_SECONDS = 5.0
 """How long the mapping, the producer and the reader wait for a response."""
 
-MAPPING = MappingConfiguration(
+MAPPING = EventSourceMappingConfiguration(
     bisect_batch_on_function_error=True, function_response_types=(PARTIAL_RESPONSES,)
 )
 """AWS's defaults (batches of 100 records, retried until they expire) except for these two."""
@@ -58,7 +62,7 @@ class SoakConfig:
     shards: int = 2
     output_shards: int = 2
     handler: str = HANDLER
-    mapping: MappingConfiguration = field(default_factory=lambda: MAPPING)
+    mapping: EventSourceMappingConfiguration = field(default_factory=lambda: MAPPING)
     timeout: float = 60.0
     kinesis: Callable[[], AbstractContextManager[str]] | None = None
     meanwhile: Callable[[Any], None] = lambda _client: None
@@ -97,7 +101,7 @@ def open_environment(config: SoakConfig) -> Iterator[SoakEnvironment]:
     """Set the environment up, and tear it down when the context ends."""
     seed = config.workload.seed
     with ExitStack() as stack:
-        aws = stack.enter_context(EmbeddedKinesis(config.folder / "aws.log", port=0))
+        aws = stack.enter_context(embedded_kinesis(config.folder / "aws.log", port=0))
         kinesis_url = stack.enter_context(config.kinesis()) if config.kinesis else aws.endpoint_url
         proxy = stack.enter_context(
             fault_proxy(config.folder / "proxy.log", kinesis_url, aws.endpoint_url, seed)
@@ -148,6 +152,6 @@ def _function(
     )
     return FunctionPool(
         lambda: FaultyEnvironment(
-            FunctionProcess(function, config.function_log, now=clock.now), injector
+            ExecutionEnvironment(function, config.function_log, now=clock.now), injector
         )
     )

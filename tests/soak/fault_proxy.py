@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.embedded_kinesis import HOST, PROJECT, listen
+from local.embedded_kinesis import HOST, listen
 from local.processes import exit_with_parent, start_process, stop_process
 from tests.soak.fault_injection import Ending, FaultPlan, Request, Response, respond
 
@@ -160,7 +160,6 @@ def fault_proxy(log: Path, kinesis_url: str, s3_url: str, seed: int) -> Iterator
             [sys.executable, "-u", "-m", "tests.soak.fault_proxy", *arguments],
             log=log,
             environment=os.environ,
-            directory=PROJECT,
             keep_open=[descriptor],
         )
     try:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import Enum
 from random import Random
 
-from local.function import FunctionProcess
+from local.execution_environment import ExecutionEnvironment
 
 FAULT_EVERY = 25
 """On average, one of this many invocations meets a fault."""
@@ -170,18 +170,18 @@ def limit_memory(process: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FaultyEnvironment:
-    """An execution environment whose invocations meet faults; a `local.function.Environment`.
+    """An execution environment whose invocations meet faults; a `local.function.StartableFunction`.
 
     Attributes:
         process: The function's process.
         injector: Is notified of each invocation.
     """
 
-    process: FunctionProcess
+    process: ExecutionEnvironment
     injector: ProcessFaultInjector
 
     def start(self) -> None:
-        """See `Environment`."""
+        """See `StartableFunction`."""
         self.process.start()
 
     def invoke(self, payload: bytes) -> bytes:

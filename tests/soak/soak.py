@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from demo.producer import paced
+from demo.producer import paced_batches
 from demo.ride_generator import read_statistics
 from streaming.errors import StreamError
 from streaming.publisher import Entry, Publisher
@@ -149,7 +149,7 @@ class _Soak:
         records_per_second = self._config.rate / workload.events_per_record
         records = generate_records(workload, read_statistics())
         groups = self._until_time_is_up(records, math.ceil(records_per_second))
-        for batch in paced(groups, records_per_second, sleep=self._over.wait):
+        for batch in paced_batches(groups, records_per_second, sleep=self._over.wait):
             entries = [Entry(Data=each.data, PartitionKey=each.key) for each in batch]
             published = publisher.publish(entries, time.monotonic() + PUT_SECONDS)
             if published.refused:

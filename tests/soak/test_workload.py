@@ -3,7 +3,7 @@ from itertools import islice, pairwise
 
 import pytest
 
-from demo.bad_events import SPOILERS
+from demo.bad_events import BAD_EVENTS
 from demo.ride_generator import read_statistics
 from model import RideModel
 from streaming.consumer.records import user_records
@@ -49,7 +49,7 @@ def test_every_kind_of_poison_is_put(records: list[KinesisRecord]) -> None:
         for each in record.outcomes
         if isinstance(each, DeadLettered)
     }
-    assert put == {*SPOILERS, *DAMAGED_ENTRIES, *DAMAGED_AGGREGATES}
+    assert put == {*BAD_EVENTS, *DAMAGED_ENTRIES, *DAMAGED_AGGREGATES}
 
 
 def test_all_events_of_a_ride_have_one_partition_key(records: list[KinesisRecord]) -> None:

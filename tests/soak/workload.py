@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from demo.bad_events import SPOILERS
+from demo.bad_events import BAD_EVENTS
 from demo.ride_generator import RideEvent, RideStatistics, generate_rides
 from tests.kpl_aggregation import DAMAGED_AGGREGATES, DAMAGED_ENTRIES, aggregate_of, entry
 from tests.kpl_aggregation import field as protobuf_field
@@ -189,9 +189,9 @@ class _Packer:
             yield self._close(key)
 
     def _pack_poison(self, key: str, event: bytes, how: Packing) -> Iterator[KinesisRecord]:
-        kinds: Mapping[str, Callable[[bytes], bytes]] = SPOILERS
+        kinds: Mapping[str, Callable[[bytes], bytes]] = BAD_EVENTS
         if how is Packing.AGGREGATE:
-            kinds = {**SPOILERS, **DAMAGED_ENTRIES, **DAMAGED_AGGREGATES}
+            kinds = {**BAD_EVENTS, **DAMAGED_ENTRIES, **DAMAGED_AGGREGATES}
         kind = self.random.choice(list(kinds))
         data = kinds[kind](event)
         outcome = DeadLettered(kind, data)

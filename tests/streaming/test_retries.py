@@ -12,7 +12,7 @@ from tests.fakes.kinesis import client_error
 @pytest.mark.parametrize(
     ("attempt", "longest"), [(0, 0.1), (1, 0.2), (3, 0.8), (6, 5.0), (9999, 5.0)]
 )
-def test_a_wait_is_random_up_to_a_bound_that_doubles_up_to_the_cap(
+def test_a_wait_is_random_up_to_a_bound_that_is_doubled_up_to_the_cap(
     attempt: int, longest: float
 ) -> None:
     assert backoff(attempt, lambda: 1.0) == pytest.approx(longest)

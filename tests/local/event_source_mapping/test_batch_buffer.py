@@ -2,17 +2,17 @@ from typing import Any
 
 import pytest
 
-from local.event_source_mapping.batch_buffer import BatchBuffer, Progress
-from local.event_source_mapping.configuration import MappingConfiguration
+from local.event_source_mapping.batch_buffer import BatchBuffer
+from local.event_source_mapping.configuration import EventSourceMappingConfiguration
 from local.event_source_mapping.invocation_event import PAYLOAD_BYTES, event_payload
 from tests.fakes.clock import Clock
-from tests.local.event_source_mapping.records import batch, encoded, numbers, stream_record
+from tests.local.event_source_mapping.mapping_fixtures import batch, encoded, numbers, stream_record
 
 MEBIBYTE = 1024 * 1024
 
 
 def buffer(clock: Clock, **parameters: Any) -> BatchBuffer:
-    return BatchBuffer(MappingConfiguration(**parameters), clock.now)
+    return BatchBuffer(EventSourceMappingConfiguration(**parameters), clock.now)
 
 
 def test_without_a_window_a_batch_is_due_as_soon_as_there_is_a_record() -> None:
@@ -53,7 +53,7 @@ def test_a_full_batch_does_not_wait_for_the_window() -> None:
     assert waiting.due_in() == 10
 
 
-def test_what_a_batch_leaves_behind_waits_for_a_window_of_its_own() -> None:
+def test_the_records_after_a_batch_wait_for_their_own_window() -> None:
     clock = Clock()
     waiting = buffer(clock, maximum_batching_window_in_seconds=10, batch_size=2)
     waiting.add(batch(1))
@@ -88,7 +88,7 @@ def test_the_end_of_the_shard_does_not_wait_for_the_window() -> None:
     assert waiting.exhausted
 
 
-def test_a_record_larger_than_the_payload_goes_alone() -> None:
+def test_a_record_over_the_payload_limit_is_a_batch_of_its_own() -> None:
     waiting = buffer(Clock())
     waiting.add([*batch(1), encoded(stream_record(2, data=bytes(5 * MEBIBYTE))), *batch(3)])
 
@@ -102,14 +102,3 @@ def test_reading_pauses_while_two_batches_wait(*, count: int, full: bool) -> Non
     waiting.add(batch(*range(count)))
 
     assert waiting.is_full is full
-
-
-def test_the_checkpoint_is_the_last_record_before_which_all_are_finished() -> None:
-    progress = Progress()
-    progress.begin(["1", "2", "3"])
-    progress.begin(["4"])
-
-    assert progress.finish(["2", "4"]) is None
-    assert progress.finish(["1"]) == "2"
-    assert progress.finish([]) is None
-    assert progress.finish(["3"]) == "4"

@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 
 from local.errors import FunctionError, FunctionUnavailable
 from local.event_source_mapping.batch_processor import BatchProcessor
-from local.event_source_mapping.configuration import PARTIAL_RESPONSES, MappingConfiguration
+from local.event_source_mapping.configuration import (
+    PARTIAL_RESPONSES,
+    EventSourceMappingConfiguration,
+)
 from local.event_source_mapping.invocation_event import EncodedRecord
 from local.event_source_mapping.mapping_metrics import MappingMetrics
 from local.event_source_mapping.on_failure_destination import MappingIdentity
 from streaming.errors import StorageError
 from tests.fakes.clock import EPOCH, Clock
-from tests.local.event_source_mapping.records import (
+from tests.local.event_source_mapping.mapping_fixtures import (
     STREAM_ARN,
     ScriptedFunction,
     batch,
@@ -31,8 +34,8 @@ TIMES_OUT = FunctionError("Sandbox.Timedout", "Task timed out after 60.00 second
 UNREACHABLE = FunctionUnavailable("no emulator at 127.0.0.1:8080")
 
 
-class KeptObjects:
-    """A destination in memory that fails as often as it is told to."""
+class MemoryDestination:
+    """A destination in memory; its first writes fail."""
 
     def __init__(self, failures: int = 0) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
@@ -48,20 +51,20 @@ class KeptObjects:
         return [
             [
                 int(record["kinesis"]["sequenceNumber"])
-                for record in json.loads(kept["payload"])["Records"]
+                for record in json.loads(stored["payload"])["Records"]
             ]
-            for kept in self.objects.values()
+            for stored in self.objects.values()
         ]
 
 
 @dataclass
 class Run:
-    """A processor of batches and all that it meets."""
+    """A batch processor and what it uses."""
 
     function: ScriptedFunction
-    settings: MappingConfiguration
+    configuration: EventSourceMappingConfiguration
     clock: Clock = field(default_factory=Clock)
-    destination: KeptObjects = field(default_factory=KeptObjects)
+    destination: MemoryDestination = field(default_factory=MemoryDestination)
     metrics: MappingMetrics = field(default_factory=MappingMetrics)
     finished: list[int] = field(default_factory=list)
     waits: int = 1_000_000
@@ -69,13 +72,13 @@ class Run:
 
     def process(self, records: Sequence[EncodedRecord]) -> bool:
         return BatchProcessor(
-            settings=self.settings,
+            configuration=self.configuration,
             identity=MappingIdentity("mapping", STREAM_ARN, "arn:function"),
             function=self.function,
             destination=self.destination,
             retention=self.retention,
             metrics=self.metrics,
-            finished=lambda records: self.finished.extend(numbers(records)),
+            on_finished=lambda records: self.finished.extend(numbers(records)),
             wait=self._wait,
             now=self.clock.utc,
             jitter=lambda: 1.0,
@@ -89,10 +92,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Rule:
-    """One of AWS's rules: what the function answers to the records 1, 2, 3, 4, and what follows."""
+    """One of AWS's rules: the responses to the records 1, 2, 3, 4, and what follows."""
 
     words: str
-    answers: Sequence[Any]
+    responses: Sequence[Any]
     invocations: Sequence[Sequence[int]]
     discarded: Sequence[Sequence[int]] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -119,40 +122,56 @@ COMPLETE_FAILURE = [
         [{"batchItemFailures": [{"sequenceNumber": "3"}]}],
         [ALL, ALL],
     ),
-    Rule("one bad identifier among good ones does too", [failed("3", "")], [ALL, ALL]),
+    Rule(
+        "one invalid identifier among valid ones fails the whole batch",
+        [failed("3", "")],
+        [ALL, ALL],
+    ),
     Rule("an identifier of another batch fails the whole batch", [failed("99")], [ALL, ALL]),
-    Rule("an identifier that is no text fails the whole batch", [failed(3)], [ALL, ALL]),
-    Rule("failures that are no list fail it", [{"batchItemFailures": "3"}], [ALL, ALL]),
-    Rule("a list of something else fails it", [{"batchItemFailures": ["3"]}], [ALL, ALL]),
-    Rule("a response that is no object fails it", ["done"], [ALL, ALL]),
-    Rule("a response that is no JSON fails it", [float("nan")], [ALL, ALL]),
+    Rule("an identifier that is not a string fails the whole batch", [failed(3)], [ALL, ALL]),
+    Rule(
+        "failures that are not a list fail the whole batch",
+        [{"batchItemFailures": "3"}],
+        [ALL, ALL],
+    ),
+    Rule(
+        "failures that are not objects fail the whole batch",
+        [{"batchItemFailures": ["3"]}],
+        [ALL, ALL],
+    ),
+    Rule("a response that is not an object fails the whole batch", ["done"], [ALL, ALL]),
+    Rule("a response that is not JSON fails the whole batch", [float("nan")], [ALL, ALL]),
 ]
 PARTIAL_FAILURE = [
-    Rule(
-        "the checkpoint is the reported number, the rest is retried", [failed("3")], [ALL, [3, 4]]
-    ),
+    Rule("the batch is retried from the reported sequence number", [failed("3")], [ALL, [3, 4]]),
     Rule("of several identifiers the lowest counts", [failed("4", "2")], [ALL, [2, 3, 4]]),
-    Rule("the first record reported retries everything", [failed("1")], [ALL, ALL]),
+    Rule("a failure of the first record retries the whole batch", [failed("1")], [ALL, ALL]),
 ]
 RETRIES = [
     Rule(
-        "a failed batch is tried MaximumRetryAttempts times again, then discarded",
+        "a failed batch is retried MaximumRetryAttempts times, then discarded",
         [RAISES] * 3,
         [ALL] * 3,
         [ALL],
         {"maximum_retry_attempts": 2},
     ),
-    Rule("no retries discard it at once", [RAISES], [ALL], [ALL], {"maximum_retry_attempts": 0}),
+    Rule(
+        "without retries it is discarded at once",
+        [RAISES],
+        [ALL],
+        [ALL],
+        {"maximum_retry_attempts": 0},
+    ),
     Rule("-1 retries until it succeeds", [RAISES] * 20, [ALL] * 21, [], {}),
     Rule(
-        "a retry of what a partial response leaves counts",
+        "a retry after a partial response counts",
         [failed("2"), failed("3")],
         [ALL, [2, 3, 4]],
         [[3, 4]],
         {"maximum_retry_attempts": 1},
     ),
     Rule(
-        "a service error uses up no retry and splits nothing",
+        "a service error costs no retry and no split",
         [UNREACHABLE, UNREACHABLE, None],
         [ALL, ALL, ALL],
         [],
@@ -163,7 +182,7 @@ BISECTION = [
     Rule("an exception halves the batch", [RAISES], [ALL, [1, 2], [3, 4]], [], BISECT),
     Rule("a timeout halves the batch", [TIMES_OUT], [ALL, [1, 2], [3, 4]], [], BISECT),
     Rule(
-        "a complete failure by response halves it",
+        "a complete failure by response halves the batch",
         [failed("")],
         [ALL, [1, 2], [3, 4]],
         [],
@@ -184,21 +203,21 @@ BISECTION = [
         {"maximum_retry_attempts": 1, **BISECT},
     ),
     Rule(
-        "a partial response cuts at the reported number",
+        "a partial response splits the batch at the reported sequence number",
         [failed("3")],
         [ALL, [3, 4]],
         [],
         {"maximum_retry_attempts": 0, **BISECT},
     ),
     Rule(
-        "a partial response that has done nothing halves it",
+        "a partial response with nothing done halves the batch",
         [failed("1"), failed("1"), failed("1")],
         [ALL, [1, 2], [1], [2], [3, 4]],
         [[1]],
         {"maximum_retry_attempts": 0, **BISECT},
     ),
     Rule(
-        "a batch of one is retried",
+        "a batch of one record is retried",
         [RAISES, RAISES, RAISES, RAISES],
         [ALL, [1, 2], [1], [1], [1], [2], [3, 4]],
         [],
@@ -213,7 +232,10 @@ BISECTION = [
     ids=lambda rule: rule.words,
 )
 def test_with_partial_responses(rule: Rule) -> None:
-    run = Run(ScriptedFunction(*rule.answers), MappingConfiguration(**PARTIAL, **rule.parameters))
+    run = Run(
+        ScriptedFunction(*rule.responses),
+        EventSourceMappingConfiguration(**PARTIAL, **rule.parameters),
+    )
 
     assert run.process(batch(*ALL))
     assert run.function.invocations == rule.invocations
@@ -222,10 +244,12 @@ def test_with_partial_responses(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [failed("3"), failed(""), "done"], ids=["a failure", "a malformed one", "a text"]
+    "response",
+    [failed("3"), failed(""), "done"],
+    ids=["a failure", "a malformed failure", "a text"],
 )
-def test_without_partial_responses_an_answer_is_success_whatever_it_says(answer: Any) -> None:
-    run = Run(ScriptedFunction(answer), MappingConfiguration())
+def test_without_partial_responses_any_response_is_success(response: Any) -> None:
+    run = Run(ScriptedFunction(response), EventSourceMappingConfiguration())
 
     run.process(batch(*ALL))
 
@@ -233,38 +257,38 @@ def test_without_partial_responses_an_answer_is_success_whatever_it_says(answer:
     assert run.finished == ALL
 
 
-def test_a_record_too_old_is_discarded_before_the_function_sees_it() -> None:
+def test_a_record_that_is_too_old_is_discarded_without_an_invocation() -> None:
     old = encoded(stream_record(1, arrived_at=EPOCH - timedelta(seconds=61)))
-    run = Run(ScriptedFunction(), MappingConfiguration(maximum_record_age_in_seconds=60))
+    run = Run(ScriptedFunction(), EventSourceMappingConfiguration(maximum_record_age_in_seconds=60))
 
     run.process([old, *batch(2, 3)])
 
-    (kept,) = run.destination.objects.values()
+    (stored,) = run.destination.objects.values()
     assert run.function.invocations == [[2, 3]]
     assert run.destination.numbers() == [[1]]
-    assert kept["requestContext"]["condition"] == "RecordAgeExceeded"
-    assert "responseContext" not in kept
+    assert stored["requestContext"]["condition"] == "RecordAgeExceeded"
+    assert "responseContext" not in stored
 
 
 def test_records_that_grow_too_old_while_they_are_retried_are_discarded() -> None:
     run = Run(
         ScriptedFunction(otherwise=lambda _: RAISES),
-        MappingConfiguration(maximum_record_age_in_seconds=60),
+        EventSourceMappingConfiguration(maximum_record_age_in_seconds=60),
     )
 
     run.process(batch(*ALL))
 
-    (kept,) = run.destination.objects.values()
+    (stored,) = run.destination.objects.values()
     assert run.destination.numbers() == [ALL]
-    assert kept["requestContext"]["condition"] == "RecordAgeExceeded"
-    assert kept["requestContext"]["approximateInvokeCount"] == len(run.function.invocations)
+    assert stored["requestContext"]["condition"] == "RecordAgeExceeded"
+    assert stored["requestContext"]["approximateInvokeCount"] == len(run.function.invocations)
     assert 60 <= run.clock.now() < 70
 
 
 def test_records_expire_while_the_function_cannot_be_invoked() -> None:
     run = Run(
         ScriptedFunction(otherwise=lambda _: UNREACHABLE),
-        MappingConfiguration(maximum_record_age_in_seconds=60),
+        EventSourceMappingConfiguration(maximum_record_age_in_seconds=60),
     )
 
     run.process(batch(*ALL))
@@ -275,7 +299,7 @@ def test_records_expire_while_the_function_cannot_be_invoked() -> None:
 def test_without_a_maximum_age_records_are_retried_as_long_as_the_stream_keeps_them() -> None:
     run = Run(
         ScriptedFunction(otherwise=lambda _: RAISES),
-        MappingConfiguration(),
+        EventSourceMappingConfiguration(),
         retention=timedelta(hours=1),
     )
 
@@ -285,10 +309,10 @@ def test_without_a_maximum_age_records_are_retried_as_long_as_the_stream_keeps_t
     assert run.clock.now() == pytest.approx(3600, abs=10)
 
 
-def test_a_maximum_age_beyond_the_streams_own_keeps_no_record_longer_than_the_stream() -> None:
+def test_a_maximum_age_above_the_retention_period_has_no_effect() -> None:
     run = Run(
         ScriptedFunction(otherwise=lambda _: RAISES),
-        MappingConfiguration(maximum_record_age_in_seconds=604_800),
+        EventSourceMappingConfiguration(maximum_record_age_in_seconds=604_800),
         retention=timedelta(hours=1),
     )
 
@@ -297,22 +321,24 @@ def test_a_maximum_age_beyond_the_streams_own_keeps_no_record_longer_than_the_st
     assert run.clock.now() == pytest.approx(3600, abs=10)
 
 
-def test_discarded_records_are_kept_with_the_reason() -> None:
-    run = Run(ScriptedFunction(RAISES, RAISES), MappingConfiguration(maximum_retry_attempts=1))
+def test_discarded_records_are_stored_with_the_reason() -> None:
+    run = Run(
+        ScriptedFunction(RAISES, RAISES), EventSourceMappingConfiguration(maximum_retry_attempts=1)
+    )
 
     run.process(batch(*ALL))
 
-    (kept,) = run.destination.objects.values()
-    assert kept["requestContext"]["condition"] == "RetryAttemptsExhausted"
-    assert kept["requestContext"]["approximateInvokeCount"] == 2
-    assert kept["responseContext"]["functionError"] == "Unhandled"
+    (stored,) = run.destination.objects.values()
+    assert stored["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert stored["requestContext"]["approximateInvokeCount"] == 2
+    assert stored["responseContext"]["functionError"] == "Unhandled"
 
 
-def test_a_destination_that_fails_is_tried_again() -> None:
+def test_a_write_to_the_destination_is_retried() -> None:
     run = Run(
         ScriptedFunction(RAISES),
-        MappingConfiguration(maximum_retry_attempts=0),
-        destination=KeptObjects(failures=2),
+        EventSourceMappingConfiguration(maximum_retry_attempts=0),
+        destination=MemoryDestination(failures=2),
     )
 
     run.process(batch(*ALL))
@@ -322,16 +348,17 @@ def test_a_destination_that_fails_is_tried_again() -> None:
 
 
 def test_waits_between_retries_grow() -> None:
-    run = Run(ScriptedFunction(*[RAISES] * 8), MappingConfiguration())
+    run = Run(ScriptedFunction(*[RAISES] * 8), EventSourceMappingConfiguration())
 
     run.process(batch(*ALL))
 
     assert run.clock.sleeps == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
 
 
-def test_once_the_function_was_invoked_the_waits_for_it_to_be_reachable_start_anew() -> None:
+def test_after_an_invocation_the_backoff_for_service_errors_restarts() -> None:
     run = Run(
-        ScriptedFunction(UNREACHABLE, UNREACHABLE, RAISES, UNREACHABLE), MappingConfiguration()
+        ScriptedFunction(UNREACHABLE, UNREACHABLE, RAISES, UNREACHABLE),
+        EventSourceMappingConfiguration(),
     )
 
     run.process(batch(*ALL))
@@ -339,10 +366,10 @@ def test_once_the_function_was_invoked_the_waits_for_it_to_be_reachable_start_an
     assert run.clock.sleeps == [0.1, 0.2, 0.1, 0.1]
 
 
-def test_a_stop_leaves_a_batch_that_waits_to_be_tried_again() -> None:
+def test_a_stop_abandons_a_batch_that_waits_for_a_retry() -> None:
     run = Run(
         ScriptedFunction(failed("3"), otherwise=lambda _: RAISES),
-        MappingConfiguration(**PARTIAL),
+        EventSourceMappingConfiguration(**PARTIAL),
         waits=3,
     )
 
@@ -353,7 +380,7 @@ def test_a_stop_leaves_a_batch_that_waits_to_be_tried_again() -> None:
 def test_everything_is_counted() -> None:
     run = Run(
         ScriptedFunction(RAISES, failed("2"), RAISES, UNREACHABLE, RAISES),
-        MappingConfiguration(maximum_retry_attempts=1, **PARTIAL, **BISECT),
+        EventSourceMappingConfiguration(maximum_retry_attempts=1, **PARTIAL, **BISECT),
     )
     run.clock.advance(1.5)
 
@@ -373,13 +400,13 @@ def test_everything_is_counted() -> None:
     assert snapshot.iterator_age_ms == pytest.approx(1700)
 
 
-ANSWERS = st.sampled_from(
+RESPONSES = st.sampled_from(
     [None, RAISES, TIMES_OUT, UNREACHABLE, failed(), failed(""), "text", *map(failed, "123456789")]
 )
 
 
 @given(
-    answers=st.lists(ANSWERS, max_size=30),
+    responses=st.lists(RESPONSES, max_size=30),
     size=st.integers(1, 9),
     bisect=st.booleans(),
     partial=st.booleans(),
@@ -389,7 +416,7 @@ ANSWERS = st.sampled_from(
 )
 def test_whatever_the_function_does_every_record_is_done_or_discarded_once_and_in_order(
     *,
-    answers: list[Any],
+    responses: list[Any],
     size: int,
     bisect: bool,
     partial: bool,
@@ -397,18 +424,20 @@ def test_whatever_the_function_does_every_record_is_done_or_discarded_once_and_i
     age: int,
     lost: int,
 ) -> None:
-    settings = MappingConfiguration(
+    configuration = EventSourceMappingConfiguration(
         bisect_batch_on_function_error=bisect,
         maximum_retry_attempts=retries,
         maximum_record_age_in_seconds=age,
         function_response_types=(PARTIAL_RESPONSES,) if partial else (),
     )
-    run = Run(ScriptedFunction(*answers), settings, destination=KeptObjects(failures=lost))
+    run = Run(
+        ScriptedFunction(*responses), configuration, destination=MemoryDestination(failures=lost)
+    )
     everything = list(range(1, size + 1))
 
     assert run.process(batch(*everything))
     assert run.finished == everything
-    discarded = [number for kept in run.destination.numbers() for number in kept]
+    discarded = [number for batch_numbers in run.destination.numbers() for number in batch_numbers]
     assert discarded == sorted(set(discarded))
     snapshot = run.metrics.snapshot({})
     assert snapshot.records_discarded == len(discarded)

@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 
-from local.event_source_mapping.configuration import MappingConfiguration
+from local.event_source_mapping.configuration import EventSourceMappingConfiguration
 from streaming.errors import SettingsError
 from streaming.reader.checkpoints import LATEST, TRIM_HORIZON, StartingPosition
 
 
-def test_the_defaults_are_awss() -> None:
-    settings = MappingConfiguration()
+def test_the_defaults_are_those_of_aws() -> None:
+    settings = EventSourceMappingConfiguration()
 
     assert settings.batch_size == 100
     assert settings.maximum_batching_window_in_seconds == 0
@@ -39,7 +39,7 @@ def test_the_defaults_are_awss() -> None:
     ids=str,
 )
 def test_what_aws_allows_is_allowed(parameters: dict[str, Any]) -> None:
-    MappingConfiguration(**parameters)
+    EventSourceMappingConfiguration(**parameters)
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ def test_what_aws_allows_is_allowed(parameters: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_another_value_names_the_parameter_itself_and_what_is_allowed(
+def test_an_invalid_value_is_an_error_that_names_the_parameter_and_the_allowed_values(
     name: str, value: Any, message: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:
-        MappingConfiguration(**{name: value})
+        EventSourceMappingConfiguration(**{name: value})
 
     assert str(caught.value) == message

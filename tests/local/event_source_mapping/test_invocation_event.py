@@ -6,7 +6,12 @@ import pytest
 from local.event_source_mapping.invocation_event import EventEncoder, count_done, event_payload
 from streaming.reader.shard_reader import StreamRecord
 from tests.fakes.clock import EPOCH
-from tests.local.event_source_mapping.records import STREAM_ARN, batch, encoded, stream_record
+from tests.local.event_source_mapping.mapping_fixtures import (
+    STREAM_ARN,
+    batch,
+    encoded,
+    stream_record,
+)
 
 
 def test_a_record_has_lambdas_shape() -> None:
@@ -50,18 +55,18 @@ def test_a_records_size_is_what_it_adds_to_the_event() -> None:
 
 
 @pytest.mark.parametrize("response", [b"", b"null", b"{}", b'""'])
-def test_a_response_that_says_nothing_is_complete_success(response: bytes) -> None:
+def test_an_empty_response_is_complete_success(response: bytes) -> None:
     assert count_done(response, batch(1, 2)) == 2
 
 
 @pytest.mark.parametrize("response", [b'"\xff"', b"[" * 3000, b"{", b"\x00", b"NaN"])
-def test_a_response_that_cannot_be_read_fails_the_whole_batch(response: bytes) -> None:
+def test_a_response_that_cannot_be_decoded_fails_the_whole_batch(response: bytes) -> None:
     assert count_done(response, batch(1, 2)) == 0
 
 
-def test_a_partition_key_that_is_no_unicode_text_can_be_sent_all_the_same() -> None:
-    record = stream_record(1, key="half a pair: \ud800")
+def test_a_partition_key_with_a_lone_surrogate_can_be_sent() -> None:
+    record = stream_record(1, key="lone surrogate: \ud800")
 
     (sent,) = json.loads(event_payload([encoded(record)]))["Records"]
 
-    assert sent["kinesis"]["partitionKey"] == "half a pair: ?"
+    assert sent["kinesis"]["partitionKey"] == "lone surrogate: ?"

@@ -13,21 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.errors import FunctionError
-from local.event_source_mapping.configuration import MappingConfiguration
+from local.event_source_mapping.configuration import EventSourceMappingConfiguration
 from local.event_source_mapping.mapping import EventSourceMapping, Timing
 from streaming.errors import StreamError
 from streaming.reader.checkpoints import FINISHED, LATEST, StartingPosition
 from streaming.storage import FolderStorage
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
-from tests.local.event_source_mapping.records import ScriptedFunction, failed
+from tests.local.event_source_mapping.mapping_fixtures import ScriptedFunction, failed
 
 STREAM = "ride_events"
 SHARD = "shardId-000000000000"
 RAISES = FunctionError("LookupError", "no such zone")
 
 
-class World:
+class MappingFixture:
     """A stream, a clock, and the mappings of one test."""
 
     def __init__(self, shards: int = 1) -> None:
@@ -46,7 +46,7 @@ class World:
             self.kinesis,
             STREAM,
             function,
-            MappingConfiguration(**parameters),
+            EventSourceMappingConfiguration(**parameters),
             destination=destination,
             timing=timing,
         )
@@ -62,16 +62,16 @@ class World:
             mapping.stop()
 
     def _wait(self, event: threading.Event, seconds: float) -> bool:
-        # The clock is everybody's: a little real time lets the other threads have their turn.
+        # All threads share the clock; a little real time lets the others run.
         self.clock.sleep(seconds)
         return event.wait(0.001)
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    world = World()
-    yield world
-    world.close()
+def fixture() -> Iterator[MappingFixture]:
+    fixture = MappingFixture()
+    yield fixture
+    fixture.close()
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -86,57 +86,57 @@ def done(mapping: EventSourceMapping, records: int) -> None:
     assert mapping.failure is None
 
 
-def test_records_reach_the_function_in_order_in_batches(world: World) -> None:
-    sent = world.put("key", *[b"ride"] * 5)
+def test_records_reach_the_function_in_order_in_batches(fixture: MappingFixture) -> None:
+    sent = fixture.put("key", *[b"ride"] * 5)
     function = ScriptedFunction()
 
-    mapping = world.map(function, batch_size=2)
+    mapping = fixture.map(function, batch_size=2)
     done(mapping, 5)
 
     assert function.invocations == [sent[:2], sent[2:4], sent[4:]]
     assert mapping.snapshot().checkpoints == {SHARD: str(sent[-1])}
 
 
-def test_records_that_come_later_reach_it_too(world: World) -> None:
+def test_records_put_later_reach_the_function_too(fixture: MappingFixture) -> None:
     function = ScriptedFunction()
-    mapping = world.map(function)
+    mapping = fixture.map(function)
 
-    first = world.put("key", b"ride")
+    first = fixture.put("key", b"ride")
     done(mapping, 1)
-    second = world.put("key", b"ride")
+    second = fixture.put("key", b"ride")
     done(mapping, 2)
 
     assert function.invocations == [first, second]
 
 
-def test_latest_leaves_out_what_was_there_before(world: World) -> None:
-    world.put("key", b"before")
+def test_latest_skips_earlier_records(fixture: MappingFixture) -> None:
+    fixture.put("key", b"before")
     function = ScriptedFunction()
-    mapping = world.map(function, starting_position=LATEST)
+    mapping = fixture.map(function, starting_position=LATEST)
 
-    after = world.put("key", b"after")
+    after = fixture.put("key", b"after")
     done(mapping, 1)
 
     assert function.invocations == [after]
 
 
-def test_a_timestamp_leaves_out_what_came_before_it(world: World) -> None:
-    world.put("key", b"before")
-    world.clock.advance(60)
-    start = StartingPosition.at(world.clock.utc())
-    after = world.put("key", b"after")
+def test_a_timestamp_skips_earlier_records(fixture: MappingFixture) -> None:
+    fixture.put("key", b"before")
+    fixture.clock.advance(60)
+    start = StartingPosition.at(fixture.clock.utc())
+    after = fixture.put("key", b"after")
     function = ScriptedFunction()
 
-    done(world.map(function, starting_position=start), 1)
+    done(fixture.map(function, starting_position=start), 1)
 
     assert function.invocations == [after]
 
 
-def test_records_given_up_do_not_keep_back_the_next(world: World, tmp_path: Any) -> None:
-    sent = world.put("key", *[b"ride"] * 4)
+def test_discarded_records_do_not_block_the_next(fixture: MappingFixture, tmp_path: Any) -> None:
+    sent = fixture.put("key", *[b"ride"] * 4)
     function = ScriptedFunction(RAISES, RAISES)
 
-    mapping = world.map(
+    mapping = fixture.map(
         function,
         batch_size=2,
         maximum_retry_attempts=1,
@@ -150,24 +150,24 @@ def test_records_given_up_do_not_keep_back_the_next(world: World, tmp_path: Any)
     assert mapping.snapshot().checkpoints == {SHARD: str(sent[-1])}
 
 
-def test_a_failing_batch_holds_the_checkpoint(world: World) -> None:
-    sent = world.put("key", b"good", b"bad")
+def test_a_failing_batch_holds_the_checkpoint(fixture: MappingFixture) -> None:
+    sent = fixture.put("key", b"good", b"bad")
     function = ScriptedFunction(failed(str(sent[1])), otherwise=lambda _: RAISES)
 
-    mapping = world.map(function, function_response_types=("ReportBatchItemFailures",))
+    mapping = fixture.map(function, function_response_types=("ReportBatchItemFailures",))
     eventually(lambda: mapping.snapshot().retries > 3)
 
     assert mapping.snapshot().checkpoints == {SHARD: str(sent[0])}
     assert mapping.snapshot().records_done == 1
 
 
-def test_after_a_split_the_children_wait_for_the_parent(world: World) -> None:
-    before = world.put("key", b"ride", b"ride")
+def test_after_a_split_the_children_wait_for_the_parent(fixture: MappingFixture) -> None:
+    before = fixture.put("key", b"ride", b"ride")
     function = ScriptedFunction(RAISES, RAISES, RAISES)
-    world.kinesis.split(STREAM, SHARD)
-    after = world.put("key", b"ride", b"ride")
+    fixture.kinesis.split(STREAM, SHARD)
+    after = fixture.put("key", b"ride", b"ride")
 
-    mapping = world.map(function)
+    mapping = fixture.map(function)
     done(mapping, 4)
 
     assert function.invocations == [before] * 4 + [after]
@@ -175,12 +175,12 @@ def test_after_a_split_the_children_wait_for_the_parent(world: World) -> None:
 
 
 def test_after_a_merge_the_child_waits_for_both_parents() -> None:
-    world = World(shards=2)
-    first, second = (shard.shard_id for shard in world.kinesis.open_shards(STREAM))
+    fixture = MappingFixture(shards=2)
+    first, second = (shard.shard_id for shard in fixture.kinesis.open_shards(STREAM))
     keys = ["a", "b", "c", "d"]
-    before = {number for key in keys for number in world.put(key, b"ride")}
-    world.kinesis.merge_shards(StreamName=STREAM, ShardToMerge=first, AdjacentShardToMerge=second)
-    after = {number for key in keys for number in world.put(key, b"ride")}
+    before = {number for key in keys for number in fixture.put(key, b"ride")}
+    fixture.kinesis.merge_shards(StreamName=STREAM, ShardToMerge=first, AdjacentShardToMerge=second)
+    after = {number for key in keys for number in fixture.put(key, b"ride")}
     attempts: defaultdict[str, int] = defaultdict(int)
 
     class SlowOnOneParent(ScriptedFunction):
@@ -192,8 +192,8 @@ def test_after_a_merge_the_child_waits_for_both_parents() -> None:
             return super().invoke(payload)
 
     function = SlowOnOneParent()
-    done(world.map(function), 8)
-    world.close()
+    done(fixture.map(function), 8)
+    fixture.close()
 
     arrived = [number for invocation in function.invocations for number in invocation]
     assert set(arrived[:4]) == before
@@ -201,39 +201,39 @@ def test_after_a_merge_the_child_waits_for_both_parents() -> None:
     assert attempts[second] == 5
 
 
-def test_children_are_found_although_listing_them_is_throttled(world: World) -> None:
-    world.put("key", b"ride")
-    world.kinesis.split(STREAM, SHARD)
-    world.put("key", b"ride")
-    world.kinesis.fail("list_shards", None, "LimitExceededException", "LimitExceededException")
+def test_child_shards_are_found_although_list_shards_is_throttled(fixture: MappingFixture) -> None:
+    fixture.put("key", b"ride")
+    fixture.kinesis.split(STREAM, SHARD)
+    fixture.put("key", b"ride")
+    fixture.kinesis.fail("list_shards", None, "LimitExceededException", "LimitExceededException")
 
-    done(world.map(ScriptedFunction()), 2)
-
-
-def test_children_are_found_although_listing_them_lags_behind(world: World) -> None:
-    world.put("key", b"ride")
-    world.kinesis.split(STREAM, SHARD)
-    world.put("key", b"ride")
-    world.kinesis.unlisted = {shard.shard_id for shard in world.kinesis.open_shards(STREAM)}
-
-    done(world.map(ScriptedFunction()), 2)
+    done(fixture.map(ScriptedFunction()), 2)
 
 
-def test_nothing_is_kept_of_a_shard_that_was_read_to_its_end(world: World) -> None:
-    world.put("key", b"ride")
-    world.kinesis.split(STREAM, SHARD)
-    children = {shard.shard_id for shard in world.kinesis.open_shards(STREAM)}
+def test_child_shards_are_found_although_list_shards_lags_behind(fixture: MappingFixture) -> None:
+    fixture.put("key", b"ride")
+    fixture.kinesis.split(STREAM, SHARD)
+    fixture.put("key", b"ride")
+    fixture.kinesis.unlisted = {shard.shard_id for shard in fixture.kinesis.open_shards(STREAM)}
 
-    mapping = world.map(ScriptedFunction())
+    done(fixture.map(ScriptedFunction()), 2)
+
+
+def test_a_shard_that_was_read_to_its_end_uses_no_memory(fixture: MappingFixture) -> None:
+    fixture.put("key", b"ride")
+    fixture.kinesis.split(STREAM, SHARD)
+    children = {shard.shard_id for shard in fixture.kinesis.open_shards(STREAM)}
+
+    mapping = fixture.map(ScriptedFunction())
 
     eventually(lambda: mapping._workers.keys() == children)
 
 
-def test_a_partition_key_that_is_no_unicode_text_stops_nothing(world: World) -> None:
-    world.put("half a pair: \ud800", b"ride")
-    world.put("key", b"ride")
+def test_a_partition_key_with_a_lone_surrogate_is_processed(fixture: MappingFixture) -> None:
+    fixture.put("lone surrogate: \ud800", b"ride")
+    fixture.put("key", b"ride")
 
-    done(world.map(ScriptedFunction(), parallelization_factor=2), 2)
+    done(fixture.map(ScriptedFunction(), parallelization_factor=2), 2)
 
 
 class Blocking(ScriptedFunction):
@@ -250,12 +250,14 @@ class Blocking(ScriptedFunction):
         return super().invoke(payload)
 
 
-def test_batches_of_one_shard_are_concurrent_with_a_parallelization_factor(world: World) -> None:
+def test_batches_of_one_shard_are_concurrent_with_a_parallelization_factor(
+    fixture: MappingFixture,
+) -> None:
     for key in range(20):
-        world.put(f"key {key}", b"1", b"2", b"3")
+        fixture.put(f"key {key}", b"1", b"2", b"3")
     function = Blocking()
 
-    mapping = world.map(function, parallelization_factor=3, batch_size=4)
+    mapping = fixture.map(function, parallelization_factor=3, batch_size=4)
     for _ in range(3):
         assert function.entered.acquire(timeout=20)
     function.released.set()
@@ -269,10 +271,10 @@ def test_batches_of_one_shard_are_concurrent_with_a_parallelization_factor(world
     assert all(numbers == sorted(numbers) for numbers in sequences.values())
 
 
-def test_a_stop_lets_the_batch_in_hand_end(world: World) -> None:
-    sent = world.put("key", b"1", b"2")
+def test_a_stop_waits_for_the_invocation_in_progress(fixture: MappingFixture) -> None:
+    sent = fixture.put("key", b"1", b"2")
     function = Blocking()
-    mapping = world.map(function, batch_size=1)
+    mapping = fixture.map(function, batch_size=1)
     assert function.entered.acquire(timeout=20)
 
     stopping = threading.Thread(target=mapping.stop)
@@ -285,9 +287,9 @@ def test_a_stop_lets_the_batch_in_hand_end(world: World) -> None:
     assert mapping.snapshot().checkpoints == {SHARD: str(sent[0])}
 
 
-def test_a_stop_does_not_wait_for_a_batch_that_always_fails(world: World) -> None:
-    world.put("key", b"ride")
-    mapping = world.map(ScriptedFunction(otherwise=lambda _: RAISES))
+def test_a_stop_does_not_wait_for_a_batch_that_always_fails(fixture: MappingFixture) -> None:
+    fixture.put("key", b"ride")
+    mapping = fixture.map(ScriptedFunction(otherwise=lambda _: RAISES))
     eventually(lambda: mapping.snapshot().retries > 0)
 
     mapping.stop()
@@ -295,13 +297,13 @@ def test_a_stop_does_not_wait_for_a_batch_that_always_fails(world: World) -> Non
     assert mapping.snapshot().records_done == 0
 
 
-def test_throttles_and_expired_iterators_are_waited_out(world: World) -> None:
-    world.put("key", b"ride")
-    world.kinesis.fail(
+def test_throttling_and_expired_iterators_are_retried(fixture: MappingFixture) -> None:
+    fixture.put("key", b"ride")
+    fixture.kinesis.fail(
         "get_records", "ProvisionedThroughputExceededException", "ExpiredIteratorException"
     )
 
-    done(world.map(ScriptedFunction()), 1)
+    done(fixture.map(ScriptedFunction()), 1)
 
 
 def test_an_unknown_stream_is_an_error_at_the_start() -> None:
@@ -312,21 +314,23 @@ def test_an_unknown_stream_is_an_error_at_the_start() -> None:
 
 
 def test_a_shard_that_cannot_be_read_is_an_error_at_the_start() -> None:
-    world = World(shards=2)
-    world.kinesis.fail("get_shard_iterator", None, "AccessDeniedException")
+    fixture = MappingFixture(shards=2)
+    fixture.kinesis.fail("get_shard_iterator", None, "AccessDeniedException")
 
     with pytest.raises(StreamError, match="AccessDeniedException"):
-        world.map(ScriptedFunction(), starting_position=LATEST)
+        fixture.map(ScriptedFunction(), starting_position=LATEST)
 
 
 @pytest.mark.parametrize("failing", ["the stream", "the function"])
-def test_what_no_retry_mends_stops_the_mapping_and_is_told(world: World, failing: str) -> None:
-    world.put("key", b"ride")
+def test_an_error_that_no_retry_can_fix_stops_the_mapping_and_is_kept(
+    fixture: MappingFixture, failing: str
+) -> None:
+    fixture.put("key", b"ride")
     if failing == "the stream":
-        world.kinesis.fail("get_records", "ResourceNotFoundException")
-        mapping = world.map(ScriptedFunction())
+        fixture.kinesis.fail("get_records", "ResourceNotFoundException")
+        mapping = fixture.map(ScriptedFunction())
     else:
-        mapping = world.map(ScriptedFunction(MemoryError("out of memory")))
+        mapping = fixture.map(ScriptedFunction(MemoryError("out of memory")))
 
     eventually(lambda: mapping.failure is not None)
     mapping.stop()
@@ -334,25 +338,25 @@ def test_what_no_retry_mends_stops_the_mapping_and_is_told(world: World, failing
     assert mapping.snapshot().records_done == 0
 
 
-def test_reading_pauses_while_the_function_is_behind(world: World) -> None:
-    world.put("key", *[b"ride"] * 4)
+def test_reading_pauses_while_the_function_is_behind(fixture: MappingFixture) -> None:
+    fixture.put("key", *[b"ride"] * 4)
     function = Blocking()
-    mapping = world.map(function, batch_size=1)
+    mapping = fixture.map(function, batch_size=1)
     assert function.entered.acquire(timeout=20)
-    world.put("key", *[b"ride"] * 4)
+    fixture.put("key", *[b"ride"] * 4)
 
-    reads = [call for call, _ in world.kinesis.calls].count("get_records")
+    reads = [call for call, _ in fixture.kinesis.calls].count("get_records")
     function.released.set()
     done(mapping, 8)
 
     assert reads == 1
 
 
-def test_the_iterator_age_is_how_old_the_last_record_sent_was(world: World) -> None:
-    world.put("key", b"ride")
-    world.clock.advance(60)
+def test_the_iterator_age_is_the_age_of_the_last_record_sent(fixture: MappingFixture) -> None:
+    fixture.put("key", b"ride")
+    fixture.clock.advance(60)
 
-    mapping = world.map(ScriptedFunction())
+    mapping = fixture.map(ScriptedFunction())
     done(mapping, 1)
     age = mapping.snapshot().iterator_age_ms
 
@@ -361,14 +365,14 @@ def test_the_iterator_age_is_how_old_the_last_record_sent_was(world: World) -> N
 
 
 Ended = list[tuple[str, int]]
-"""Partition key and number of each record, in the order in which they were done or given up."""
+"""Partition key and number of each record, in the order in which they were done or discarded."""
 
 
-class Moody:
-    """A function whose answers follow a list of moods, and then with success."""
+class FunctionWithOutcomes:
+    """A function whose responses follow a list of outcomes, and then are success."""
 
-    def __init__(self, moods: list[str], ended: Ended) -> None:
-        self._moods = moods
+    def __init__(self, outcomes: list[str], ended: Ended) -> None:
+        self._outcomes = outcomes
         self._ended = ended
         self._lock = threading.Lock()
 
@@ -376,21 +380,21 @@ class Moody:
         records = json.loads(payload)["Records"]
         identifiers = [record["kinesis"]["sequenceNumber"] for record in records]
         with self._lock:
-            mood = self._moods.pop() if self._moods else "success"
+            outcome = self._outcomes.pop() if self._outcomes else "success"
             failures = {"first": identifiers[0], "last": identifiers[-1], "malformed": ""}
-            done = {"success": len(records), "last": len(records) - 1}.get(mood, 0)
+            done = {"success": len(records), "last": len(records) - 1}.get(outcome, 0)
             self._ended.extend(contents(records[:done]))
-        if mood == "raise":
+        if outcome == "raise":
             raise RAISES
-        answer = failed(failures[mood]) if mood in failures else failed()
-        return json.dumps(answer).encode()
+        response = failed(failures[outcome]) if outcome in failures else failed()
+        return json.dumps(response).encode()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Release nothing."""
 
 
-class Kept:
-    """A destination that notes what it is given."""
+class RecordingDestination:
+    """A destination that records what is discarded."""
 
     def __init__(self, ended: Ended) -> None:
         self._ended = ended
@@ -404,18 +408,18 @@ def contents(records: list[dict[str, Any]]) -> Ended:
     return [(each["partitionKey"], int(base64.b64decode(each["data"]))) for each in kinesis]
 
 
-def fill(world: World, steps: list[str]) -> int:
-    """Put records, split and merge; returns how many records there are."""
+def fill(fixture: MappingFixture, steps: list[str]) -> int:
+    """Put records, split and merge; return the number of records."""
     numbers = itertools.count(1)
     count = 0
     for step in steps:
-        shards = world.kinesis.open_shards(STREAM)
+        shards = fixture.kinesis.open_shards(STREAM)
         if step == "put":
-            count += len([world.put(key, b"%d" % next(numbers)) for key in "abcdef"])
+            count += len([fixture.put(key, b"%d" % next(numbers)) for key in "abcdef"])
         elif step == "split" and len(shards) < 4:
-            world.kinesis.split(STREAM, shards[0].shard_id)
+            fixture.kinesis.split(STREAM, shards[0].shard_id)
         elif step == "merge" and len(shards) > 1:
-            world.kinesis.merge_shards(
+            fixture.kinesis.merge_shards(
                 StreamName=STREAM,
                 ShardToMerge=shards[0].shard_id,
                 AdjacentShardToMerge=shards[1].shard_id,
@@ -426,21 +430,21 @@ def fill(world: World, steps: list[str]) -> int:
 @settings(max_examples=25, deadline=None)
 @given(
     steps=st.lists(st.sampled_from(["put", "put", "put", "split", "merge"]), max_size=12),
-    moods=st.lists(st.sampled_from(["success", "raise", "malformed", "first", "last"])),
+    outcomes=st.lists(st.sampled_from(["success", "raise", "malformed", "first", "last"])),
     bisect=st.booleans(),
     retries=st.integers(0, 2),
     factor=st.integers(1, 3),
 )
 def test_across_reshards_and_failures_each_record_ends_once_and_each_key_in_order(
-    *, steps: list[str], moods: list[str], bisect: bool, retries: int, factor: int
+    *, steps: list[str], outcomes: list[str], bisect: bool, retries: int, factor: int
 ) -> None:
-    world = World()
+    fixture = MappingFixture()
     ended: Ended = []
-    count = fill(world, steps)
+    count = fill(fixture, steps)
 
-    mapping = world.map(
-        Moody(moods, ended),
-        destination=Kept(ended),
+    mapping = fixture.map(
+        FunctionWithOutcomes(outcomes, ended),
+        destination=RecordingDestination(ended),
         batch_size=4,
         bisect_batch_on_function_error=bisect,
         maximum_retry_attempts=retries,
@@ -448,7 +452,7 @@ def test_across_reshards_and_failures_each_record_ends_once_and_each_key_in_orde
         function_response_types=("ReportBatchItemFailures",),
     )
     eventually(lambda: mapping.failure is not None or finished(mapping) == count)
-    world.close()
+    fixture.close()
 
     assert mapping.failure is None
     assert sorted(number for _, number in ended) == list(range(1, count + 1))

@@ -4,20 +4,20 @@ from pathlib import Path
 
 from local.event_source_mapping.on_failure_destination import (
     DestinationCopies,
-    Discarded,
+    DiscardedBatch,
     MappingIdentity,
     invocation_record,
     object_key,
 )
 from streaming.storage import FolderStorage
 from tests.fakes.clock import EPOCH
-from tests.local.event_source_mapping.records import SHARD, STREAM_ARN, batch
+from tests.local.event_source_mapping.mapping_fixtures import SHARD, STREAM_ARN, batch
 
-IDENTITY = MappingIdentity("2b733dc0-mapping", STREAM_ARN, "arn:aws:lambda:::function:rides")
+IDENTITY = MappingIdentity("2b733dc0-mapping", STREAM_ARN, "arn:aws:lambda:::function:function")
 
 
 def test_the_record_of_a_discarded_batch_has_awss_shape_for_s3() -> None:
-    discarded = Discarded(batch(7, 8), "RetryAttemptsExhausted", invocations=3, raised=True)
+    discarded = DiscardedBatch(batch(7, 8), "RetryAttemptsExhausted", invocations=3, raised=True)
 
     record = json.loads(invocation_record(discarded, IDENTITY, EPOCH))
 
@@ -26,7 +26,7 @@ def test_the_record_of_a_discarded_batch_has_awss_shape_for_s3() -> None:
     assert re.fullmatch(r"[0-9a-f-]{36}", record["requestContext"].pop("requestId"))
     assert record == {
         "requestContext": {
-            "functionArn": "arn:aws:lambda:::function:rides",
+            "functionArn": "arn:aws:lambda:::function:function",
             "condition": "RetryAttemptsExhausted",
             "approximateInvokeCount": 3,
         },
@@ -49,8 +49,8 @@ def test_the_record_of_a_discarded_batch_has_awss_shape_for_s3() -> None:
     }
 
 
-def test_a_batch_given_up_after_a_partial_response_has_no_function_error() -> None:
-    discarded = Discarded(batch(7), "RetryAttemptsExhausted", invocations=1, raised=False)
+def test_a_batch_discarded_after_a_partial_response_has_no_function_error() -> None:
+    discarded = DiscardedBatch(batch(7), "RetryAttemptsExhausted", invocations=1, raised=False)
 
     record = json.loads(invocation_record(discarded, IDENTITY, EPOCH))
 
@@ -64,10 +64,10 @@ def test_objects_are_named_by_mapping_shard_and_time() -> None:
     )
 
 
-def test_copies_of_an_object_go_to_each_place(tmp_path: Path) -> None:
-    places = [FolderStorage(tmp_path / name) for name in ("one", "two")]
+def test_each_object_is_written_to_every_destination(tmp_path: Path) -> None:
+    destinations = [FolderStorage(tmp_path / name) for name in ("one", "two")]
 
-    DestinationCopies(*places).put("aws/lambda/1", b"{}")
+    DestinationCopies(*destinations).put("aws/lambda/1", b"{}")
 
     assert (tmp_path / "one/aws/lambda/1").read_bytes() == b"{}"
     assert (tmp_path / "two/aws/lambda/1").read_bytes() == b"{}"

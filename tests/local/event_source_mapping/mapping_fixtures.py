@@ -1,4 +1,4 @@
-"""Records and functions that tests of the event source mapping hand in."""
+"""Records and functions for tests of the event source mapping."""
 
 import json
 import threading
@@ -33,22 +33,24 @@ def numbers(records: Iterable[EncodedRecord]) -> list[int]:
 
 
 def failed(*identifiers: Any) -> dict[str, Any]:
-    """Answer that these sequence numbers failed."""
+    """Return a response in which these sequence numbers failed."""
     return {"batchItemFailures": [{"itemIdentifier": each} for each in identifiers]}
 
 
 class ScriptedFunction:
-    """A function that answers from a script, then with complete success.
+    """A function whose responses follow a script, and then are complete success.
 
     Attributes:
         invocations: The sequence numbers of each invocation, in order.
         events: The events themselves.
     """
 
-    def __init__(self, *answers: Any, otherwise: Callable[[list[int]], Any] | None = None) -> None:
+    def __init__(
+        self, *responses: Any, otherwise: Callable[[list[int]], Any] | None = None
+    ) -> None:
         self.invocations: list[list[int]] = []
         self.events: list[dict[str, Any]] = []
-        self._answers = list(answers)
+        self._responses = list(responses)
         self._otherwise = otherwise or (lambda _numbers: None)
         self._lock = threading.Lock()
 
@@ -58,10 +60,10 @@ class ScriptedFunction:
         with self._lock:
             self.invocations.append(sent)
             self.events.append(event)
-            answer = self._answers.pop(0) if self._answers else self._otherwise(sent)
-        if isinstance(answer, Exception):
-            raise answer
-        return json.dumps(answer).encode()
+            response = self._responses.pop(0) if self._responses else self._otherwise(sent)
+        if isinstance(response, Exception):
+            raise response
+        return json.dumps(response).encode()
 
     def close(self) -> None:
         pass
