@@ -8,7 +8,7 @@ import argparse
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -22,11 +22,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.arguments import Parser, not_allowed
+from cli.endpoint import first_line, named_endpoint
 from cli.program import FAILED, INTERRUPTED, USAGE_ERROR, program, stop_on_signal
 from streaming import (
     Delivery,
     DeliveryLog,
-    Publisher,
     Selection,
     SettingsError,
     StreamingError,
@@ -38,7 +38,7 @@ from streaming import (
     survey,
 )
 from streaming.dead_letters import UNKNOWN_STREAM
-from streaming.publisher import PutRecordsClient
+from streaming.redrive.delivery import RedriveClient
 
 UNREADABLE_SHOWN = 5
 
@@ -47,7 +47,7 @@ UNREADABLE_SHOWN = 5
 def main(
     argv: Sequence[str] | None = None,
     *,
-    client: PutRecordsClient | None = None,
+    client: RedriveClient | None = None,
     console: Console | None = None,
 ) -> int:
     """Run the program; its exit status is 0 only if everything was read and delivered."""
@@ -63,24 +63,27 @@ def main(
         return INTERRUPTED
 
 
-def _redrive(options: argparse.Namespace, client: PutRecordsClient | None, console: Console) -> int:
+def _redrive(options: argparse.Namespace, client: RedriveClient | None, console: Console) -> int:
     storage = open_storage("location", options.location, partial(aws_client, "s3"))
     selection = Selection(
         frozenset(options.error), frozenset(options.shard), options.since, options.until
     )
-    log_path = options.delivery_log or _delivery_log_path(options.location, options.stream)
-    with DeliveryLog(log_path, options.location, options.stream) as log:
+    path = options.delivery_log or _delivery_log_path(options)
+    log = DeliveryLog(path, options.location, options.stream)
+    # Opened before anything is read or put: what cannot be logged must not be put.
+    with log if options.deliver else nullcontext():
         names = storage.names()
         with _bar("objects read", len(names), console) as advance:
-            found = survey(storage, names, selection, log, advance=advance)
-        _show_counts(found, len(names), log_path, console)
+            found = survey(
+                storage, names, selection, log, location=options.location, advance=advance
+            )
+        _show_counts(found, len(names), path, console)
         if options.list:
             console.print(_table(found))
         if not options.deliver:
             return _dry_run(found, options.stream, console)
-        if options.stream is None and UNKNOWN_STREAM in found.streams:
-            raise SettingsError("--stream", None, "a stream for records that do not name theirs")
-        kinesis = client or _client(options.endpoint_url)
+        _check_streams(found, options)
+        client = client or _client(options.endpoint_url)
         left = found.selected - found.delivered
         with _bar("records delivered", left, console) as advance, _interruptible(advance) as step:
             delivery = deliver(
@@ -88,11 +91,29 @@ def _redrive(options: argparse.Namespace, client: PutRecordsClient | None, conso
                 found.objects,
                 selection,
                 log,
-                lambda origin: Publisher(kinesis, options.stream or origin),
+                client,
+                stream=options.stream,
                 delete=options.delete,
                 advance=step,
             )
     return _report(delivery, found, console)
+
+
+def _check_streams(found: Survey, options: argparse.Namespace) -> None:
+    """Reject records that may not belong on the stream that they name, if any."""
+    if options.stream is not None:
+        return
+    if UNKNOWN_STREAM in found.streams:
+        raise SettingsError("--stream", None, "a stream for records that do not name theirs")
+    if found.misplaced and not options.allow_other_streams:
+        raise SettingsError(
+            "--stream", None, f"a stream, or --allow-other-streams: {_misplaced(found)}"
+        )
+
+
+def _misplaced(found: Survey) -> str:
+    (folder, stream), count = found.misplaced.most_common(1)[0]
+    return f"{count:,} records among the dead letters of {folder} name the stream {stream}"
 
 
 def _show_counts(found: Survey, objects: int, log_path: Path, console: Console) -> None:
@@ -100,6 +121,8 @@ def _show_counts(found: Survey, objects: int, log_path: Path, console: Console) 
     parts += [f"{found.duplicates:,} duplicates dropped"] if found.duplicates else []
     parts += [f"{found.delivered:,} delivered earlier ({log_path})"] if found.delivered else []
     _print(console, ", ".join(parts))
+    if found.misplaced:
+        _print(console, f"Another stream: {_misplaced(found)}")
     for name, reason in islice(found.unreadable.items(), UNREADABLE_SHOWN):
         _print(console, f"Not read: {name}: {reason}")
     if len(found.unreadable) > UNREADABLE_SHOWN:
@@ -136,10 +159,14 @@ def _report(delivery: Delivery, found: Survey, console: Console) -> int:
     parts += [f"{delivery.unacceptable:,} never acceptable"] if delivery.unacceptable else []
     parts += [f"{delivery.deleted:,} objects deleted"] if delivery.deleted else []
     _print(console, ", ".join(parts))
-    if delivery.failure:
-        reason = delivery.failure.partition("\n")[0]
-        _print(console, f"Stopped: {reason}. Run the same command again to continue.")
-    return FAILED if delivery.failure or delivery.unacceptable or found.unreadable else 0
+    if delivery.repeated:
+        lost = "the response to an earlier call was lost"
+        _print(console, f"{delivery.repeated:,} of them may be on the stream twice: {lost}")
+    for stream, reason in delivery.failures.items():
+        _print(console, f"Stopped for {stream}: {first_line(reason)}")
+    if delivery.failures:
+        _print(console, "Run the same command again to continue.")
+    return FAILED if delivery.failures or delivery.unacceptable or found.unreadable else 0
 
 
 def _print(console: Console, line: str) -> None:
@@ -160,7 +187,7 @@ def _bar(what: str, total: int, console: Console) -> Iterator[Callable[[int], No
 def _interruptible(advance: Callable[[int], None]) -> Iterator[Callable[[int], None]]:
     """Let Ctrl-C wait for the call in flight, so that its records are logged as delivered.
 
-    A second Ctrl-C does not wait: the records in flight may be delivered twice.
+    A second Ctrl-C does not wait: the next run puts the records in flight again.
     """
     stop = threading.Event()
 
@@ -173,13 +200,14 @@ def _interruptible(advance: Callable[[int], None]) -> Iterator[Callable[[int], N
         yield step
 
 
-def _delivery_log_path(location: str, stream: str | None) -> Path:
+def _delivery_log_path(options: argparse.Namespace) -> Path:
     """Return the default delivery log, the same for each run of the same redrive."""
-    digest = hashlib.sha256(f"{location}\n{stream}".encode()).hexdigest()
+    redrive = [options.location, options.stream, named_endpoint(options.endpoint_url)]
+    digest = hashlib.sha256("\n".join(map(str, redrive)).encode()).hexdigest()
     return Path(f"redrive-{digest[:12]}.log")
 
 
-def _client(endpoint_url: str | None) -> PutRecordsClient:
+def _client(endpoint_url: str | None) -> RedriveClient:
     # Only the publisher retries: it resends just the refused entries.
     return kinesis_client(endpoint_url, retries={"total_max_attempts": 1, "mode": "standard"})
 
@@ -218,13 +246,18 @@ def _parser() -> Parser:
         "--until", type=_time, metavar="TIME", help="only records that arrived before this time"
     )
     parser.add_argument("--stream", help="the stream to put them on; default: their own")
+    parser.add_argument(
+        "--allow-other-streams",
+        action="store_true",
+        help="also put records that name another stream than the folder that they are in",
+    )
     parser.add_argument("--endpoint-url", metavar="URL", help="default: KINESIS_ENDPOINT_URL, AWS")
     parser.add_argument(
         "--delivery-log",
         type=Path,
         metavar="FILE",
         help="keeps the ids of delivered records; default: redrive-….log in this folder, "
-        "one for each location and stream",
+        "one for each location, stream and endpoint",
     )
     return parser
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streaming.dead_letters import DeadLetterRecord
     from streaming.errors import (
         CorruptRecord,
+        DeliveryLogError,
         DeliveryLogMismatch,
         InvalidDeadLetter,
         InvalidEvent,
@@ -57,6 +58,7 @@ _NAMES = {
     "dead_letters": ("DeadLetterRecord",),
     "errors": (
         "CorruptRecord",
+        "DeliveryLogError",
         "DeliveryLogMismatch",
         "InvalidDeadLetter",
         "InvalidEvent",
@@ -97,6 +99,7 @@ __all__ = [
     "DeadLetterRecord",
     "Delivery",
     "DeliveryLog",
+    "DeliveryLogError",
     "DeliveryLogMismatch",
     "Entry",
     "InvalidDeadLetter",

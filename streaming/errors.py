@@ -7,7 +7,8 @@ StreamingError
 ├── ReconciliationError      the counts of a batch do not add up: a bug, so the batch is retried
 ├── StorageError             an object in a folder or bucket cannot be listed, read or written
 ├── InvalidDeadLetter        an object does not hold dead-letter records
-├── DeliveryLogMismatch      a delivery log belongs to another redrive, or is not one
+├── DeliveryLogError         a delivery log cannot be read or written, or is in use
+│   └── DeliveryLogMismatch  it belongs to another redrive, or is not a delivery log
 ├── StreamError              a stream cannot be read or written as requested
 │   └── StreamUnavailable    throttled or unreachable: the same call may succeed later
 └── Poison                   a record that can never succeed
@@ -66,7 +67,11 @@ class InvalidDeadLetter(StreamingError):
     """An object does not hold dead-letter records."""
 
 
-class DeliveryLogMismatch(StreamingError):
+class DeliveryLogError(StreamingError):
+    """A delivery log cannot be read or written, or another redrive uses it."""
+
+
+class DeliveryLogMismatch(DeliveryLogError):
     """A delivery log belongs to another redrive, or the file is not a delivery log."""
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict
 
-from streaming.errors import StreamError
+from streaming.errors import StreamError, StreamingError
 from streaming.retries import backoff, is_transient
 
 # PutRecords' limits (Kinesis Data Streams API reference, PutRecords).
@@ -130,7 +130,7 @@ class Publisher:
         try:
             response = self._client.put_records(StreamName=self._stream_name, Records=call)
             refused = _refused(response, len(call))
-        except MemoryError:
+        except (MemoryError, StreamingError):  # StreamingError: the client's own, such as a log's
             raise
         except Exception as error:  # botocore's parser raises anything on a malformed response
             if not is_transient(error):

@@ -22,6 +22,7 @@ from streaming import (
     DeadLetterRecord,
     Delivery,
     DeliveryLog,
+    DeliveryLogError,
     DeliveryLogMismatch,
     Entry,
     InvalidDeadLetter,
@@ -177,12 +178,10 @@ def redrive(client: KinesisClient, storage: Storage) -> None:
         assert_type(found.objects, list[str])
         for kind in found.kinds.values():
             assert_type(kind.example, DeadLetterRecord)
-        done = deliver(
-            storage, found.objects, selection, log, lambda stream: Publisher(client, stream)
-        )
+        done = deliver(storage, found.objects, selection, log, client, publisher=Publisher)
         assert_type(done, Delivery)
         assert_type(done.delivered, int)
-        assert_type(done.failure, str | None)
+        assert_type(done.failures, dict[str, str])
 
 
 def handle_errors() -> str:
@@ -190,7 +189,7 @@ def handle_errors() -> str:
         load()
     except (SettingsError, ModelBundleError, UnexpectedEvent, ReconciliationError) as error:
         return str(error)
-    except (StorageError, InvalidDeadLetter, DeliveryLogMismatch) as error:
+    except (StorageError, InvalidDeadLetter, DeliveryLogMismatch, DeliveryLogError) as error:
         return str(error)
     except StreamUnavailable as error:
         stream_error: StreamError = error

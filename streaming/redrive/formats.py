@@ -1,22 +1,35 @@
 """Reading dead letters of both kinds: this package's records, and the batches Lambda discarded.
 
 An on-failure destination on S3 keeps a discarded batch as one JSON object (Lambda developer guide,
-Retain discarded batch records for a Kinesis Data Streams event source).
+Retain discarded batch records for a Kinesis Data Streams event source). An aggregated record in it
+is read as its user records, with the ids that the function gives them: what the function wrote to
+the dead letters before Lambda discarded the batch is then the same record, not another one.
 """
 
 import base64
+import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from streaming.aggregation import AGGREGATE_MAGIC, deaggregate
 from streaming.dead_letters import UNKNOWN_STREAM, DeadLetterRecord
-from streaming.errors import InvalidDeadLetter
+from streaming.errors import CorruptRecord, InvalidDeadLetter
 from streaming.publisher import PARTITION_KEY_CHARACTERS, Entry
 from streaming.timestamps import LAST_SECOND, iso_utc
 
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, ValueError)
+
+_USER_RECORD_ID = re.compile(r"([^:]+:\d+):(\d{1,9})", re.ASCII)
+"""The event id of a user record in an aggregated record: `shardId:sequenceNumber:index`."""
+
+_OBJECT_PATH = re.compile(r"(?:^|.*/)([^/]+)/\d{4}/\d\d/\d\d/[^/]+\.jsonl", re.DOTALL)
+"""Where the function writes: `<stream>/<yyyy>/<mm>/<dd>/<hash>.jsonl`."""
+
+_STREAM_ARN = re.compile(r"arn:[^:]*:kinesis:[^:]*:[^:]*:stream/([^/:]+)(?:/consumer/.+)?")
 
 
 class _Kinesis(msgspec.Struct, rename="camel"):
@@ -52,7 +65,7 @@ class _BatchInfo(msgspec.Struct, rename="camel"):
 class _DiscardedBatch(msgspec.Struct, rename="camel"):
     request_context: _RequestContext
     batch_info: _BatchInfo = msgspec.field(name="KinesisBatchInfo")
-    payload: str
+    payload: str | _Event  # AWS writes the event as text, LocalStack as an object
     response_context: _ResponseContext | None = None
 
 
@@ -78,15 +91,47 @@ def read_dead_letter_records(content: bytes) -> list[DeadLetterRecord]:
     except _UNREADABLE:
         return [_from_line(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     try:
-        return [_from_lambda(record, batch) for record in _decode_event(batch.payload).records]
+        event = batch.payload if isinstance(batch.payload, _Event) else _decode_event(batch.payload)
+        records = [_from_lambda(record, batch) for record in event.records]
+        return [user_record for record in records for user_record in _user_records(record)]
     except _UNREADABLE as error:
         raise InvalidDeadLetter(f"the discarded batch is damaged: {error}") from error
 
 
 def entry_of(record: DeadLetterRecord) -> Entry:
-    """Return the entry that puts a record back on a stream, under its producer's partition key."""
+    """Return the entry that puts a record back on a stream, placed as its producer placed it."""
+    return Entry(Data=base64.b64decode(record.data), PartitionKey=partition_key(record))
+
+
+def partition_key(record: DeadLetterRecord) -> str:
+    """Return the producer's partition key; if there is none, another one that Kinesis accepts."""
     key = record.partition_key or record.event_id or record.stream
-    return Entry(Data=base64.b64decode(record.data), PartitionKey=key[:PARTITION_KEY_CHARACTERS])
+    return key[:PARTITION_KEY_CHARACTERS]
+
+
+def aggregated_record_id(record: DeadLetterRecord) -> str | None:
+    """Return the event id of the aggregated record that a user record was in; None if in none."""
+    match = _USER_RECORD_ID.fullmatch(record.event_id or "")
+    return match[1] if match else None
+
+
+def position(record: DeadLetterRecord) -> tuple[datetime, int, int]:
+    """Return what orders records: the arrival, the sequence number and the sub-sequence number."""
+    match = _USER_RECORD_ID.fullmatch(record.event_id or "")
+    index = int(match[2]) if match else 0
+    return datetime.fromisoformat(record.arrived_at), int(record.sequence_number or 0), index
+
+
+def stream_of_path(path: str) -> str | None:
+    """Return the stream whose dead letters the function writes to a path; None if it is not so."""
+    match = _OBJECT_PATH.fullmatch(path)
+    return match[1] if match else None
+
+
+def stream_name_of(arn: str) -> str | None:
+    """Return the stream in a stream's ARN, or in that of one of its consumers; None in another."""
+    match = _STREAM_ARN.fullmatch(arn)
+    return match[1] if match else None
 
 
 def _from_line(number: int, line: bytes) -> DeadLetterRecord:
@@ -119,7 +164,7 @@ def _from_lambda(record: _Record, batch: _DiscardedBatch) -> DeadLetterRecord:
         DeadLetterRecord(
             data=kinesis.data,
             event_id=record.event_id,
-            stream=batch.batch_info.stream_arn.rpartition("stream/")[2] or UNKNOWN_STREAM,
+            stream=stream_name_of(batch.batch_info.stream_arn) or UNKNOWN_STREAM,
             shard_id=batch.batch_info.shard_id,
             sequence_number=kinesis.sequence_number,
             partition_key=kinesis.partition_key,
@@ -128,3 +173,22 @@ def _from_lambda(record: _Record, batch: _DiscardedBatch) -> DeadLetterRecord:
             error_message=f"{outcome}: discarded by Lambda after {count} invocations",
         )
     )
+
+
+def _user_records(record: DeadLetterRecord) -> Iterator[DeadLetterRecord]:
+    """Yield the user records of an aggregated record as the function numbers them; else itself."""
+    data = base64.b64decode(record.data)
+    try:
+        entries = deaggregate(data) if data.startswith(AGGREGATE_MAGIC) else None
+    except CorruptRecord:  # which the function keeps whole too
+        entries = None
+    if entries is None:
+        yield record
+        return
+    for index, (key, entry, _) in enumerate(entries):
+        yield msgspec.structs.replace(
+            record,
+            data=base64.b64encode(entry).decode(),
+            event_id=f"{record.event_id}:{index}",
+            partition_key=key,
+        )

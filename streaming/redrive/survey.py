@@ -1,14 +1,16 @@
 """What a folder or bucket of dead letters holds: select records and group them by error."""
 
+import base64
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from streaming.dead_letters import DeadLetterRecord
 from streaming.errors import InvalidDeadLetter
-from streaming.redrive.formats import read_dead_letter_records
+from streaming.redrive.formats import position, read_dead_letter_records, stream_of_path
 from streaming.storage import Storage
 
 DIGEST_DIGITS = 16
@@ -75,6 +77,8 @@ class Survey:
         delivered: Selected records that were delivered earlier.
         kinds: Selected records by error type and message without its values.
         streams: The streams they came from.
+        misplaced: Selected records among the dead letters of one stream that name another one, by
+            these two streams.
     """
 
     objects: list[str] = field(default_factory=list)
@@ -85,6 +89,7 @@ class Survey:
     delivered: int = 0
     kinds: dict[tuple[str, str], ErrorKind] = field(default_factory=dict)
     streams: set[str] = field(default_factory=set)
+    misplaced: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def count(self, record: DeadLetterRecord) -> None:
         """Count a selected record."""
@@ -103,6 +108,7 @@ def survey(
     selection: Selection,
     delivered: Container[str],
     *,
+    location: str = "",
     advance: Callable[[int], None] = lambda _count: None,
 ) -> Survey:
     """Read objects and count their dead-letter records; deliver nothing.
@@ -112,6 +118,7 @@ def survey(
         names: The objects.
         selection: Which records count.
         delivered: Ids of the records that were delivered earlier: the delivery log.
+        location: The folder or bucket; it may end in the name of a stream.
         advance: Called with 1 after each object.
 
     Raises:
@@ -119,7 +126,7 @@ def survey(
     """
     found = Survey()
     seen: set[str] = set()
-    order: dict[str, tuple[str, int]] = {}
+    order: dict[str, tuple[datetime, int, int]] = {}
     for name in names:
         content = storage.read(name)
         try:
@@ -128,16 +135,19 @@ def survey(
             found.unreadable[name] = str(error)
             records = []
         found.records += len(records)
+        expected_stream = stream_of_path(f"{location.rstrip('/')}/{name}")
         for record_id, record in identified(name, records):
             if record not in selection:
                 continue
-            order.setdefault(name, (record.arrived_at, int(record.sequence_number or 0)))
+            order.setdefault(name, position(record))
             if record_id in seen:
                 found.duplicates += 1
                 continue
             seen.add(record_id)
             found.delivered += record_id in delivered
             found.count(record)
+            if expected_stream not in (None, record.stream):
+                found.misplaced[expected_stream, record.stream] += 1
         advance(1)
     found.objects = sorted(order, key=order.__getitem__)
     return found
@@ -148,12 +158,12 @@ def identified(
 ) -> Iterator[tuple[str, DeadLetterRecord]]:
     """Yield an object's records with their ids.
 
-    A record is identified by its event id and its data (handmade events may repeat an id); one
-    without an event id by its object's name and its line.
+    A record is identified by its stream, event id and data (handmade events may repeat an event
+    id); one without an event id by its stream, its object's name and its line.
     """
     for number, record in enumerate(records, 1):
         if record.event_id:
-            digest = hashlib.sha256(record.data.encode()).hexdigest()[:DIGEST_DIGITS]
-            yield f"{record.event_id} {digest}", record
+            digest = hashlib.sha256(base64.b64decode(record.data)).hexdigest()[:DIGEST_DIGITS]
+            yield f"{record.stream} {record.event_id} {digest}", record
         else:
-            yield f"{name} {number}", record
+            yield f"{record.stream} {name} {number}", record

@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict, deque
 from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -57,6 +58,7 @@ class FakeKinesis:
         self.refuse: Callable[[Mapping[str, Any]], str | None] = lambda _entry: None
         self.unlisted: set[str] = set()
         self.empty_reads = 0
+        self.meta = SimpleNamespace(endpoint_url="https://kinesis.us-east-1.amazonaws.com")
         self._clock = clock
         self._failures: defaultdict[str, deque[Exception | None]] = defaultdict(deque)
         self._lost_answers: defaultdict[str, deque[Exception]] = defaultdict(deque)
@@ -115,6 +117,7 @@ class FakeKinesis:
                 "StreamName": StreamName,
                 "StreamARN": f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/{StreamName}",
                 "StreamStatus": "ACTIVE",
+                "StreamCreationTimestamp": stream.created,
                 "RetentionPeriodHours": RETENTION_SECONDS // 3600,
                 "OpenShardCount": len(stream.open_shards()),
             }

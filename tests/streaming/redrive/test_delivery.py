@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streaming.publisher import Publisher
+from streaming.publisher import Publisher, PutRecordsClient
 from streaming.redrive.delivery import Delivery, deliver
 from streaming.redrive.delivery_log import DeliveryLog
 from streaming.redrive.survey import Selection, Survey, survey
@@ -46,9 +46,9 @@ class Environment:
     def survey(self, selection: Selection = EVERYTHING) -> Survey:
         return survey(self.storage, self.storage.names(), selection, self.delivery_log())
 
-    def publisher(self, stream: str) -> Publisher:
+    def publisher(self, client: PutRecordsClient, stream: str) -> Publisher:
         return Publisher(
-            self.kinesis, stream, clock=self.clock.now, sleep=self.clock.sleep, jitter=lambda: 1.0
+            client, stream, clock=self.clock.now, sleep=self.clock.sleep, jitter=lambda: 1.0
         )
 
     def deliver(self, selection: Selection = EVERYTHING, **options: Any) -> Delivery:
@@ -58,7 +58,8 @@ class Environment:
                 self.survey(selection).objects,
                 selection,
                 delivery_log,
-                self.publisher,
+                self.kinesis,
+                publisher=self.publisher,
                 clock=self.clock.now,
                 **options,
             )
@@ -191,7 +192,7 @@ def test_a_refused_record_ends_the_delivery_and_is_put_by_the_next_one(
 
     done = environment.deliver(delete=True)
 
-    assert (done.delivered, done.failure, done.deleted) == (999, THROTTLED, 0)
+    assert (done.delivered, done.failures, done.deleted) == (999, {"ride_events": THROTTLED}, 0)
     environment.kinesis.refuse = lambda _entry: None
     assert environment.deliver() == Delivery(delivered=201)
     assert sorted(environment.on_stream()) == names

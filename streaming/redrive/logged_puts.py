@@ -1,0 +1,94 @@
+"""PutRecords, with each call's records in the delivery log before it and its response after it.
+
+The log is written call by call: whatever ends the program, only the records of the call in flight
+are in doubt. Kinesis cannot be asked whether it accepted them, so they are sent again: at least
+once. (Reading the stream would not tell either: another producer may have put the same bytes under
+the same key, and taking that record for this one would lose an event.)
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    SSLError,
+)
+
+from streaming.publisher import Entry, PutRecordsClient
+from streaming.redrive.delivery_log import DeliveryLog
+
+SERVER_ERRORS = 500
+
+
+class LoggedPuts:
+    """A client for a `Publisher`.
+
+    Args:
+        client: A boto3 Kinesis client without retries of its own.
+        log: The delivery log, open.
+        advance: Called after each call with the number of records that were accepted.
+
+    Attributes:
+        repeated: Accepted records that an earlier call may have put too: its response was lost.
+    """
+
+    def __init__(
+        self, client: PutRecordsClient, log: DeliveryLog, advance: Callable[[int], None]
+    ) -> None:
+        self.repeated = 0
+        self._client = client
+        self._log = log
+        self._advance = advance
+        self._ids: dict[int, str] = {}
+
+    def identify(self, entries: Sequence[Entry], record_ids: Sequence[str]) -> None:
+        """Say which records the entries of the next calls are.
+
+        Args:
+            entries: The objects that will be sent: equal entries may be different records.
+            record_ids: Their ids.
+        """
+        self._ids = {id(entry): name for entry, name in zip(entries, record_ids, strict=True)}
+
+    def put_records(self, *, StreamName: str, Records: Sequence[Any]) -> Mapping[str, Any]:  # noqa: N803  AWS's names
+        """Log the records, call PutRecords, and log its response.
+
+        Raises:
+            DeliveryLogError: The log cannot be written.
+        """
+        ids = [self._ids[id(entry)] for entry in Records]
+        in_doubt = self._log.sending(ids)
+        try:
+            response = self._client.put_records(StreamName=StreamName, Records=Records)
+        except Exception as error:
+            if _accepted_nothing(error):
+                self._log.sent(refused=set(ids) - in_doubt)
+            self._advance(0)
+            raise
+        accepted = _accepted(response, ids)
+        self._log.sent(accepted=accepted, refused=set(ids) - in_doubt - accepted)
+        self.repeated += len(in_doubt & accepted)
+        self._advance(len(accepted))
+        return response
+
+
+def _accepted(response: Mapping[str, Any], ids: Sequence[str]) -> set[str]:
+    """Return the ids of the records that have a sequence number in a response."""
+    results = response.get("Records", ())
+    return {
+        record_id
+        for record_id, result in zip(ids, results, strict=False)
+        if result.get("SequenceNumber") and not result.get("ErrorCode")
+    }
+
+
+def _accepted_nothing(error: Exception) -> bool:
+    """Return whether a failed call certainly put nothing: Kinesis refused it, or never got it."""
+    if isinstance(error, ClientError):
+        return bool(error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_ERRORS)
+    # The connection broke or timed out after the request was sent, as far as one can know.
+    after_sending = HTTPClientError | IncompleteReadError | SSLError
+    return isinstance(error, BotoCoreError) and not isinstance(error, after_sending)
