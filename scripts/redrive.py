@@ -92,7 +92,6 @@ def _redrive(options: argparse.Namespace, client: RedriveClient | None, console:
                 selection,
                 log,
                 client,
-                stream=options.stream,
                 delete=options.delete,
                 advance=step,
             )

@@ -18,9 +18,11 @@ from streaming.dead_letters import DeadLetterRecord, encode_lines, object_name
 from streaming.errors import CorruptRecord, InvalidEvent, Poison
 from streaming.reader.shard_reader import StreamRecord
 from streaming.storage import FolderStorage
+from tests.kpl_aggregation import aggregate, entry, field
 from tests.lambda_events import ARN, ARRIVED, SHARD, record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 IDENTITY = MappingIdentity("2b733dc0-mapping", ARN, "arn:aws:lambda:::function:rides")
@@ -43,19 +45,40 @@ def dead_letter(
     return dead_letter_record(user_record, stream, error)
 
 
+def aggregated(*data: bytes) -> bytes:
+    """Build an aggregated record; the partition key of each entry is its data."""
+    keys = b"".join(field(1, each) for each in data)
+    return aggregate(keys + b"".join(entry(each, index) for index, each in enumerate(data)))
+
+
+def aggregated_dead_letters(
+    number: int, *data: bytes, after: float = 0.0
+) -> list[DeadLetterRecord]:
+    """Build the dead-letter records of all entries of an aggregated record."""
+    entries = user_records([record(aggregated(*data), number, arrived=ARRIVED + after)], 0.0)
+    return [dead_letter_record(each, "ride_events", INVALID) for each in entries]
+
+
 def write_dead_letters(folder: Path, *records: DeadLetterRecord) -> None:
     """Write an object of dead-letter records as the function does."""
     FolderStorage(folder).put(object_name(records), encode_lines(records))
 
 
-def discarded_batch(*numbers: int, raised: bool = True) -> bytes:
-    """Build a discarded batch as Lambda does, of records whose data is `event <number>`."""
+def discarded_batch(
+    *numbers: int, raised: bool = True, data: Mapping[int, bytes] | None = None
+) -> bytes:
+    """Build a discarded batch as Lambda does; by default a record's data is `event <number>`."""
+    data = data or {}
     encoder = EventEncoder(ARN)
     arrived_at = datetime.fromtimestamp(ARRIVED, UTC)
     records = [
         encoder.encode(
             StreamRecord(
-                SHARD, str(number), f"key {number}", f"event {number}".encode(), arrived_at
+                SHARD,
+                str(number),
+                f"key {number}",
+                data.get(number, f"event {number}".encode()),
+                arrived_at,
             )
         )
         for number in numbers
@@ -64,8 +87,10 @@ def discarded_batch(*numbers: int, raised: bool = True) -> bytes:
     return invocation_record(discarded, IDENTITY, arrived_at)
 
 
-def write_discarded_batch(folder: Path, *numbers: int) -> None:
+def write_discarded_batch(
+    folder: Path, *numbers: int, data: Mapping[int, bytes] | None = None
+) -> None:
     """Write a discarded batch as Lambda does."""
     path = folder / object_key(IDENTITY.uuid, SHARD, datetime.fromtimestamp(ARRIVED, UTC))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(discarded_batch(*numbers))
+    path.write_bytes(discarded_batch(*numbers, data=data))

@@ -178,7 +178,7 @@ def redrive(client: KinesisClient, storage: Storage) -> None:
         assert_type(found.objects, list[str])
         for kind in found.kinds.values():
             assert_type(kind.example, DeadLetterRecord)
-        done = deliver(storage, found.objects, selection, log, client, publisher=Publisher)
+        done = deliver(storage, found.objects, selection, log, client)
         assert_type(done, Delivery)
         assert_type(done.delivered, int)
         assert_type(done.failures, dict[str, str])

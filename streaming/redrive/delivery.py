@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from streaming.errors import StreamError
-from streaming.publisher import Publisher, PutRecordsClient
+from streaming.publisher import Entry, Published, Publisher, PutRecordsClient
 from streaming.redrive.delivery_log import DeliveryLog
 from streaming.redrive.formats import entry_of, read_dead_letter_records
 from streaming.redrive.logged_puts import LoggedPuts
@@ -43,6 +43,15 @@ class Delivery:
     failures: dict[str, str] = field(default_factory=dict)
 
 
+Publish = Callable[[PutRecordsClient, str, Sequence[Entry]], Published]
+"""Puts entries on a stream, given a client and the stream's name."""
+
+
+def publish(client: PutRecordsClient, stream: str, entries: Sequence[Entry]) -> Published:
+    """Put entries on a stream, and resend for `PUT_TIMEOUT_SECONDS` those that it refuses."""
+    return Publisher(client, stream).publish(entries, time.monotonic() + PUT_TIMEOUT_SECONDS)
+
+
 def deliver(
     storage: Storage,
     names: Sequence[str],
@@ -50,10 +59,8 @@ def deliver(
     log: DeliveryLog,
     client: RedriveClient,
     *,
-    stream: str | None = None,
     delete: bool = False,
-    publisher: Callable[[PutRecordsClient, str], Publisher] = Publisher,
-    clock: Callable[[], float] = time.monotonic,
+    publish: Publish = publish,
     advance: Callable[[int], None] = lambda _count: None,
 ) -> Delivery:
     """Put the selected records that are not in the delivery log on a stream, and log them.
@@ -68,12 +75,11 @@ def deliver(
         storage: The folder or bucket.
         names: The objects, in this order.
         selection: Which of their records to put.
-        log: What was delivered earlier, open; what is delivered now is added.
+        log: What was delivered earlier, and to which stream; what is delivered now is added. It
+            must be open.
         client: A boto3 Kinesis client without retries of its own.
-        stream: The stream to put them on; None: each on the stream it came from.
         delete: Delete each object of which every record is delivered, now or earlier.
-        publisher: Creates the publisher to a stream; its clock must be `clock`.
-        clock: Monotonic seconds.
+        publish: Puts entries on a stream, in order by partition key.
         advance: Called after each call with the number of records that were accepted.
 
     Raises:
@@ -82,88 +88,82 @@ def deliver(
         DeliveryLogMismatch: The log belongs to another account, region, endpoint or stream.
         DeliveryLogError: The log cannot be written: nothing more is put.
     """
-    puts = LoggedPuts(client, log, advance)
-    streams = _Streams(client, log, puts, publisher, clock)
+    streams = _Streams(client, log, publish, advance)
     for name in names:
         records = list(identified(name, read_dead_letter_records(storage.read(name))))
         # A dict: an event that an object holds twice is delivered once.
         due = {i: record for i, record in records if record in selection and i not in log}
-        for target, group in _by_stream(due.items(), stream).items():
-            streams.put(target, group)
+        for stream, some in _by_stream(due.items(), log.stream).items():
+            streams.put(stream, some)
+        # Checked although nothing is due: whether the log is that of these very streams.
         if (
             delete
             and all(record_id in log for record_id, _ in records)
-            # Looked up although nothing is due: the log must be that of these very streams.
-            and all(streams.open(target) for target in _by_stream(records, stream))
+            and all(streams.accepts(stream) for stream in _by_stream(records, log.stream))
         ):
             storage.delete(name)
             streams.done.deleted += 1
-    streams.done.repeated = puts.repeated
     return streams.done
 
 
 class _Streams:
-    """The streams to put records on, each identified and entered in the log on first use.
+    """The streams to put records on.
 
     Attributes:
-        done: What was put so far; a stream among its failures gets no more records.
+        done: What was done so far. A stream among its failures accepts no more records.
     """
 
     def __init__(
         self,
-        client: DescribeClient,
+        client: RedriveClient,
         log: DeliveryLog,
-        puts: LoggedPuts,
-        make_publisher: Callable[[PutRecordsClient, str], Publisher],
-        clock: Callable[[], float],
+        publish: Publish,
+        advance: Callable[[int], None],
     ) -> None:
         self.done = Delivery()
         self._client = client
         self._log = log
-        self._puts = puts
-        self._make_publisher = make_publisher
-        self._clock = clock
-        self._publishers: dict[str, Publisher] = {}
+        self._publish = publish
+        self._puts = LoggedPuts(client, log, advance)
+        self._known: set[str] = set()
 
-    def open(self, stream: str) -> Publisher | None:
-        """Return the publisher to a stream; None if the delivery to it has failed.
+    def accepts(self, stream: str) -> bool:
+        """Return whether records may be put on a stream: it exists, and has not failed.
 
         Raises:
-            DeliveryLogError: The log belongs to another stream, or cannot be written.
+            DeliveryLogMismatch: The delivery log belongs to another stream.
+            DeliveryLogError: The delivery log cannot be written.
         """
-        if stream in self.done.failures:
-            return None
-        if stream not in self._publishers:
+        if stream not in self._known | self.done.failures.keys():
             try:
-                identity = identify(self._client, stream)
+                self._log.bind(identify(self._client, stream))
+                self._known.add(stream)
             except StreamError as error:
                 self.done.failures[stream] = str(error)
-                return None
-            self._log.bind(identity)
-            self._publishers[stream] = self._make_publisher(self._puts, stream)
-        return self._publishers[stream]
+        return stream not in self.done.failures
 
     def put(self, stream: str, records: Iterable[Identified]) -> None:
-        """Put records on a stream, in order, until one of them fails.
+        """Put records on a stream in order, and stop at the first that it refuses.
 
         Raises:
-            DeliveryLogError: As for `open`.
+            DeliveryLogMismatch: As for `accepts`.
+            DeliveryLogError: As for `accepts`.
         """
         for wave in waves(records):
-            publisher = self.open(stream)
-            if publisher is None:
+            if not self.accepts(stream):
                 return
             entries = [entry_of(record) for _, record in wave]
             self._puts.identify(entries, [record_id for record_id, _ in wave])
-            published = publisher.publish(entries, self._clock() + PUT_TIMEOUT_SECONDS)
+            published = self._publish(self._puts, stream, entries)
             self.done.delivered += published.accepted
+            self.done.repeated = self._puts.repeated
             self.done.unacceptable += len(published.unacceptable)
             if published.refused:
                 self.done.failures[stream] = published.failure or "out of time"
 
 
 def _by_stream(records: Iterable[Identified], stream: str | None) -> dict[str, list[Identified]]:
-    """Group records by the stream to put them on; `stream` if it is not None."""
+    """Group records by the stream to put them on: `stream`, or if it is None their own."""
     groups: dict[str, list[Identified]] = {}
     for record_id, record in records:
         groups.setdefault(stream or record.stream, []).append((record_id, record))

@@ -7,8 +7,9 @@ records are put on. Every other line is a state and the id of a record:
     + "ride_events shardId-000000000000:1 3f0a…"    accepted
     - "ride_events shardId-000000000000:1 3f0a…"    refused
 
-The line is on disk before its record is sent, and the response only overwrites the state: a disk
-that is full stops a delivery before a call, never between a call and its line.
+The line is on disk before its record is sent, and the response only overwrites the state: a full
+disk stops a delivery before a call, never between a call and its line. A response is in the file at
+once, and on disk before the next call: only if the machine itself stops can it be lost.
 """
 
 import fcntl
@@ -51,6 +52,9 @@ class DeliveryLog:
         stream: Where they are delivered; None: each to the stream it came from.
         sync: Writes a file through to the disk, given its descriptor.
 
+    Attributes:
+        stream: As given.
+
     Raises:
         DeliveryLogMismatch: The file belongs to another redrive, or is not a delivery log.
         DeliveryLogError: It cannot be read.
@@ -64,6 +68,7 @@ class DeliveryLog:
         *,
         sync: Callable[[int], None] = os.fsync,
     ) -> None:
+        self.stream = stream
         self._path = path
         self._header = _Header(2, location, stream)
         self._sync = sync
@@ -106,8 +111,12 @@ class DeliveryLog:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close and unlock the file."""
-        self._close()
+        """Write the file through to the disk, close and unlock it."""
+        try:
+            with self._errors("write"):
+                self._sync(self._descriptor())
+        finally:
+            self._close()
 
     def bind(self, identity: StreamIdentity) -> None:
         """Log a stream that records are put on, unless it is known.
@@ -160,7 +169,6 @@ class DeliveryLog:
         with self._errors("write"):
             self._overwrite(accepted, DELIVERED)
             self._overwrite(refused, REFUSED)
-            self._sync(self._descriptor())
 
     def _read(self) -> None:
         self._delivered: set[str] = set()

@@ -37,16 +37,17 @@ class StreamIdentity(msgspec.Struct, frozen=True):
         """Return whether two streams may be in one delivery log."""
         if self.arn == other.arn:
             return self == other
-        return self._place() == other._place()
-
-    def _place(self) -> tuple[str, str]:
-        """Return account and region, as in the ARN, and the endpoint."""
-        return self.arn.rpartition(":")[0], self.endpoint_url
+        return _place(self) == _place(other)
 
     def __str__(self) -> str:
         """Return all of it."""
         created = f", created {self.created_at}" if self.created_at else ""
         return f"{self.arn} at {self.endpoint_url}{created}"
+
+
+def _place(identity: StreamIdentity) -> tuple[str, str]:
+    """Return a stream's account and region, as its ARN has them, and its endpoint."""
+    return identity.arn.rpartition(":")[0], identity.endpoint_url
 
 
 def identify(client: DescribeClient, stream_name: str) -> StreamIdentity:

@@ -1,27 +1,35 @@
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streaming.publisher import Publisher, PutRecordsClient
 from streaming.redrive.delivery import Delivery, deliver
 from streaming.redrive.delivery_log import DeliveryLog
 from streaming.redrive.survey import Selection, Survey, survey
 from streaming.storage import FolderStorage
 from tests.dead_letter_objects import (
     CORRUPT,
+    aggregated,
+    aggregated_dead_letters,
     dead_letter,
+    discarded_batch,
     write_dead_letters,
     write_discarded_batch,
 )
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
-from tests.lambda_events import SHARD
+from tests.lambda_events import ARN, SHARD
+from tests.publish_on_clock import publish_on
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from streaming.dead_letters import DeadLetterRecord
 
 EVERYTHING = Selection()
 THROTTLED = "ProvisionedThroughputExceededException"
@@ -40,27 +48,24 @@ class Environment:
             self.kinesis.create_stream(StreamName=stream, ShardCount=1)
         self._log_path = folder / "redrive.log"
 
-    def delivery_log(self) -> DeliveryLog:
-        return DeliveryLog(self._log_path, "here", None)
+    def delivery_log(self, stream: str | None = None) -> DeliveryLog:
+        return DeliveryLog(self._log_path, "here", stream, sync=lambda _file: None)
 
     def survey(self, selection: Selection = EVERYTHING) -> Survey:
         return survey(self.storage, self.storage.names(), selection, self.delivery_log())
 
-    def publisher(self, client: PutRecordsClient, stream: str) -> Publisher:
-        return Publisher(
-            client, stream, clock=self.clock.now, sleep=self.clock.sleep, jitter=lambda: 1.0
-        )
-
-    def deliver(self, selection: Selection = EVERYTHING, **options: Any) -> Delivery:
-        with self.delivery_log() as delivery_log:
+    def deliver(
+        self, selection: Selection = EVERYTHING, *, stream: str | None = None, **options: Any
+    ) -> Delivery:
+        with self.delivery_log(stream) as delivery_log:
+            names = self.storage.names()
             return deliver(
                 self.storage,
-                self.survey(selection).objects,
+                survey(self.storage, names, selection, delivery_log).objects,
                 selection,
                 delivery_log,
                 self.kinesis,
-                publisher=self.publisher,
-                clock=self.clock.now,
+                publish=publish_on(self.clock),
                 **options,
             )
 
@@ -98,6 +103,151 @@ def test_a_record_is_redriven_to_the_stream_it_came_from(environment: Environmen
     environment.deliver()
 
     assert (environment.on_stream(), environment.on_stream("other")) == ([b"one"], [b"two"])
+
+
+def test_records_of_two_streams_in_one_object_each_go_to_their_own(
+    environment: Environment,
+) -> None:
+    # Two streams number their records alike; some emulators start every stream at the same number.
+    same = b"the same"
+    write_dead_letters(
+        environment.folder,
+        dead_letter(b"one", 1),
+        dead_letter(same, 2),
+        dead_letter(same, 2, stream="other"),
+        dead_letter(b"three", 3, stream="other"),
+    )
+
+    assert environment.deliver(delete=True) == Delivery(delivered=4, deleted=1)
+
+    assert environment.on_stream() == [b"one", same]
+    assert environment.on_stream("other") == [same, b"three"]
+
+
+def test_all_records_can_be_put_on_another_stream_in_order(environment: Environment) -> None:
+    write_dead_letters(
+        environment.folder,
+        dead_letter(b"one", 1),
+        dead_letter(b"two", 2, stream="gone"),
+        dead_letter(b"three", 3),
+    )
+
+    assert environment.deliver(stream="other") == Delivery(delivered=3)
+
+    assert environment.on_stream("other") == [b"one", b"two", b"three"]
+
+
+def test_records_of_a_stream_that_is_gone_do_not_hold_up_the_others(
+    environment: Environment,
+) -> None:
+    write_dead_letters(
+        environment.folder,
+        dead_letter(b"lost", 1, stream="gone"),
+        dead_letter(b"one", 2),
+    )
+    write_dead_letters(environment.folder, dead_letter(b"lost too", 3, stream="gone", after=1))
+    write_dead_letters(environment.folder, dead_letter(b"two", 4, after=2))
+
+    done = environment.deliver(delete=True)
+
+    assert environment.on_stream() == [b"one", b"two"]
+    assert (done.delivered, done.deleted, list(done.failures)) == (2, 1, ["gone"])
+    assert "cannot describe gone: " in done.failures["gone"]
+    descriptions = [a for name, a in environment.kinesis.calls if name.startswith("describe")]
+    assert descriptions.count({"StreamName": "gone"}) == 1
+
+
+def test_a_stream_that_no_longer_takes_records_does_not_hold_up_the_others(
+    environment: Environment,
+) -> None:
+    write_dead_letters(environment.folder, dead_letter(b"a", 1), dead_letter(b"b", 2))
+    write_dead_letters(environment.folder, dead_letter(b"c", 3, stream="other", after=1))
+    environment.kinesis.fail("put_records", "AccessDeniedException")
+
+    done = environment.deliver()
+
+    assert (environment.on_stream(), environment.on_stream("other")) == ([], [b"c"])
+    assert (done.delivered, list(done.failures)) == (1, ["ride_events"])
+
+
+def test_an_event_that_the_function_and_lambda_both_kept_is_put_once(
+    environment: Environment,
+) -> None:
+    aggregate = aggregated(b"a", b"b", b"c")
+    write_dead_letters(environment.folder, dead_letter(b"x", 4), *_second_of(5, b"a", b"b", b"c"))
+    write_discarded_batch(environment.folder, 5, 6, data={5: aggregate})
+
+    assert environment.deliver(delete=True) == Delivery(delivered=5, deleted=2)
+
+    assert sorted(environment.on_stream()) == [b"a", b"b", b"c", b"event 6", b"x"]
+
+
+def test_what_the_function_kept_is_not_put_again_when_lambda_discards_the_rest(
+    environment: Environment,
+) -> None:
+    write_dead_letters(environment.folder, *_second_of(5, b"a", b"b", b"c"))
+    environment.deliver(delete=True)
+    write_discarded_batch(environment.folder, 5, data={5: aggregated(b"a", b"b", b"c")})
+
+    assert environment.deliver(delete=True) == Delivery(delivered=2, deleted=1)
+
+    assert environment.on_stream() == [b"b", b"a", b"c"]
+
+
+def _second_of(number: int, *data: bytes) -> list[DeadLetterRecord]:
+    return aggregated_dead_letters(number, *data)[1:2]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 6), min_size=1, max_size=5),
+    refusals=st.lists(st.booleans(), max_size=40),
+)
+def test_entries_of_an_aggregated_record_are_put_back_in_their_order(
+    sizes: list[int], refusals: list[bool]
+) -> None:
+    with TemporaryDirectory() as folder:
+        environment = Environment(Path(folder))
+        records = [
+            aggregated_dead_letters(
+                number, *(f"{number}:{index}".encode() for index in range(size)), after=number / 100
+            )
+            for number, size in enumerate(sizes, 1)
+        ]
+        # Objects of at most three records, as of a function that slices its batches.
+        flat = [each for record in records for each in record]
+        for start in range(0, len(flat), 3):
+            write_dead_letters(environment.folder, *flat[start : start + 3])
+        throttled = iter(refusals)
+        environment.kinesis.refuse = lambda _entry: THROTTLED if next(throttled, False) else None
+
+        assert environment.deliver() == Delivery(delivered=len(flat))
+
+        put = environment.on_stream()
+        for number, size in enumerate(sizes, 1):
+            of_record = [data for data in put if data.startswith(f"{number}:".encode())]
+            assert of_record == [f"{number}:{index}".encode() for index in range(size)]
+
+
+def test_a_discarded_batch_of_localstack_is_redriven(environment: Environment) -> None:
+    batch = json.loads(discarded_batch(1, 2))
+    batch["payload"] = json.loads(batch["payload"])
+    (environment.folder / "batch").write_text(json.dumps(batch))
+
+    assert environment.deliver() == Delivery(delivered=2)
+
+    assert environment.on_stream() == [b"event 1", b"event 2"]
+
+
+def test_a_batch_of_a_consumer_with_enhanced_fan_out_goes_to_its_stream(
+    environment: Environment,
+) -> None:
+    batch = json.loads(discarded_batch(1))
+    batch["KinesisBatchInfo"]["streamArn"] = f"{ARN}/consumer/rides:1740834900"
+    (environment.folder / "batch").write_text(json.dumps(batch))
+
+    assert environment.deliver() == Delivery(delivered=1)
+
+    assert environment.on_stream() == [b"event 1"]
 
 
 def test_duplicates_are_put_once(environment: Environment) -> None:
@@ -179,7 +329,7 @@ def test_an_interrupted_delivery_can_be_resumed(environment: Environment) -> Non
     assert len(environment.on_stream()) == 1000
     assert environment.survey().delivered == 1000
 
-    assert environment.deliver(delete=True) == Delivery(delivered=200, deleted=1)
+    assert environment.deliver(delete=True) == Delivery(delivered=200, repeated=200, deleted=1)
 
     assert environment.on_stream() == names
 

@@ -225,8 +225,12 @@ def test_a_full_disk_is_an_error_when_the_log_is_opened(path: Path) -> None:
 
 
 def test_records_that_could_not_be_logged_leave_no_line(path: Path) -> None:
-    faults: list[Callable[[int], None]] = [os.fsync, os.fsync, os.fsync, full_disk]
-    with opened(path, lambda file: faults.pop(0)(file)) as log:
+    syncs = iter([os.fsync, os.fsync, full_disk, os.fsync])
+
+    def sync(file: int) -> None:
+        next(syncs)(file)
+
+    with opened(path, sync) as log:
         deliver(log, "a:1")
         before = path.read_bytes()
 
