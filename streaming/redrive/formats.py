@@ -26,8 +26,10 @@ _UNREADABLE = (msgspec.MsgspecError, RecursionError, ValueError)
 _USER_RECORD_ID = re.compile(r"([^:]+:\d+):(\d{1,9})", re.ASCII)
 """The event id of a user record in an aggregated record: `shardId:sequenceNumber:index`."""
 
-_OBJECT_PATH = re.compile(r"(?:^|.*/)([^/]+)/\d{4}/\d\d/\d\d/[^/]+\.jsonl", re.DOTALL)
-"""Where the function writes: `<stream>/<yyyy>/<mm>/<dd>/<hash>.jsonl`."""
+_OBJECT_PATH = re.compile(
+    r"(?:s3://[^/]+/)?+(?:.*/)?([^/]+)/\d{4}/\d\d/\d\d/[^/]+\.jsonl", re.DOTALL
+)
+"""Where the function writes: `<stream>/<yyyy>/<mm>/<dd>/<hash>.jsonl`; a bucket is no stream."""
 
 _STREAM_ARN = re.compile(r"arn:[^:]*:kinesis:[^:]*:[^:]*:stream/([^/:]+)(?:/consumer/.+)?")
 

@@ -10,6 +10,7 @@ from moto import mock_aws
 from rich.console import Console
 
 from scripts.redrive import main
+from streaming.redrive.delivery_log import DeliveryLog
 from tests.dead_letter_objects import (
     CORRUPT,
     dead_letter,
@@ -153,7 +154,10 @@ def test_the_same_command_continues_after_ctrl_c(terminal: Terminal) -> None:
 
     assert terminal.status == 130
     assert "Interrupted. Run the same command again to continue." in shown
-    assert terminal.run("--deliver").splitlines()[-1] == "1 records delivered"
+    assert terminal.run("--deliver").splitlines()[-2:] == [
+        "1 records delivered",
+        "1 of them may be on the stream twice: the response to an earlier call was lost",
+    ]
     assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
 
 
@@ -180,8 +184,9 @@ def test_a_refused_delivery_fails_with_the_reason(terminal: Terminal) -> None:
 
     shown = terminal.run("--deliver")
 
-    assert "0 records delivered\nStopped: cannot put on ride_events: " in shown
+    assert "0 records delivered\nStopped for ride_events: cannot put on ride_events: " in shown
     assert "AccessDeniedException" in shown
+    assert shown.endswith("Run the same command again to continue.\n")
     assert terminal.status == 1
 
 
@@ -242,10 +247,84 @@ def test_the_delivery_log_of_another_redrive_is_refused(
     assert "logs a redrive from" in capsys.readouterr().err
 
 
-def test_by_default_each_location_and_stream_has_its_own_delivery_log(
+def test_a_delivery_log_that_cannot_be_written_is_an_error_before_anything_is_put(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.delivery_log = terminal.folder / "no such folder" / "redrive.log"
+
+    for _ in range(2):
+        assert terminal.run("--deliver", "--delete") == ""
+
+    assert terminal.status == 2
+    assert capsys.readouterr().err.splitlines() == 2 * [
+        f"error: cannot write {terminal.delivery_log}: No such file or directory"
+    ]
+    assert terminal.on_stream() == []
+
+
+def test_a_second_redrive_with_the_same_delivery_log_is_refused(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with DeliveryLog(terminal.delivery_log, terminal.location, None):
+        terminal.run("--deliver")
+
+    assert terminal.status == 2
+    assert "is in use by another redrive" in capsys.readouterr().err
+    assert terminal.on_stream() == []
+
+
+def test_the_delivery_log_of_a_rehearsal_is_refused_and_nothing_is_deleted(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.run("--deliver")
+    real = FakeKinesis(Clock())
+    real.meta.endpoint_url = "https://kinesis.eu-west-1.amazonaws.com"
+    real.create_stream(StreamName="ride_events")
+    terminal.kinesis = real
+
+    terminal.run("--deliver", "--delete")
+
+    assert terminal.status == 2
+    assert "use another --delivery-log" in capsys.readouterr().err
+    assert len(list(terminal.folder.rglob("*.jsonl"))) == 1
+
+
+def test_records_that_name_another_stream_than_their_folder_need_an_option(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.kinesis.create_stream(StreamName="payments")
+    (kept,) = terminal.folder.rglob("*.jsonl")
+    text = kept.read_text()
+    kept.write_text(text.replace('"stream":"ride_events"', '"stream":"payments"'))
+    warning = "2 records among the dead letters of ride_events name the stream payments"
+
+    assert f"Another stream: {warning}" in terminal.run()
+    assert terminal.status == 0
+    terminal.run("--deliver")
+
+    assert terminal.status == 2
+    assert f"allowed: a stream, or --allow-other-streams: {warning}" in capsys.readouterr().err
+    assert terminal.on_stream() == []
+    terminal.run("--deliver", "--allow-other-streams")
+    assert terminal.status == 0
+    assert (len(terminal.on_stream()), len(terminal.kinesis.payloads("payments"))) == (1, 2)
+
+
+def test_records_of_a_stream_that_is_gone_do_not_hold_up_the_others(terminal: Terminal) -> None:
+    write_dead_letters(terminal.folder, dead_letter(b"lost", 9, stream="gone"))
+
+    shown = terminal.run("--deliver", "--delete")
+
+    assert "3 records delivered, 2 objects deleted" in shown
+    assert "Stopped for gone: cannot describe gone: " in shown
+    assert terminal.status == 1
+
+
+def test_by_default_each_location_stream_and_endpoint_has_its_own_delivery_log(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KINESIS_ENDPOINT_URL", raising=False)
 
     def redrive(*arguments: str) -> Any:
         screen = Console(file=io.StringIO(), width=100)
@@ -256,3 +335,5 @@ def test_by_default_each_location_and_stream_has_its_own_delivery_log(
     assert len(list(tmp_path.glob("redrive-*.log"))) == 1
     redrive("--deliver", "--stream", "ride_events")
     assert len(list(tmp_path.glob("redrive-*.log"))) == 2
+    redrive("--deliver", "--endpoint-url", "http://127.0.0.1:4566")
+    assert len(list(tmp_path.glob("redrive-*.log"))) == 3

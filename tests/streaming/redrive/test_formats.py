@@ -9,9 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.errors import InvalidDeadLetter
-from streaming.redrive.formats import entry_of, read_dead_letter_records
-from tests.dead_letter_objects import dead_letter, discarded_batch
-from tests.lambda_events import SHARD
+from streaming.redrive.formats import (
+    entry_of,
+    read_dead_letter_records,
+    stream_name_of,
+    stream_of_path,
+)
+from tests.dead_letter_objects import (
+    aggregated,
+    aggregated_dead_letters,
+    dead_letter,
+    discarded_batch,
+)
+from tests.kpl_aggregation import DAMAGED_AGGREGATES
+from tests.lambda_events import ARN, SHARD
 
 ONE, TWO = dead_letter(b"one", 1), dead_letter(b"two", 2)
 
@@ -90,6 +101,74 @@ def test_content_that_is_not_a_dead_letter_record_is_rejected_with_its_line(
 ) -> None:
     with pytest.raises(InvalidDeadLetter, match=message):
         read_dead_letter_records(content)
+
+
+def test_an_aggregated_record_of_a_discarded_batch_is_read_as_its_user_records() -> None:
+    content = discarded_batch(7, 8, data={7: aggregated(b"a", b"b")})
+
+    first, second, third = read_dead_letter_records(content)
+
+    assert [each.event_id for each in (first, second, third)] == [
+        f"{SHARD}:7:0",
+        f"{SHARD}:7:1",
+        f"{SHARD}:8",
+    ]
+    expected = aggregated_dead_letters(7, b"a", b"b")
+    for read, written in zip((first, second), expected, strict=True):
+        reason = {"error_type": read.error_type, "error_message": read.error_message}
+        assert read == msgspec.structs.replace(written, **reason)
+    assert entry_of(second) == {"Data": b"b", "PartitionKey": "b"}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_AGGREGATES)
+def test_a_damaged_aggregated_record_of_a_discarded_batch_is_kept_whole(damage: str) -> None:
+    data = DAMAGED_AGGREGATES[damage](b"a")
+
+    (record,) = read_dead_letter_records(discarded_batch(7, data={7: data}))
+
+    assert (record.event_id, entry_of(record)["Data"]) == (f"{SHARD}:7", data)
+
+
+def test_a_discarded_batch_whose_payload_is_an_object_is_read_like_one_of_text() -> None:
+    batch = json.loads(discarded_batch(7, 8))
+    as_object = {**batch, "payload": json.loads(batch["payload"])}
+
+    assert read_dead_letter_records(lines(as_object)) == read_dead_letter_records(lines(batch))
+
+
+@pytest.mark.parametrize(
+    ("arn", "name"),
+    [
+        (ARN, "ride_events"),
+        (f"{ARN}/consumer/c:1740834900", "ride_events"),
+        ("arn:aws-cn:kinesis:cn-north-1:123456789012:stream/x", "x"),
+        (f"{ARN}/other", None),
+        ("arn:aws:sqs:us-east-1:123456789012:queue", None),
+        ("", None),
+    ],
+)
+def test_the_stream_of_an_arn_is_found_also_in_that_of_a_consumer(
+    arn: str, name: str | None
+) -> None:
+    assert stream_name_of(arn) == name
+
+
+@pytest.mark.parametrize(
+    ("path", "stream"),
+    [
+        ("s3://bucket/prefix/rides/2025/03/01/abc.jsonl", "rides"),
+        ("rides/2025/03/01/abc.jsonl", "rides"),
+        ("s3://bucket/2025/03/01/abc.jsonl", None),
+        ("s3://bucket/rides/2025/03/01/abc.jsonl", "rides"),
+        ("abc.jsonl", None),
+        ("rides/abc.jsonl", None),
+        ("aws/lambda/mapping/shardId-000000000000/2025/03/01/2025-03-01T13.15.00-x", None),
+    ],
+)
+def test_the_stream_whose_dead_letters_an_object_is_among_is_in_its_path(
+    path: str, stream: str | None
+) -> None:
+    assert stream_of_path(path) == stream
 
 
 @given(st.binary(max_size=200))

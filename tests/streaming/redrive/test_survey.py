@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streaming.errors import PredictionFailed, StorageError
+from streaming.redrive.formats import read_dead_letter_records
 from streaming.redrive.survey import Selection, Survey, survey
 from streaming.storage import FolderStorage
 from tests.dead_letter_objects import (
     CORRUPT,
     INVALID,
+    aggregated_dead_letters,
     dead_letter,
     write_dead_letters,
     write_discarded_batch,
 )
+from tests.lambda_events import SHARD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +41,48 @@ def test_objects_are_ordered_by_the_arrival_of_their_first_record(tmp_path: Path
     contents = [storage.read(name) for name in found.objects]
     assert b"RetryAttemptsExhausted" in contents[0]
     assert [b'"sequence_number":"2"' in content for content in contents] == [False, True, False]
+
+
+def test_objects_of_one_aggregated_record_are_ordered_by_its_entries(tmp_path: Path) -> None:
+    records = aggregated_dead_letters(5, *(f"{number:02}".encode() for number in range(12)))
+    write_dead_letters(tmp_path, dead_letter(b"six", 6))
+    for each in reversed(records):
+        write_dead_letters(tmp_path, each)
+
+    found = survey_of(tmp_path)
+
+    storage = FolderStorage(tmp_path)
+    read = [read_dead_letter_records(storage.read(name)) for name in found.objects]
+    assert [each.event_id for (each,) in read] == [
+        *(f"{SHARD}:5:{number}" for number in range(12)),
+        f"{SHARD}:6",
+    ]
+
+
+def test_equal_records_of_two_streams_are_not_duplicates(tmp_path: Path) -> None:
+    write_dead_letters(tmp_path, dead_letter(b"one", 1), dead_letter(b"one", 1, stream="other"))
+
+    found = survey_of(tmp_path)
+
+    assert (found.selected, found.duplicates) == (2, 0)
+
+
+def test_records_among_the_dead_letters_of_another_stream_are_counted(tmp_path: Path) -> None:
+    write_dead_letters(tmp_path, dead_letter(b"one", 1), dead_letter(b"two", 2, stream="other"))
+    write_dead_letters(tmp_path, dead_letter(b"three", 3, stream="other"))
+    write_discarded_batch(tmp_path, 4)
+
+    assert survey_of(tmp_path).misplaced == {("ride_events", "other"): 1}
+
+
+def test_the_location_may_end_in_the_stream(tmp_path: Path) -> None:
+    write_dead_letters(tmp_path, dead_letter(b"one", 1), dead_letter(b"two", 2, stream="other"))
+    folder = tmp_path / "ride_events"
+    storage = FolderStorage(folder)
+
+    found = survey(storage, storage.names(), EVERYTHING, (), location=f"{folder.as_uri()}/")
+
+    assert found.misplaced == {("ride_events", "other"): 1}
 
 
 def test_duplicates_are_recognised_by_event_id_and_data(tmp_path: Path) -> None:
