@@ -159,8 +159,8 @@ def _report(delivery: Delivery, found: Survey, console: Console) -> int:
     parts += [f"{delivery.deleted:,} objects deleted"] if delivery.deleted else []
     _print(console, ", ".join(parts))
     if delivery.repeated:
-        lost = "the response to an earlier call was lost"
-        _print(console, f"{delivery.repeated:,} of them may be on the stream twice: {lost}")
+        reason = "there was no response to a call with them"
+        _print(console, f"{delivery.repeated:,} may be on the stream twice: {reason}")
     for stream, reason in delivery.failures.items():
         _print(console, f"Stopped for {stream}: {first_line(reason)}")
     if delivery.failures:

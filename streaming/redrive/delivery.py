@@ -29,8 +29,8 @@ class Delivery:
 
     Attributes:
         delivered: Records that Kinesis accepted now.
-        repeated: Those of them that may be on the stream twice: the response to an earlier call was
-            lost.
+        repeated: Records, delivered now or earlier, that may be on the stream twice: there was no
+            response to a call with them.
         unacceptable: Records that Kinesis never accepts, for their size or partition key.
         deleted: Objects deleted.
         failures: Why the delivery to a stream ended early, by stream.
@@ -103,6 +103,7 @@ def deliver(
         ):
             storage.delete(name)
             streams.done.deleted += 1
+    streams.done.repeated = log.repeated
     return streams.done
 
 
@@ -156,7 +157,6 @@ class _Streams:
             self._puts.identify(entries, [record_id for record_id, _ in wave])
             published = self._publish(self._puts, stream, entries)
             self.done.delivered += published.accepted
-            self.done.repeated = self._puts.repeated
             self.done.unacceptable += len(published.unacceptable)
             if published.refused:
                 self.done.failures[stream] = published.failure or "out of time"

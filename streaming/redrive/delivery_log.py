@@ -5,6 +5,7 @@ records are put on. Every other line is a state and the id of a record:
 
     ? "ride_events shardId-000000000000:1 3f0a…"    sent, but there is no response yet
     + "ride_events shardId-000000000000:1 3f0a…"    accepted
+    * "ride_events shardId-000000000000:1 3f0a…"    accepted; an earlier call had no response
     - "ride_events shardId-000000000000:1 3f0a…"    refused
 
 The line is on disk before its record is sent, and the response only overwrites the state: a full
@@ -26,7 +27,7 @@ from streaming.errors import DeliveryLogError, DeliveryLogMismatch
 from streaming.redrive.stream_identity import StreamIdentity
 
 STREAM = b"="
-IN_DOUBT, DELIVERED, REFUSED = b"?", b"+", b"-"
+IN_DOUBT, DELIVERED, REPEATED, REFUSED = b"?", b"+", b"*", b"-"
 
 
 class _Header(msgspec.Struct, forbid_unknown_fields=True):
@@ -83,6 +84,11 @@ class DeliveryLog:
         """Return how many records were delivered."""
         return len(self._delivered)
 
+    @property
+    def repeated(self) -> int:
+        """How many delivered records may be on the stream twice."""
+        return len(self._repeated & self._delivered)
+
     def __enter__(self) -> Self:
         """Lock the file, read it again, and write its first line through to the disk.
 
@@ -137,16 +143,12 @@ class DeliveryLog:
                 self._append(STREAM + msgspec.json.encode(identity) + b"\n")
             self._streams.append(identity)
 
-    def sending(self, record_ids: Collection[str]) -> set[str]:
+    def sending(self, record_ids: Collection[str]) -> None:
         """Log records that are about to be sent.
-
-        Returns:
-            Those in doubt: they were sent before, and the response was lost.
 
         Raises:
             DeliveryLogError: The log cannot be written: the records must not be sent.
         """
-        in_doubt = self._in_doubt.intersection(record_ids)
         new = [record_id for record_id in record_ids if record_id not in self._offsets]
         offset = self._end
         with self._errors("write"):
@@ -155,24 +157,29 @@ class DeliveryLog:
         for record_id in new:
             self._offsets[record_id] = offset
             offset += len(_line(record_id))
+        self._repeated.update(self._in_doubt.intersection(record_ids))
         self._in_doubt.update(record_ids)
-        return in_doubt
 
     def sent(self, *, accepted: Collection[str] = (), refused: Collection[str] = ()) -> None:
         """Log the response for records that were sent; those in neither argument stay in doubt.
 
+        So do refused records if there was no response to an earlier call with them.
+
         Raises:
             DeliveryLogError: The log cannot be written.
         """
+        not_put = set(refused) - self._repeated
         self._delivered.update(accepted)
-        self._in_doubt.difference_update(accepted, refused)
+        self._in_doubt.difference_update(accepted, not_put)
         with self._errors("write"):
-            self._overwrite(accepted, DELIVERED)
-            self._overwrite(refused, REFUSED)
+            self._overwrite(self._repeated.intersection(accepted), REPEATED)
+            self._overwrite(set(accepted) - self._repeated, DELIVERED)
+            self._overwrite(not_put, REFUSED)
 
     def _read(self) -> None:
         self._delivered: set[str] = set()
         self._in_doubt: set[str] = set()
+        self._repeated: set[str] = set()  # sent again while in doubt
         self._offsets: dict[str, int] = {}
         self._streams: list[StreamIdentity] = []
         self._end = 0
@@ -213,8 +220,10 @@ class DeliveryLog:
             return
         record_id = _decode_id(text)
         self._offsets[record_id] = self._end
-        if state == DELIVERED:
+        if state in (DELIVERED, REPEATED):
             self._delivered.add(record_id)
+            if state == REPEATED:
+                self._repeated.add(record_id)
         elif state == IN_DOUBT:
             self._in_doubt.add(record_id)
         elif state != REFUSED:

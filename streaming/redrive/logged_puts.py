@@ -30,15 +30,11 @@ class LoggedPuts:
         client: A boto3 Kinesis client without retries of its own.
         log: The delivery log, open.
         advance: Called after each call with the number of records that were accepted.
-
-    Attributes:
-        repeated: Accepted records that an earlier call may have put too: its response was lost.
     """
 
     def __init__(
         self, client: PutRecordsClient, log: DeliveryLog, advance: Callable[[int], None]
     ) -> None:
-        self.repeated = 0
         self._client = client
         self._log = log
         self._advance = advance
@@ -60,17 +56,16 @@ class LoggedPuts:
             DeliveryLogError: The log cannot be written.
         """
         ids = [self._ids[id(entry)] for entry in Records]
-        in_doubt = self._log.sending(ids)
+        self._log.sending(ids)
         try:
             response = self._client.put_records(StreamName=StreamName, Records=Records)
         except Exception as error:
             if _accepted_nothing(error):
-                self._log.sent(refused=set(ids) - in_doubt)
+                self._log.sent(refused=ids)
             self._advance(0)
             raise
         accepted = _accepted(response, ids)
-        self._log.sent(accepted=accepted, refused=set(ids) - in_doubt - accepted)
-        self.repeated += len(in_doubt & accepted)
+        self._log.sent(accepted=accepted, refused=set(ids) - accepted)
         self._advance(len(accepted))
         return response
 

@@ -156,7 +156,7 @@ def test_the_same_command_continues_after_ctrl_c(terminal: Terminal) -> None:
     assert "Interrupted. Run the same command again to continue." in shown
     assert terminal.run("--deliver").splitlines()[-2:] == [
         "1 records delivered",
-        "1 of them may be on the stream twice: the response to an earlier call was lost",
+        "1 may be on the stream twice: there was no response to a call with them",
     ]
     assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
 

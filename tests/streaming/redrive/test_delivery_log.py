@@ -70,17 +70,21 @@ def test_records_are_on_disk_before_they_are_sent_and_are_not_delivered_yet(path
 
 def test_a_record_without_a_response_is_in_doubt_until_it_is_accepted(path: Path) -> None:
     with opened(path) as log:
-        assert log.sending(["lost", "refused"]) == set()
+        log.sending(["lost", "refused"])
         log.sent(refused=["refused"])
+        assert log.repeated == 0
 
     with opened(path) as log:
-        assert log.sending(["lost", "refused", "new"]) == {"lost"}
-        log.sent(refused=["refused", "new"])
-        assert log.sending(["lost"]) == {"lost"}
-        log.sent(accepted=["lost"])
-        assert len(log) == 1
+        log.sending(["lost", "refused", "new"])
+        log.sent(accepted=["new"], refused=["lost", "refused"])
+        assert log.repeated == 0
 
-    assert "lost" in opened(path)
+    with opened(path) as log:
+        deliver(log, "lost", "refused")
+        assert log.repeated == 1
+
+    assert opened(path).repeated == 1
+    assert len(opened(path)) == 3
 
 
 def test_reading_a_delivery_log_creates_no_file(path: Path) -> None:
