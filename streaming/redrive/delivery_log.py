@@ -191,7 +191,7 @@ class DeliveryLog:
             content = self._path.read_bytes()
         try:
             self._parse(content)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise DeliveryLogMismatch(f"{self._path} is not a delivery log: {error}") from error
 
     def _parse(self, content: bytes) -> None:

@@ -21,8 +21,9 @@ from streaming.errors import (
 )
 from streaming.locations import S3Location
 from streaming.publisher import PARTITION_KEY_CHARACTERS, Publisher
-from streaming.redrive.formats import entry_of, read_dead_letter_records
-from streaming.redrive.survey import Selection, Survey
+from streaming.redrive.formats import entry_of, position, read_dead_letter_records
+from streaming.redrive.survey import Selection, Survey, identified
+from streaming.redrive.waves import waves
 from streaming.storage import S3Storage
 from tests.fakes.last_batch import LastBatch
 from tests.fuzz.draw import draw_event
@@ -129,6 +130,10 @@ def fuzz_dead_letters(data: bytes) -> None:
         entry = entry_of(dead_letter)
         _check(entry["PartitionKey"] or not dead_letter.stream, "no partition key")
         entry["PartitionKey"].encode()
+        position(dead_letter)
+    identities = list(identified("object", dead_letter_records))
+    together = [each for wave in waves(identities) for each in wave]
+    _check(sorted(i for i, _ in together) == sorted(i for i, _ in identities), "records lost")
 
 
 def check_batch(event: Any, model: Model[RideFeatures] = MODEL) -> None:

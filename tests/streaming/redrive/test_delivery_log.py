@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streaming.errors import DeliveryLogError, DeliveryLogMismatch
 from streaming.redrive.delivery_log import DeliveryLog
@@ -12,7 +16,6 @@ from streaming.redrive.stream_identity import StreamIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 LOCATION = "file:///dead"
 AWS = "https://kinesis.us-east-1.amazonaws.com"
@@ -155,6 +158,28 @@ def test_a_file_that_is_not_a_delivery_log_is_rejected_and_kept(path: Path, cont
     with pytest.raises(DeliveryLogMismatch, match="is not a delivery log"):
         opened(path)
     assert path.read_bytes() == content
+
+
+HEADER = b'{"version":2,"location":"file:///dead","stream":null}\n'
+
+
+@given(
+    st.binary(max_size=200)
+    | st.lists(
+        st.tuples(st.sampled_from([b"?", b"+", b"*", b"-", b"=", b""]), st.binary(max_size=8))
+    ).map(lambda lines: HEADER + b"".join(state + b'"' + text + b'"\n' for state, text in lines))
+)
+def test_any_bytes_are_a_delivery_log_or_rejected(content: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "redrive.log"
+        path.write_bytes(content)
+        try:
+            with opened(path, lambda _file: None) as log:
+                deliver(log, "new")
+        except DeliveryLogMismatch:
+            assert path.read_bytes() == content
+        else:
+            assert "new" in opened(path)
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
