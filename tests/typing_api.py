@@ -175,7 +175,7 @@ def redrive(client: KinesisClient, storage: Storage) -> None:
     with DeliveryLog(Path("redrive.log"), "s3://bucket/prefix", stream=None) as log:
         found = survey(storage, storage.names(), selection, log)
         assert_type(found, Survey)
-        assert_type(found.objects, list[str])
+        assert_type(found.objects, list[list[str]])
         for kind in found.kinds.values():
             assert_type(kind.example, DeadLetterRecord)
         done = deliver(storage, found.objects, selection, log, client)

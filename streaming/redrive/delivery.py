@@ -1,5 +1,6 @@
 """Putting dead-letter records back on their streams."""
 
+import heapq
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import Protocol
 from streaming.errors import StreamError
 from streaming.publisher import Entry, Published, Publisher, PutRecordsClient
 from streaming.redrive.delivery_log import DeliveryLog
-from streaming.redrive.formats import entry_of, read_dead_letter_records
+from streaming.redrive.formats import entry_of, position, read_dead_letter_records
 from streaming.redrive.logged_puts import LoggedPuts
 from streaming.redrive.stream_identity import DescribeClient, identify
 from streaming.redrive.survey import Selection, identified
@@ -54,7 +55,7 @@ def publish(client: PutRecordsClient, stream: str, entries: Sequence[Entry]) -> 
 
 def deliver(
     storage: Storage,
-    names: Sequence[str],
+    objects: Iterable[Sequence[str]],
     selection: Selection,
     log: DeliveryLog,
     client: RedriveClient,
@@ -73,7 +74,8 @@ def deliver(
 
     Args:
         storage: The folder or bucket.
-        names: The objects, in this order.
+        objects: The names of the objects, as in `Survey.objects`: in this order, those that are
+            together as if they were one.
         selection: Which of their records to put.
         log: What was delivered earlier, and to which stream; what is delivered now is added. It
             must be open.
@@ -89,20 +91,20 @@ def deliver(
         DeliveryLogError: The log cannot be written: nothing more is put.
     """
     streams = _Streams(client, log, publish, advance)
-    for name in names:
-        records = list(identified(name, read_dead_letter_records(storage.read(name))))
-        # A dict: an event that an object holds twice is delivered once.
-        due = {i: record for i, record in records if record in selection and i not in log}
+    for names in objects:
+        records = {
+            name: list(identified(name, read_dead_letter_records(storage.read(name))))
+            for name in names
+        }
+        in_order = heapq.merge(*records.values(), key=lambda each: position(each[1]))
+        # A dict: an event that is held twice is delivered once.
+        due = {i: record for i, record in in_order if record in selection and i not in log}
         for stream, some in _by_stream(due.items(), log.stream).items():
             streams.put(stream, some)
-        # Checked although nothing is due: whether the log is that of these very streams.
-        if (
-            delete
-            and all(record_id in log for record_id, _ in records)
-            and all(streams.accepts(stream) for stream in _by_stream(records, log.stream))
-        ):
-            storage.delete(name)
-            streams.done.deleted += 1
+        for name in names if delete else ():
+            if streams.have_all(records[name]):
+                storage.delete(name)
+                streams.done.deleted += 1
     streams.done.repeated = log.repeated
     return streams.done
 
@@ -142,6 +144,16 @@ class _Streams:
             except StreamError as error:
                 self.done.failures[stream] = str(error)
         return stream not in self.done.failures
+
+    def have_all(self, records: Sequence[Identified]) -> bool:
+        """Return whether all of an object's records are delivered, to these very streams.
+
+        Raises:
+            DeliveryLogMismatch: As for `accepts`.
+            DeliveryLogError: As for `accepts`.
+        """
+        streams = _by_stream(records, self._log.stream)
+        return all(i in self._log for i, _ in records) and all(map(self.accepts, streams))
 
     def put(self, stream: str, records: Iterable[Identified]) -> None:
         """Put records on a stream in order, and stop at the first that it refuses.

@@ -10,7 +10,12 @@ from datetime import datetime
 
 from streaming.dead_letters import DeadLetterRecord
 from streaming.errors import InvalidDeadLetter
-from streaming.redrive.formats import position, read_dead_letter_records, stream_of_path
+from streaming.redrive.formats import (
+    aggregated_record_id,
+    position,
+    read_dead_letter_records,
+    stream_of_path,
+)
 from streaming.storage import Storage
 
 DIGEST_DIGITS = 16
@@ -68,8 +73,8 @@ class Survey:
     """The dead letters in a folder or bucket.
 
     Attributes:
-        objects: Names of the objects that hold selected records, by their first arrival: that keeps
-            each partition key's order, since an object holds records of one batch of one shard.
+        objects: Names of the objects with selected records, in order of arrival; those that hold
+            entries of one aggregated record are together.
         unreadable: For each object without dead-letter records, the reason.
         records: All records, duplicates included.
         selected: Selected records, duplicates excluded.
@@ -81,7 +86,7 @@ class Survey:
             these two streams.
     """
 
-    objects: list[str] = field(default_factory=list)
+    objects: list[list[str]] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
     records: int = 0
     selected: int = 0
@@ -126,7 +131,7 @@ def survey(
     """
     found = Survey()
     seen: set[str] = set()
-    order: dict[str, tuple[datetime, int, int]] = {}
+    objects = _Objects()
     for name in names:
         content = storage.read(name)
         try:
@@ -139,7 +144,7 @@ def survey(
         for record_id, record in identified(name, records):
             if record not in selection:
                 continue
-            order.setdefault(name, position(record))
+            objects.add(name, record)
             if record_id in seen:
                 found.duplicates += 1
                 continue
@@ -149,8 +154,35 @@ def survey(
             if expected_stream not in (None, record.stream):
                 found.misplaced[expected_stream, record.stream] += 1
         advance(1)
-    found.objects = sorted(order, key=order.__getitem__)
+    found.objects = objects.in_order()
     return found
+
+
+class _Objects:
+    """The objects of selected records, and which of them belong together."""
+
+    def __init__(self) -> None:
+        self._positions: dict[str, tuple[datetime, int, int]] = {}
+        self._together: dict[str, list[str]] = {}  # by name; each list is that of all its names
+        self._holders: dict[tuple[str, str], str] = {}  # by stream and aggregated record
+
+    def add(self, name: str, record: DeadLetterRecord) -> None:
+        """Add a record of an object."""
+        self._positions.setdefault(name, position(record))
+        names = self._together.setdefault(name, [name])
+        parent = aggregated_record_id(record)
+        if parent is None:
+            return
+        others = self._together[self._holders.setdefault((record.stream, parent), name)]
+        if others is not names:
+            others.extend(names)
+            self._together.update(dict.fromkeys(names, others))
+
+    def in_order(self) -> list[list[str]]:
+        """Return the names by the position of their first record."""
+        by_position = sorted(self._positions, key=self._positions.__getitem__)
+        groups = {id(names): names for names in map(self._together.__getitem__, by_position)}
+        return [sorted(names, key=self._positions.__getitem__) for names in groups.values()]
 
 
 def identified(

@@ -38,7 +38,7 @@ def test_objects_are_ordered_by_the_arrival_of_their_first_record(tmp_path: Path
     found = survey_of(tmp_path)
 
     storage = FolderStorage(tmp_path)
-    contents = [storage.read(name) for name in found.objects]
+    contents = [storage.read(name) for (name,) in found.objects]
     assert b"RetryAttemptsExhausted" in contents[0]
     assert [b'"sequence_number":"2"' in content for content in contents] == [False, True, False]
 
@@ -52,11 +52,26 @@ def test_objects_of_one_aggregated_record_are_ordered_by_its_entries(tmp_path: P
     found = survey_of(tmp_path)
 
     storage = FolderStorage(tmp_path)
-    read = [read_dead_letter_records(storage.read(name)) for name in found.objects]
-    assert [each.event_id for (each,) in read] == [
-        *(f"{SHARD}:5:{number}" for number in range(12)),
-        f"{SHARD}:6",
+    read = [
+        [read_dead_letter_records(storage.read(name))[0].event_id for name in names]
+        for names in found.objects
     ]
+    assert read == [[f"{SHARD}:5:{number}" for number in range(12)], [f"{SHARD}:6"]]
+
+
+def test_objects_that_share_an_aggregated_record_are_together_also_through_a_third(
+    tmp_path: Path,
+) -> None:
+    one, two, three = (
+        aggregated_dead_letters(number, b"a", b"b", after=number) for number in (1, 2, 3)
+    )
+    write_dead_letters(tmp_path, one[0], two[0])
+    write_dead_letters(tmp_path, two[1])
+    write_dead_letters(tmp_path, dead_letter(b"alone", 4, after=2.5))
+    write_dead_letters(tmp_path, one[1], three[0])
+    write_dead_letters(tmp_path, three[1])
+
+    assert [len(names) for names in survey_of(tmp_path).objects] == [4, 1]
 
 
 def test_equal_records_of_two_streams_are_not_duplicates(tmp_path: Path) -> None:
