@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's name
 
-# Exponential backoff with full jitter: each wait is drawn uniformly from 0 to a bound that is doubled
-# with every attempt up to the cap (AWS Architecture Blog, Exponential Backoff And Jitter).
+# Exponential backoff with full jitter: each wait is drawn uniformly from 0 to a bound that is
+# doubled with every attempt up to the cap (AWS Architecture Blog, Exponential Backoff And Jitter).
 BACKOFF_BASE_SECONDS = 0.1
 BACKOFF_CAP_SECONDS = 5.0
 
