@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from local.errors import FunctionError
 from local.event_source_mapping.configuration import EventSourceMappingConfiguration
 from local.event_source_mapping.mapping import EventSourceMapping, Timing
+from local.event_source_mapping.on_failure_destination import InvocationRecord, StorageDestination
 from streaming.errors import StreamError
 from streaming.reader.checkpoints import FINISHED, LATEST, StartingPosition
 from streaming.storage import FolderStorage
@@ -140,7 +141,7 @@ def test_discarded_records_do_not_block_the_next(fixture: MappingFixture, tmp_pa
         function,
         batch_size=2,
         maximum_retry_attempts=1,
-        destination=FolderStorage(tmp_path),
+        destination=StorageDestination(FolderStorage(tmp_path)),
     )
     done(mapping, 2)
 
@@ -399,8 +400,9 @@ class RecordingDestination:
     def __init__(self, ended: Ended) -> None:
         self._ended = ended
 
-    def put(self, _key: str, body: bytes) -> None:
-        self._ended.extend(contents(json.loads(json.loads(body)["payload"])["Records"]))
+    def send(self, record: InvocationRecord) -> None:
+        content = json.loads(record.content())
+        self._ended.extend(contents(json.loads(content["payload"])["Records"]))
 
 
 def contents(records: list[dict[str, Any]]) -> Ended:
