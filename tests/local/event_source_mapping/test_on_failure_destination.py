@@ -163,5 +163,7 @@ def test_destinations_are_opened_by_location_or_arn(
 
 @pytest.mark.parametrize("arn", [f"{QUEUE}.fifo", f"{TOPIC}.fifo", "arn:aws:lambda:::function:x"])
 def test_a_destination_that_lambda_refuses_is_refused(arn: str) -> None:
-    with pytest.raises(SettingsError, match=r"OnFailure is .* the ARN of a standard queue or topic"):
+    with pytest.raises(
+        SettingsError, match=r"OnFailure is .* the ARN of a standard queue or topic"
+    ):
         open_destination(arn)
