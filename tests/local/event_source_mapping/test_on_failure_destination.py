@@ -1,25 +1,23 @@
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from moto import mock_aws
 
-from local.event_source_mapping import on_failure_destination
 from local.event_source_mapping.on_failure_destination import (
     DestinationCopies,
     DiscardedBatch,
     InvocationRecord,
     MappingIdentity,
-    QueueDestination,
     StorageDestination,
-    TopicDestination,
     open_destination,
 )
+from streaming.clients import aws_client
 from streaming.errors import SettingsError, StorageError
 from streaming.storage import FolderStorage
 from tests.fakes.clock import EPOCH
-from tests.fakes.kinesis import client_error
 from tests.local.event_source_mapping.mapping_fixtures import SHARD, STREAM_ARN, batch
 
 IDENTITY = MappingIdentity("mapping", STREAM_ARN, "arn:aws:lambda:::function:function")
@@ -99,64 +97,38 @@ def test_each_batch_is_sent_to_every_destination(tmp_path: Path) -> None:
     assert (tmp_path / "two" / sent.key).read_bytes() == sent.content()
 
 
-class Messages:
-    """SQS and SNS clients in memory."""
-
-    def __init__(self, failure: Exception | None = None) -> None:
-        self.sent: list[tuple[str, Any]] = []
-        self._failure = failure
-
-    def get_queue_url(self, *, QueueName: str, QueueOwnerAWSAccountId: str) -> dict[str, str]:
-        if self._failure:
-            raise self._failure
-        return {"QueueUrl": f"https://sqs/{QueueOwnerAWSAccountId}/{QueueName}"}
-
-    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:
-        self.sent.append((QueueUrl, json.loads(MessageBody)))
-
-    def publish(self, *, TopicArn: str, Message: str) -> None:
-        if self._failure:
-            raise self._failure
-        self.sent.append((TopicArn, json.loads(Message)))
+@pytest.fixture
+def aws() -> Iterator[None]:
+    with mock_aws():
+        yield
 
 
-def test_a_queue_receives_what_a_bucket_receives_without_the_records() -> None:
-    client, sent = Messages(), record()
+@pytest.mark.usefixtures("aws")
+def test_a_queue_and_a_topic_receive_what_a_bucket_receives_without_the_records() -> None:
+    sqs, sns = aws_client("sqs"), aws_client("sns")
+    queue_url = sqs.create_queue(QueueName="discarded")["QueueUrl"]
+    sns.create_topic(Name="discarded")
+    raw = {"RawMessageDelivery": "true"}
+    sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=QUEUE, Attributes=raw)
+    sent = record()
 
-    QueueDestination(client, QUEUE).send(sent)
+    for arn in (QUEUE, TOPIC):
+        open_destination(arn).send(sent)
 
+    received = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)["Messages"]
     content = json.loads(sent.content())
     del content["payload"]
-    assert client.sent == [("https://sqs/123456789012/discarded", content)]
+    assert [json.loads(message["Body"]) for message in received] == [content, content]
 
 
-def test_a_topic_receives_what_a_queue_receives() -> None:
-    client, sent = Messages(), record()
-
-    TopicDestination(client, TOPIC).send(sent)
-
-    assert client.sent == [(TOPIC, json.loads(sent.message()))]
-
-
-@pytest.mark.parametrize(
-    "failure", [client_error("OverLimit", "send_message"), KeyError("QueueUrl")], ids=str
-)
-def test_a_message_that_cannot_be_sent_is_an_error_that_is_retried(failure: Exception) -> None:
-    for destination in (
-        QueueDestination(Messages(failure), QUEUE),
-        TopicDestination(Messages(failure), TOPIC),
-    ):
-        with pytest.raises(StorageError, match="cannot send to"):
-            destination.send(record())
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("arn", [QUEUE, TOPIC])
+def test_a_message_that_cannot_be_sent_is_an_error_that_is_retried(arn: str) -> None:
+    with pytest.raises(StorageError, match="cannot send to"):
+        open_destination(arn).send(record())
 
 
-def test_destinations_are_opened_by_location_or_arn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(on_failure_destination, "aws_client", lambda _service: Messages())
-
-    assert isinstance(open_destination(QUEUE), QueueDestination)
-    assert isinstance(open_destination(TOPIC), TopicDestination)
+def test_buckets_and_folders_are_opened_by_location(tmp_path: Path) -> None:
     assert isinstance(open_destination("s3://bucket/prefix"), StorageDestination)
     assert isinstance(open_destination(tmp_path.as_uri()), StorageDestination)
 
