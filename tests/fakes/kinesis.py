@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ACCOUNT = "123456789012"
 ITERATOR_SECONDS = 300
 READS_PER_SECOND = 5
-CALL_ENTRIES, CALL_BYTES, ENTRY_BYTES, KEY_CHARACTERS = 500, 5 * 1024**2, 1024**2, 256
+CALL_ENTRIES, CALL_BYTES, ENTRY_BYTES, KEY_CHARACTERS = 500, 10 * 1024**2, 1024**2, 256
 
 
 def client_error(
@@ -46,6 +46,8 @@ class FakeKinesis:
     Attributes:
         calls: Every call's method and arguments, in order.
         page_size: Shards in a page of ListShards.
+        record_bytes: The streams' MaxRecordSize.
+        too_large: The error code with which PutRecords rejects a larger record.
         refuse: Returns the error code with which PutRecords rejects an entry, or None to accept it.
         unlisted: Shards that ListShards does not list yet.
         empty_reads: How many of the next GetRecords return no records although there are some.
@@ -54,6 +56,8 @@ class FakeKinesis:
     def __init__(self, clock: Clock) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.page_size = 1000
+        self.record_bytes = ENTRY_BYTES
+        self.too_large = "ValidationException"
         self.refuse: Callable[[Mapping[str, Any]], str | None] = lambda _entry: None
         self.unlisted: set[str] = set()
         self.empty_reads = 0
@@ -195,10 +199,12 @@ class FakeKinesis:
         with self._call("put_records", StreamName=StreamName, Records=list(Records)):
             stream = self._stream(StreamName, "put_records")
             sizes = [len(entry["Data"]) + len(entry["PartitionKey"].encode()) for entry in Records]
-            if not 1 <= len(Records) <= CALL_ENTRIES or max(sizes) > ENTRY_BYTES:
-                raise client_error("ValidationException", "put_records", "Too many or too large.")
+            if not 1 <= len(Records) <= CALL_ENTRIES:
+                raise client_error("ValidationException", "put_records", "Too many.")
+            if max(sizes) > self.record_bytes:
+                raise client_error(self.too_large, "put_records", "Too large.")
             if sum(sizes) > CALL_BYTES:
-                raise client_error("InvalidArgumentException", "put_records", "Over 5 MiB.")
+                raise client_error("InvalidArgumentException", "put_records", "Over 10 MiB.")
             if not all(1 <= len(entry["PartitionKey"]) <= KEY_CHARACTERS for entry in Records):
                 raise client_error("ValidationException", "put_records", "Bad partition key.")
             results = [self._take(stream, entry) for entry in Records]
