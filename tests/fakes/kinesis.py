@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict, deque
 from contextlib import contextmanager
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -93,6 +94,17 @@ class FakeKinesis:
             records = (record for shard in shards for record in shard.records)
             return [record.data for record in sorted(records, key=lambda record: record.number)]
 
+    def create_again(self, stream_name: str) -> None:
+        """Delete a stream and create another one of its name a second later.
+
+        As in an emulator, its shard ids and sequence numbers are the same, and iterators of the
+        earlier stream are accepted.
+        """
+        shards = len(self._streams[stream_name].open_shards())
+        self.delete_stream(StreamName=stream_name)
+        self._clock.advance(1)
+        self.create_stream(StreamName=stream_name, ShardCount=shards)
+
     def open_shards(self, stream_name: str) -> list[Shard]:
         """Return the open shards, in the order of their hash keys."""
         return self._streams[stream_name].open_shards()
@@ -112,6 +124,12 @@ class FakeKinesis:
             self._streams[StreamName] = Stream(self._clock, ShardCount)
             return {}
 
+    def delete_stream(self, *, StreamName: str) -> dict[str, Any]:
+        with self._call("delete_stream", StreamName=StreamName):
+            self._stream(StreamName, "delete_stream")
+            del self._streams[StreamName]
+            return {}
+
     def describe_stream_summary(self, *, StreamName: str) -> dict[str, Any]:
         with self._call("describe_stream_summary", StreamName=StreamName):
             stream = self._stream(StreamName, "describe_stream_summary")
@@ -119,10 +137,13 @@ class FakeKinesis:
                 "StreamName": StreamName,
                 "StreamARN": f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/{StreamName}",
                 "StreamStatus": "ACTIVE",
+                "StreamCreationTimestamp": stream.created,
                 "RetentionPeriodHours": RETENTION_SECONDS // 3600,
                 "OpenShardCount": len(stream.open_shards()),
             }
-            return {"StreamDescriptionSummary": summary}
+            headers = {"date": format_datetime(self._clock.utc(), usegmt=True)}
+            metadata = {"HTTPHeaders": headers}
+            return {"StreamDescriptionSummary": summary, "ResponseMetadata": metadata}
 
     def list_shards(self, *, StreamName: str = "", NextToken: str = "") -> dict[str, Any]:
         with self._call("list_shards", StreamName=StreamName, NextToken=NextToken):
