@@ -51,14 +51,17 @@ class KinesisReads(Protocol):
 
 
 class StreamRecord(msgspec.Struct, frozen=True, gc=False):
-    """One record of a stream.
+    """One record of a stream, or a user record of an aggregated one.
 
     Attributes:
         shard_id: The shard it was read from.
-        sequence_number: A decimal number of up to 128 digits; orders the records of one shard.
+        sequence_number: A decimal number of up to 128 digits; orders the records of one shard. The
+            user records of an aggregated record have the same.
         partition_key: The producer's.
         data: The data as it was put.
         arrived_at: Approximate arrival on the stream, in UTC, with milliseconds.
+        sub_sequence_number: The place of a user record in an aggregated record, from 0; None if it
+            is in none.
     """
 
     shard_id: str
@@ -66,11 +69,18 @@ class StreamRecord(msgspec.Struct, frozen=True, gc=False):
     partition_key: str
     data: bytes
     arrived_at: datetime
+    sub_sequence_number: int | None = None
 
     @property
     def event_id(self) -> str:
-        """The `eventID` that Lambda gives this record: `shardId:sequenceNumber`."""
-        return f"{self.shard_id}:{self.sequence_number}"
+        """The `eventID` that Lambda gives this record: `shardId:sequenceNumber`.
+
+        A user record of an aggregated record has `:subSequenceNumber` behind it.
+        """
+        event_id = f"{self.shard_id}:{self.sequence_number}"
+        if self.sub_sequence_number is None:
+            return event_id
+        return f"{event_id}:{self.sub_sequence_number}"
 
 
 def list_shards(client: KinesisReads, stream_name: str) -> list[Shard]:

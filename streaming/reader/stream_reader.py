@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 
 from streaming.errors import StreamError, StreamUnavailable
 from streaming.reader.checkpoints import LATEST, TRIM_HORIZON, Checkpoints, Shard, StartingPosition
+from streaming.reader.deaggregation import user_records
 from streaming.reader.deduplication import RecentEvents
 from streaming.reader.shard_reader import READ_LIMIT, ShardReader, StreamRecord, list_shards
 from streaming.reader.stream_description import StreamReads, describe_stream
@@ -40,6 +41,9 @@ CREATED = "StreamCreationTimestamp"
 
 class StreamReader:
     """A stream as an iterable of records, read in the caller's thread.
+
+    An aggregated record (Kinesis Producer Library) is opened: its user records are returned, and
+    its checkpoint moves on when the last of them is processed.
 
     A record counts as processed when the next one is requested, or when `checkpoint` is called: a
     program that saves `position` resumes with the record that it was processing when it ended.
@@ -107,6 +111,7 @@ class StreamReader:
         self._readers: dict[str, ShardReader] = {}
         self._children: list[Shard] = []
         self._pending: deque[StreamRecord] = deque()
+        self._user_records: deque[StreamRecord] = deque()  # of one Kinesis record
         self._returned: StreamRecord | None = None  # and not yet processed
         self._opened = self._listed = False
         self._list_due = 0.0
@@ -126,9 +131,9 @@ class StreamReader:
 
     def checkpoint(self) -> None:
         """Count the last record returned as processed, before the next one is requested."""
-        if self._returned is not None:
+        if self._returned is not None and not self._user_records:
             self._checkpoints.advance(self._returned.shard_id, self._returned.sequence_number)
-            self._returned = None
+        self._returned = None
 
     def stop(self) -> None:
         """End the iteration, from inside the loop or from another thread."""
@@ -171,8 +176,10 @@ class StreamReader:
             self.open()
         at_tip: set[ShardReader] = set()
         while not self._stopped.is_set():
-            if self._pending:
-                self._returned = self._pending.popleft()
+            if self._pending and not self._user_records:
+                self._user_records.extend(user_records(self._pending.popleft()))
+            if self._user_records:
+                self._returned = self._user_records.popleft()
                 if self._is_new(self._returned):
                     yield self._returned
                 self.checkpoint()
