@@ -51,8 +51,10 @@ class StreamReader:
     Iterating again continues after the last record returned. Memory holds one response to
     GetRecords (at most 10 MiB) and a digest of each event in the window.
 
-    If the stream is deleted and created again, the new one is read from its beginning. This is
-    noticed within 10 seconds, and when resuming, if the caller may call DescribeStreamSummary.
+    If the stream is deleted and created again, the new one is read from its beginning. Kinesis
+    rejects the iterators of the earlier one; an emulator does not, and then the reader notices
+    within 10 seconds, and returns records that it has already read of the new stream again. It
+    needs the permission kinesis:DescribeStreamSummary for that.
 
     Args:
         client: A boto3 Kinesis client.
