@@ -4,7 +4,7 @@ The format is described in aggregation-format.md of amazon-kinesis-producer; `ag
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from streaming.aggregation import AGGREGATE_MAGIC, ENTRIES_LIMIT
@@ -21,9 +21,9 @@ AGGREGATE_BYTES = 512 * 1024
 ENTRY_FRAME_BYTES = 20
 """At most so many bytes of tags, lengths and indices in the message for each entry."""
 
-HASH_KEYS = tuple(str((2 * number + 1) << 123) for number in range(16))
-"""The middle of each sixteenth of the hash keys. `all` aggregates by sixteenths, which fills up to
-16 shards."""
+HASH_KEYS = tuple(str((2 * number + 1) << 121) for number in range(64))
+"""The middle of each of 64 equal ranges of hash keys. `all` aggregates by these, which fills up to
+64 shards."""
 
 VARINT, LENGTH_DELIMITED = 0, 2
 
@@ -126,22 +126,24 @@ def _record(entries: Sequence["Entry"], explicit_hash_key: str | None) -> "Entry
     return record
 
 
-def _chunks(entries: Sequence["Entry"], positions: Sequence[int]) -> Iterator[list[int]]:
+def _chunks(entries: Sequence["Entry"], positions: list[int]) -> list[list[int]]:
     """Divide positions, in order, into those of one record each."""
-    chunk: list[int] = []
-    size = 0
+    if len(positions) == 1:
+        return [positions]
+    chunks: list[list[int]] = []
+    size = AGGREGATE_BYTES  # the first entry starts a record
     for position in positions:
         entry = entries[position]
         added = len(entry["Data"]) + len(entry["PartitionKey"].encode()) + ENTRY_FRAME_BYTES
-        if chunk and (size + added > AGGREGATE_BYTES or len(chunk) == ENTRIES_LIMIT):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(position)
         size += added
-    yield chunk
+        if size > AGGREGATE_BYTES or len(chunks[-1]) == ENTRIES_LIMIT:
+            chunks.append([])
+            size = added
+        chunks[-1].append(position)
+    return chunks
 
 
 def _hash_key(partition_key: str) -> str:
-    """Return the middle of the sixteenth of the hash keys in which a partition key's lies."""
+    """Return the middle of the range of hash keys in which a partition key's lies."""
     digest = hashlib.md5(partition_key.encode(), usedforsecurity=False).digest()
-    return HASH_KEYS[digest[0] >> 4]
+    return HASH_KEYS[digest[0] >> 2]

@@ -168,7 +168,7 @@ def test_aggregated_predictions_are_read_as_any_others(endpoint: str) -> None:
             "AGGREGATE_OUTPUT": "all",
         }
     )
-    batch = event(*(ride(number) for number in range(100)))
+    batch = event(*(ride(number) for number in range(200)))
 
     assert consumer.handle(batch) == {"batchItemFailures": []}
 
@@ -176,10 +176,10 @@ def test_aggregated_predictions_are_read_as_any_others(endpoint: str) -> None:
     iterator = kinesis.get_shard_iterator(
         StreamName="predictions", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
     )["ShardIterator"]
-    assert len(kinesis.get_records(ShardIterator=iterator)["Records"]) <= 16
+    assert len(kinesis.get_records(ShardIterator=iterator)["Records"]) <= 64
     read = [json.loads(r.data) for r in StreamReader(kinesis, "predictions", follow=False)]
     assert {p["event_id"] for p in read} == {r["eventID"] for r in batch["Records"]}
-    assert {p["prediction"]["ride_id"] for p in read} == set(range(100))
+    assert {p["prediction"]["ride_id"] for p in read} == set(range(200))
 
 
 def all_records(kinesis: Any, stream: str) -> list[dict[str, Any]]:

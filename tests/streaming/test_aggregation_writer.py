@@ -131,18 +131,18 @@ def test_hot_leaves_entries_alone_whose_key_no_other_has() -> None:
     assert environment.shards() == [[("a", b"1"), ("a", b"3"), ("b", b"2"), ("c", b"4")]]
 
 
-def test_all_puts_a_thousand_rides_in_sixteen_records_spread_over_the_shards() -> None:
-    environment = Environment("all", shards=16)
+def test_all_puts_a_thousand_rides_in_64_records_spread_over_the_shards() -> None:
+    environment = Environment("all", shards=64)
     rides = [entry(bytes(330), f"ride-{number}") for number in range(1_000)]
 
     published = environment.publisher.publish(rides, deadline=60)
 
     assert published.accepted == 1_000
-    assert [len(call) for call in environment.calls()] == [16]
-    assert [len(shard.records) for shard in environment.kinesis.open_shards(STREAM)] == [1] * 16
+    assert [len(call) for call in environment.calls()] == [64]
+    assert [len(shard.records) for shard in environment.kinesis.open_shards(STREAM)] == [1] * 64
 
 
-@pytest.mark.parametrize("shards", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("shards", [1, 2, 4, 8, 64])
 def test_all_puts_an_entry_on_the_shard_that_its_partition_key_would_choose(shards: int) -> None:
     plain, aggregated = Environment("off", shards), Environment("all", shards)
     rides = [entry(b"x", f"ride-{number}") for number in range(200)]
