@@ -160,6 +160,7 @@ def read(client: KinesisClient) -> None:
         assert_type(record.data, bytes)
         assert_type(record.arrived_at, datetime)
         assert_type(record.event_id, str)
+        reader.checkpoint()
         checkpoint_file.save_periodically(reader)
     checkpoint_file.save(reader)
     assert_type(reader.position, dict[str, str])

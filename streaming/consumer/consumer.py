@@ -169,7 +169,7 @@ class Consumer(Generic[EventT]):
     ) -> list[tuple[UserRecord, Entry]]:
         """Predict all events at once; on an error, halve them until the one at fault is alone."""
         try:
-            return self._predict_all(events)
+            return self._predict_all(events, batch.stream)
         except Exception as error:
             if len(events) == 1:
                 if isinstance(error, MemoryError):
@@ -180,7 +180,7 @@ class Consumer(Generic[EventT]):
         return [*self._predict(events[:middle], batch), *self._predict(events[middle:], batch)]
 
     def _predict_all(
-        self, events: Sequence[tuple[UserRecord, EventT]]
+        self, events: Sequence[tuple[UserRecord, EventT]], stream: str | None
     ) -> list[tuple[UserRecord, Entry]]:
         model, encode = self._model, self._encode
         predictions = model.predict([event for _, event in events])
@@ -198,6 +198,7 @@ class Consumer(Generic[EventT]):
                             model.version,
                             prediction.value,
                             iso_utc(user_record.arrived_at),
+                            stream,
                         )
                     ),
                     "PartitionKey": _encodable(prediction.partition_key),

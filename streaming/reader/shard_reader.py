@@ -292,7 +292,9 @@ def _pages(client: KinesisReads, stream_name: str) -> Iterator[Mapping[str, Any]
 
 def stream_error(stream_name: str, error: Exception) -> StreamError:
     """Return StreamUnavailable if the same call may succeed later, StreamError if not."""
-    kind = StreamUnavailable if is_transient(error) else StreamError
+    # A stream that is being created or resharded may be in use.
+    passing = is_transient(error) or error_code(error) == "ResourceInUseException"
+    kind = StreamUnavailable if passing else StreamError
     return kind(f"cannot read the stream {stream_name!r}: {error}")
 
 

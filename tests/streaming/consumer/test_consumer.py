@@ -137,6 +137,7 @@ def test_a_valid_event_is_predicted_and_published(harness: Harness) -> None:
             "version": "7",
             "prediction": {"loud": "HELLO"},
             "arrived_at": "2025-03-01T13:15:00.123Z",
+            "stream": "ride_events",
         }
     ]
     (call,) = [arguments for name, arguments in harness.kinesis.calls if name == "put_records"]
@@ -333,6 +334,7 @@ def test_a_handmade_event_is_predicted(harness: Harness) -> None:
 
     (published,) = harness.published()
     assert published["event_id"] is None
+    assert "stream" not in published
     assert published["arrived_at"] == "2025-03-01T13:15:02.123Z"
 
 
