@@ -107,7 +107,9 @@ def consume(environment: Mapping[str, str]) -> dict[str, Any]:
     model: Model[Order] = OrderModel()
     consumer = Consumer(
         model,
-        publisher=Publisher(client, settings.predictions_stream_name),
+        publisher=Publisher(
+            client, settings.predictions_stream_name, aggregation=settings.aggregate_output
+        ),
         dead_letters=storage_of("s3://bucket/prefix"),
         telemetry=Telemetry("orders", "Orders", settings.log_level),
     )

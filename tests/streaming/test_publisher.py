@@ -422,3 +422,28 @@ def test_each_entry_is_accepted_or_refused_and_each_partition_key_is_in_order(
     )
     for numbers in first_seen.values():
         assert numbers == sorted(numbers)
+
+
+ACCEPTED = {"SequenceNumber": "1"}
+RESULTS = st.sampled_from([ACCEPTED, {"ErrorCode": THROTTLED}, {"SequenceNumber": None}, {}, None])
+
+
+@given(count=st.sampled_from([0, 1, 2, 3, None]), results=st.lists(RESULTS, max_size=4))
+def test_an_entry_is_accepted_only_if_the_response_says_so(
+    count: int | None, results: list[dict[str, Any]]
+) -> None:
+    clock = Clock()
+
+    class Answering:
+        def put_records(self, **_: Any) -> Any:
+            clock.advance(1)
+            return {"FailedRecordCount": count, "Records": results}
+
+    publisher = Publisher(Answering(), STREAM, clock=clock.now, sleep=clock.sleep)
+
+    published = publisher.publish(entries(3), deadline=1)
+
+    numbered = [position for position in range(len(results)) if results[position] == ACCEPTED]
+    consistent = (len(results), count) == (3, 3 - len(numbered)) and None not in results
+    assert published.accepted == (len(numbered) if consistent else 0)
+    assert published.accepted + len(published.refused) == 3
