@@ -485,6 +485,16 @@ def test_an_unreachable_endpoint_is_an_error_at_the_start_and_retried_later(
     assert sorted(numbers_in(reader)) == list(range(10))
 
 
+def test_listing_is_retried_with_exponential_backoff(kinesis: FakeKinesis, clock: Clock) -> None:
+    finished = dict.fromkeys([FIRST, "shardId-000000000001"], "FINISHED")
+    reader = reader_of(kinesis, clock, saved=finished, jitter=lambda: 1.0)
+    for _ in range(2):
+        kinesis.fail("list_shards", None, *["LimitExceededException"] * 4)
+        assert numbers_in(reader) == []
+        assert numbers_in(reader) == []
+    assert clock.sleeps == pytest.approx([0.1, 0.2, 0.4, 0.8] * 2)
+
+
 @pytest.fixture
 def moto_client() -> Iterator[Any]:
     with mock_aws():
