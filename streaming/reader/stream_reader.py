@@ -169,7 +169,7 @@ class StreamReader:
 
         Raises:
             StreamUnavailable: The first calls were throttled or failed to reach Kinesis.
-            StreamError: The stream or one of its shards cannot be read.
+            StreamError: The stream or one of its shards cannot be read, or the stream was deleted.
         """
         self.checkpoint()
         if self._opened:

@@ -283,7 +283,7 @@ def test_a_stream_that_was_created_again_is_recognised_when_kinesis_rejects_its_
     kinesis: FakeKinesis, clock: Clock, operation: str
 ) -> None:
     put(kinesis, range(20))
-    reader = reader_of(kinesis, clock, follow=True, limit=2)
+    reader = reader_of(kinesis, clock, limit=2)
     read = []
     for record in reader:
         read.append(int(record.data))
@@ -294,10 +294,22 @@ def test_a_stream_that_was_created_again_is_recognised_when_kinesis_rejects_its_
                 kinesis.fail("get_records", "ExpiredIteratorException", "ExpiredIteratorException")
             kinesis.fail(operation, "InvalidArgumentException", "InvalidArgumentException")
             kinesis.fail("describe_stream_summary", "LimitExceededException")
-        if set(read) >= set(range(20, 40)):
-            reader.stop()
     assert sorted(read[-20:]) == list(range(20, 40))
     assert clock.now() < 10
+
+
+def test_a_record_of_an_earlier_stream_is_no_checkpoint_of_the_new_one(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    put(kinesis, range(20))
+    reader = reader_of(kinesis, clock)
+    next(iter(reader))
+    kinesis.create_again("rides")
+    reader.open()
+    reader.checkpoint()
+    assert {reader.position[shard.shard_id] for shard in kinesis.open_shards("rides")} == {
+        "TRIM_HORIZON"
+    }
 
 
 def test_a_deleted_stream_is_an_error(kinesis: FakeKinesis, clock: Clock) -> None:
@@ -574,6 +586,16 @@ def test_an_unreachable_endpoint_is_an_error_at_the_start_and_retried_later(
     kinesis.fail("list_shards", None, unreachable, unreachable)
     put(kinesis, range(5, 10))
     assert sorted(numbers_in(reader)) == list(range(10))
+
+
+def test_listing_is_retried_with_exponential_backoff(kinesis: FakeKinesis, clock: Clock) -> None:
+    finished = dict.fromkeys([FIRST, "shardId-000000000001"], "FINISHED")
+    reader = reader_of(kinesis, clock, saved=finished, jitter=lambda: 1.0)
+    for _ in range(2):
+        kinesis.fail("list_shards", None, *["LimitExceededException"] * 4)
+        assert numbers_in(reader) == []
+        assert numbers_in(reader) == []
+    assert clock.sleeps == pytest.approx([0.1, 0.2, 0.4, 0.8] * 2)
 
 
 @pytest.fixture
