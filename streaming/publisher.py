@@ -3,6 +3,7 @@
 PutRecords may refuse some entries of a call and accept the others; the refused ones are resent
 until the deadline. It guarantees no order among the entries of a call, so two entries of one
 partition key are never in flight together: the later one waits until the earlier one is accepted.
+By a switch, entries are packed into aggregated records, in which they are in order.
 """
 
 import random

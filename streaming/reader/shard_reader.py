@@ -12,11 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from streaming.errors import StreamError, StreamUnavailable
 from streaming.reader.checkpoints import LATEST, TRIM_HORIZON, IteratorType, Shard, StartingPosition
-from streaming.retries import backoff, is_transient
+from streaming.retries import backoff, error_code, is_transient
 
 logger = logging.getLogger(__name__)
 
@@ -296,8 +295,3 @@ def stream_error(stream_name: str, error: Exception) -> StreamError:
     passing = is_transient(error) or error_code(error) == "ResourceInUseException"
     kind = StreamUnavailable if passing else StreamError
     return kind(f"cannot read the stream {stream_name!r}: {error}")
-
-
-def error_code(error: Exception) -> str | None:
-    """Return the code of AWS's error; None for an error of another kind."""
-    return error.response["Error"].get("Code") if isinstance(error, ClientError) else None

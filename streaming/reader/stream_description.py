@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from streaming.reader.shard_reader import KinesisReads, error_code, stream_error
+from streaming.reader.shard_reader import KinesisReads, stream_error
+from streaming.retries import error_code
 
 
 class StreamReads(KinesisReads, Protocol):
