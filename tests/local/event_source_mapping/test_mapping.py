@@ -328,7 +328,7 @@ def test_an_error_that_no_retry_can_fix_stops_the_mapping_and_is_kept(
 ) -> None:
     fixture.put("key", b"ride")
     if failing == "the stream":
-        fixture.kinesis.fail("get_records", "ResourceNotFoundException")
+        fixture.kinesis.fail("get_records", "AccessDeniedException")
         mapping = fixture.map(ScriptedFunction())
     else:
         mapping = fixture.map(ScriptedFunction(MemoryError("out of memory")))
