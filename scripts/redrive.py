@@ -23,6 +23,7 @@ from rich.text import Text
 
 from cli.arguments import Parser, not_allowed
 from cli.endpoint import first_line, named_endpoint
+from cli.printable import printable
 from cli.program import FAILED, INTERRUPTED, USAGE_ERROR, program, stop_on_signal
 from streaming import (
     Delivery,
@@ -140,9 +141,9 @@ def _table(found: Survey) -> Table:
     ):
         first, last = (at[:19].replace("T", " ") for at in (kind.first, kind.last))
         arrived = first if first == last else f"{first}\n{last}"
-        example = Text(f"{kind.example.error_message}\n")
-        example.append(kind.example.event_id or "no event id", style="dim")
-        table.add_row(f"{kind.count:,}", Text(error_type), arrived, example)
+        example = Text(f"{printable(kind.example.error_message)}\n")
+        example.append(printable(kind.example.event_id or "no event id"), style="dim")
+        table.add_row(f"{kind.count:,}", Text(printable(error_type)), arrived, example)
     return table
 
 
@@ -169,8 +170,8 @@ def _report(delivery: Delivery, found: Survey, console: Console) -> int:
 
 
 def _print(console: Console, line: str) -> None:
-    """Print a line as it is: neither rich's markup nor its line breaks."""
-    console.print(line, markup=False, soft_wrap=True)
+    """Print a line without rich's markup and line breaks; it may quote what others wrote."""
+    console.print(printable(line), markup=False, soft_wrap=True)
 
 
 @contextmanager
