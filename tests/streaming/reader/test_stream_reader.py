@@ -353,6 +353,19 @@ def test_reading_continues_while_the_stream_cannot_be_described(
     assert clock.now() < 60
 
 
+def test_a_shard_stays_finished_after_its_last_record_was_processed(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    put(kinesis, range(10))
+    parents = [shard.shard_id for shard in kinesis.open_shards("rides")]
+    for shard_id in parents:
+        kinesis.split("rides", shard_id)
+    reader = reader_of(kinesis, clock)
+    assert len(numbers_in(reader)) == 10
+    reader.checkpoint()
+    assert [reader.position[shard_id] for shard_id in parents] == ["FINISHED", "FINISHED"]
+
+
 def test_leaving_the_loop_loses_no_record(kinesis: FakeKinesis, clock: Clock) -> None:
     put(kinesis, range(20))
     reader = reader_of(kinesis, clock)
