@@ -11,6 +11,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from streaming.aggregation import is_hash_key
+from streaming.arns import stream_of_arn
 from streaming.dead_letters import UNKNOWN_STREAM, DeadLetterRecord
 from streaming.errors import InvalidDeadLetter
 from streaming.publisher import PARTITION_KEY_CHARACTERS, Entry
@@ -84,9 +86,12 @@ def read_dead_letter_records(content: bytes) -> list[DeadLetterRecord]:
 
 
 def entry_of(record: DeadLetterRecord) -> Entry:
-    """Return the entry that puts a record back on a stream, under its producer's partition key."""
+    """Return the entry that puts a record back on a stream, under its producer's keys."""
     key = record.partition_key or record.event_id or record.stream
-    return Entry(Data=base64.b64decode(record.data), PartitionKey=key[:PARTITION_KEY_CHARACTERS])
+    entry = Entry(Data=base64.b64decode(record.data), PartitionKey=key[:PARTITION_KEY_CHARACTERS])
+    if record.explicit_hash_key is not None:
+        entry["ExplicitHashKey"] = record.explicit_hash_key
+    return entry
 
 
 def _from_line(number: int, line: bytes) -> DeadLetterRecord:
@@ -100,13 +105,15 @@ def _checked(record: DeadLetterRecord) -> DeadLetterRecord:
     """Reject a record that could not be selected, ordered or put later.
 
     Raises:
-        ValueError: Its data is not base64, its arrival has no UTC offset, or its sequence number is
-            not an integer.
+        ValueError: Its data is not base64, its arrival has no UTC offset, its sequence number is
+            not an integer, or its explicit hash key is none.
     """
     base64.b64decode(record.data, validate=True)
     int(record.sequence_number or 0)
     if datetime.fromisoformat(record.arrived_at).tzinfo is None:
         raise ValueError("arrived_at has no UTC offset")
+    if record.explicit_hash_key is not None and not is_hash_key(record.explicit_hash_key):
+        raise ValueError("explicit_hash_key is not an integer below 2**128")
     return record
 
 
@@ -119,7 +126,7 @@ def _from_lambda(record: _Record, batch: _DiscardedBatch) -> DeadLetterRecord:
         DeadLetterRecord(
             data=kinesis.data,
             event_id=record.event_id,
-            stream=batch.batch_info.stream_arn.rpartition("stream/")[2] or UNKNOWN_STREAM,
+            stream=stream_of_arn(batch.batch_info.stream_arn) or UNKNOWN_STREAM,
             shard_id=batch.batch_info.shard_id,
             sequence_number=kinesis.sequence_number,
             partition_key=kinesis.partition_key,

@@ -46,6 +46,12 @@ def test_a_record_is_redriven_as_received_with_its_partition_key() -> None:
     assert entry_of(ONE) == {"Data": b"one", "PartitionKey": "one"}
 
 
+def test_a_record_is_redriven_with_its_explicit_hash_key() -> None:
+    (record,) = read_dead_letter_records(changed(explicit_hash_key="170"))
+
+    assert entry_of(record) == {"Data": b"one", "PartitionKey": "one", "ExplicitHashKey": "170"}
+
+
 @pytest.mark.parametrize(
     ("fields", "key"),
     [
@@ -68,6 +74,8 @@ def test_a_record_without_a_valid_partition_key_gets_one(fields: dict[str, Any],
         (lines({"event_type": "ride_started"}), "missing required field"),
         (changed(data="?"), "line 1 is not a dead-letter record: "),
         (changed(sequence_number="x"), "invalid literal for int"),
+        (changed(explicit_hash_key=str(2**128)), "explicit_hash_key is not an integer below"),
+        (changed(explicit_hash_key="x"), "explicit_hash_key is not an integer below"),
         (changed(arrived_at="today"), "Invalid isoformat string"),
         (changed(arrived_at="2025-03-01T13:15:00"), "no UTC offset"),
         (
