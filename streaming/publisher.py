@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypedDict
+from typing import Any, NotRequired, Protocol, TypedDict
 
 from streaming.errors import StreamError, StreamingError
 from streaming.retries import backoff, is_transient
@@ -27,6 +27,7 @@ class Entry(TypedDict):
 
     Data: bytes
     PartitionKey: str
+    ExplicitHashKey: NotRequired[str]
 
 
 class PutRecordsClient(Protocol):
