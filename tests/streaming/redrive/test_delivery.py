@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.redrive.delivery import Delivery, deliver
@@ -199,6 +199,7 @@ def _second_of(number: int, *data: bytes) -> list[DeadLetterRecord]:
     return aggregated_dead_letters(number, *data)[1:2]
 
 
+@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 6), min_size=1, max_size=5),
     refusals=st.lists(st.booleans(), max_size=40),

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.errors import DeliveryLogError, DeliveryLogMismatch
@@ -163,6 +163,7 @@ def test_a_file_that_is_not_a_delivery_log_is_rejected_and_kept(path: Path, cont
 HEADER = b'{"version":2,"location":"file:///dead","stream":null}\n'
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=200)
     | st.lists(

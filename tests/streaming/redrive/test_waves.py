@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.publisher import CALL_ENTRIES
@@ -17,6 +17,7 @@ ONE = dead_letter(b"one", 1)
 origins = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=60)
 
 
+@settings(deadline=None)
 @given(origins)
 def test_records_of_one_partition_key_or_aggregated_record_are_in_waves_of_their_order(
     origins: list[tuple[int, int]],
