@@ -64,26 +64,31 @@ class LoggedPuts:
                 self._log.sent(refused=ids)
             self._advance(0)
             raise
-        accepted = _accepted(response, ids)
-        self._log.sent(accepted=accepted, refused=set(ids) - accepted)
+        accepted, refused = _results(response, ids)
+        self._log.sent(accepted=accepted, refused=refused)
         self._advance(len(accepted))
         return response
 
 
-def _accepted(response: Mapping[str, Any], ids: Sequence[str]) -> set[str]:
-    """Return the ids of the records that have a sequence number in a response."""
+def _results(response: Mapping[str, Any], ids: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the ids of the accepted and of the refused records; a short response has neither."""
     results = response.get("Records", ())
-    return {
-        record_id
-        for record_id, result in zip(ids, results, strict=False)
+    if len(results) != len(ids):
+        return [], []
+    refused = [i for i, result in zip(ids, results, strict=True) if result.get("ErrorCode")]
+    accepted = [
+        i
+        for i, result in zip(ids, results, strict=True)
         if result.get("SequenceNumber") and not result.get("ErrorCode")
-    }
+    ]
+    return accepted, refused
 
 
 def _accepted_nothing(error: Exception) -> bool:
     """Return whether a failed call certainly put nothing: Kinesis refused it, or never got it."""
     if isinstance(error, ClientError):
-        return bool(error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_ERRORS)
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", SERVER_ERRORS)
+        return status < SERVER_ERRORS
     # The connection broke or timed out after the request was sent, as far as one can know.
     after_sending = HTTPClientError | IncompleteReadError | SSLError
     return isinstance(error, BotoCoreError) and not isinstance(error, after_sending)

@@ -165,6 +165,31 @@ def test_records_that_kinesis_cannot_have_accepted_are_put_once(
     assert len(redrive.on_stream()) == RECORDS
 
 
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"FailedRecordCount": 0},
+        {"FailedRecordCount": 0, "Records": []},
+        {"FailedRecordCount": 0, "Records": CALL * [{}]},
+    ],
+    ids=["no records", "too few records", "records without sequence numbers"],
+)
+def test_records_are_not_delivered_without_a_sequence_number(
+    redrive: Redrive, response: dict[str, Any]
+) -> None:
+    real = redrive.kinesis.put_records
+    redrive.kinesis.put_records = lambda **_: response  # type: ignore[method-assign]
+    redrive.run()
+    assert len(redrive.storage.names()) == 1
+    redrive.kinesis.put_records = real  # type: ignore[method-assign]
+
+    done = redrive.run()
+
+    assert (done.delivered, done.deleted) == (RECORDS, 1)
+    assert done.repeated >= CALL
+    assert len(redrive.on_stream()) == RECORDS
+
+
 def test_refused_after_a_lost_response_a_record_is_still_in_doubt(redrive: Redrive) -> None:
     redrive.kinesis.refuse = lambda _entry: "ProvisionedThroughputExceededException"
     lost = ReadTimeoutError(endpoint_url=URL)
