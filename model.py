@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from threading import Timer
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
 import onnxruntime
-from msgspec import Meta
+from msgspec import UNSET, Meta, Raw, UnsetType
 from numpy.typing import NDArray
 
 from streaming import (
@@ -28,12 +29,20 @@ from streaming import (
     invalid_event,
     read_bundle,
 )
+from streaming.consumer.model_bundle import VERSION_CHARACTERS
 
 EVENT_TYPE = "ride_started"
+EVENT_TYPE_BYTES = len('""') + len(r"\u0072") * len(EVENT_TYPE)
+"""The longest JSON of that text; a longer value is another type."""
 NEW_YORK = ZoneInfo("America/New_York")
 NAN = math.nan
 DECIMALS = 2
 """Decimals of a prediction."""
+
+EventType = (
+    Annotated[Raw, Meta(extra_json_schema={"const": EVENT_TYPE, "default": EVENT_TYPE})] | UnsetType
+)
+"""JSON that is not read yet: a short record can hold a value that needs hundreds of megabytes."""
 
 Zone = Annotated[int, Meta(ge=1, le=265)]
 
@@ -72,13 +81,13 @@ class RideStarted(msgspec.Struct, frozen=True, gc=False):
         Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
         | Annotated[str, Meta(min_length=1, max_length=128)]
     )
-    event_type: Annotated[Any, Meta(extra_json_schema={"const": EVENT_TYPE})] = EVENT_TYPE
+    event_type: EventType = UNSET
 
 
 class EventHeader(msgspec.Struct, frozen=True, gc=False):
     """The field that distinguishes an unrecognised event type from an invalid event."""
 
-    event_type: Any = EVENT_TYPE
+    event_type: EventType = UNSET
 
 
 ALLOWED = {
@@ -121,6 +130,7 @@ local time in New York; an unknown passenger count or payment type is NaN."""
 LAST_HOUR = np.nextafter(np.float32(24), np.float32(0))
 """The largest float32 below 24; 23:59:59.999 as a float32 would be 24."""
 
+TRIAL_SECONDS = 5.0
 TRIAL_RIDES = 2
 """Rides in the trial prediction; more than one, to reject a model with one output for all rides."""
 
@@ -133,6 +143,7 @@ TARGETS = {"duration": "ride_duration", "tip": "ride_tip"}
 
 _decode_event = msgspec.json.Decoder(RideStarted).decode
 _decode_header = msgspec.json.Decoder(EventHeader).decode
+_decode_any = msgspec.json.Decoder().decode
 
 
 class RideModel:
@@ -168,12 +179,12 @@ class RideModel:
             if not content.isascii():
                 content.decode()  # the decoder does not validate UTF-8 in fields it ignores
             event = _decode_event(content)
+            if event.event_type is not UNSET and not _is_ride_started(event.event_type):
+                return None
         except DECODE_ERRORS as error:
             if _is_unrecognised(content):
                 return None
             raise invalid_event(content, error, ALLOWED) from error
-        if event.event_type != EVENT_TYPE:
-            return None
         ride = event.ride
         passengers, payment = ride.passenger_count, ride.payment_type
         if ride.pickup_datetime is None:
@@ -225,12 +236,13 @@ def _finite(predictions: Vector) -> list[float]:
     return rounded
 
 
-def load_graph(name: str, graph: bytes) -> Run:
+def load_graph(name: str, graph: bytes, trial_seconds: float = TRIAL_SECONDS) -> Run:
     """Load an ONNX model and make a trial prediction.
 
     Args:
         name: The model and its location, for the error.
         graph: The ONNX file's content.
+        trial_seconds: How long the trial prediction may take: a graph can hold an endless loop.
 
     Returns:
         A function from a float32 vector per feature to the vector of predictions.
@@ -259,10 +271,20 @@ def load_graph(name: str, graph: bytes) -> Run:
         predictions: Vector = session.run(None, features)[0]
         return predictions
 
+    trial = {feature: np.ones(TRIAL_RIDES, np.float32) for feature in FEATURES}
+    limit = onnxruntime.RunOptions()
+    timer = Timer(trial_seconds, setattr, (limit, "terminate", True))
+    timer.start()
     try:
-        shape = run({feature: np.ones(TRIAL_RIDES, np.float32) for feature in FEATURES}).shape
+        shape = session.run(None, trial, limit)[0].shape
     except Exception as error:
+        if limit.terminate:
+            raise ModelBundleError(
+                f"the {name} takes longer than {trial_seconds} s for {TRIAL_RIDES} rides"
+            ) from error
         raise ModelBundleError(f"the {name} fails in a trial prediction: {error}") from error
+    finally:
+        timer.cancel()
     if shape != (TRIAL_RIDES,):
         raise ModelBundleError(
             f"the {name} returns shape {shape} for {TRIAL_RIDES} rides; expected ({TRIAL_RIDES},)"
@@ -290,9 +312,15 @@ def _date_and_time(text: str) -> datetime:
 
 def _is_unrecognised(content: bytes) -> bool:
     try:
-        return bool(_decode_header(content).event_type != EVENT_TYPE)
+        event_type = _decode_header(content).event_type
+        return event_type is not UNSET and not _is_ride_started(event_type)
     except DECODE_ERRORS:
         return False
+
+
+def _is_ride_started(event_type: Raw) -> bool:
+    """Compare an event type, in any spelling that JSON allows."""
+    return len(event_type) <= EVENT_TYPE_BYTES and bool(_decode_any(event_type) == EVENT_TYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,10 +348,14 @@ class ModelSettings:
         wanted = [name.strip() for name in chosen.split(",")]
         if not set(wanted) <= set(TARGETS):
             raise SettingsError("MODELS", chosen, "duration, tip, or both separated by a comma")
+        run_id = environment.get("RUN_ID") or None
+        if run_id is not None and not (run_id.isprintable() and len(run_id) <= VERSION_CHARACTERS):
+            allowed = f"1 to {VERSION_CHARACTERS} printable characters"
+            raise SettingsError("RUN_ID", run_id, allowed)
         return cls(
             location=environment.get("MODEL_LOCATION") or str(Path(__file__).parent / "models"),
             targets=tuple(target for target in TARGETS if target in wanted),
-            run_id=environment.get("RUN_ID") or None,
+            run_id=run_id,
         )
 
 

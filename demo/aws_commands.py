@@ -3,9 +3,8 @@
 import hashlib
 import json
 from typing import Any
-from urllib.parse import urlsplit
 
-from streaming.clients import AWS_DOMAINS
+from streaming.clients import is_aws
 
 RIDE_ID = 256
 SMALLEST_EVENT = {
@@ -45,8 +44,7 @@ def paste_commands(client: Any, rides: str, predictions: str) -> str:
     """
     endpoint_url, region = client.meta.endpoint_url, client.meta.region_name
     shard_id = shard_of(client, predictions, str(RIDE_ID))
-    at_aws = str(urlsplit(endpoint_url).hostname).endswith(AWS_DOMAINS)
-    credentials = "" if at_aws else f"  {EMULATOR_CREDENTIALS}\n"
+    credentials = "" if is_aws(endpoint_url) else f"  {EMULATOR_CREDENTIALS}\n"
     put = f"""\
   aws kinesis put-record --endpoint-url {endpoint_url} \\
     --stream-name {rides} --partition-key {RIDE_ID} \\

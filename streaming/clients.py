@@ -17,6 +17,7 @@ from botocore.utils import is_valid_endpoint_url
 
 from streaming.errors import SettingsError
 from streaming.fast_put_records import install_fast_put_records
+from streaming.locations import without_credentials
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 # Seconds. A response to GetRecords may hold 10 MiB; no other response is large.
 TIMEOUTS: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 20, "tcp_keepalive": True}
 ISOLATED: dict[str, Any] = {"proxies": {}, "use_fips_endpoint": False}
-AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 EMULATOR_KEY = "local"
 """The dummy credentials for an emulator: access key and secret key."""
 
@@ -75,7 +75,7 @@ def aws_client(
     session = _isolated_session() if isolated else botocore.session.get_session()
     try:
         endpoint = endpoint_url or _configured_endpoint(session, service)
-        is_emulator = endpoint is not None and not _is_aws(endpoint)
+        is_emulator = endpoint is not None and not is_aws(endpoint, session)
         region = session.get_config_variable("region") or os.environ.get("AWS_REGION")
         key = EMULATOR_KEY if isolated else _emulator_key(session) if is_emulator else None
         client = session.create_client(
@@ -115,7 +115,16 @@ def _configured_endpoint(session: botocore.session.Session, service: str) -> str
     return os.environ.get(f"AWS_ENDPOINT_URL_{name}") or os.environ.get("AWS_ENDPOINT_URL") or None
 
 
-def _is_aws(endpoint_url: str) -> bool:
+def is_aws(endpoint_url: str, session: botocore.session.Session | None = None) -> bool:
+    """Return whether an endpoint is in a domain of AWS, in any of its partitions.
+
+    Args:
+        endpoint_url: The endpoint.
+        session: Has botocore's data of the partitions, if it is loaded already.
+
+    Raises:
+        SettingsError: The endpoint is not a URL.
+    """
     try:
         url = urlsplit(endpoint_url)
         is_url = url.scheme in {"http", "https"} and url.port != 0
@@ -125,10 +134,16 @@ def _is_aws(endpoint_url: str) -> bool:
     if not is_url:
         raise SettingsError(
             "endpoint URL",
-            endpoint_url,
+            without_credentials(endpoint_url),
             "http:// or https:// and a host, such as http://127.0.0.1:4566",
         )
-    return str(url.hostname).endswith(AWS_DOMAINS)
+    partitions = (session or botocore.session.Session()).get_data("partitions")["partitions"]
+    domains = {
+        f".{outputs[name]}"
+        for outputs in (partition["outputs"] for partition in partitions)
+        for name in ("dnsSuffix", "dualStackDnsSuffix")
+    }
+    return str(url.hostname).rstrip(".").endswith(tuple(domains))
 
 
 def _emulator_key(session: botocore.session.Session) -> str | None:

@@ -14,7 +14,7 @@ import msgspec
 UNKNOWN_STREAM = "unknown"
 
 
-class DeadLetterRecord(msgspec.Struct, frozen=True):
+class DeadLetterRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """A user record that can never succeed, and why.
 
     Attributes:
@@ -28,6 +28,8 @@ class DeadLetterRecord(msgspec.Struct, frozen=True):
         arrived_at: Approximate arrival on the stream, ISO 8601 in UTC.
         error_type: The name of the error, such as `InvalidEvent`.
         error_message: What is wrong, with the offending value.
+        explicit_hash_key: The producer's, of an entry of an aggregated record that has one: it
+            places the record on a shard in place of the partition key.
     """
 
     data: str
@@ -39,6 +41,7 @@ class DeadLetterRecord(msgspec.Struct, frozen=True):
     arrived_at: str
     error_type: str
     error_message: str
+    explicit_hash_key: str | None = None
 
 
 def object_name(records: Sequence[DeadLetterRecord]) -> str:

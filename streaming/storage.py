@@ -1,5 +1,7 @@
 """Objects by name, in a folder or a bucket: dead-letter records, discarded batches, bundles."""
 
+import errno
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,8 +51,11 @@ class FolderStorage:
 
     def read(self, name: str) -> bytes:
         """See `Storage.read`."""
-        with _storage_errors("read", self._folder / name):
-            return (self._folder / name).read_bytes()
+        path = self._folder / name
+        with _storage_errors("read", path):
+            if not stat.S_ISREG(path.stat().st_mode):  # a named pipe would wait for a writer
+                raise OSError(errno.EINVAL, "not a regular file")
+            return path.read_bytes()
 
     def put(self, name: str, content: bytes) -> None:
         """See `Storage.put`."""

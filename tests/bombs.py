@@ -1,20 +1,23 @@
 """Small inputs that expand into large ones, and a program that measures the memory they need.
 
 `python -m tests.bombs FOLDER` hands each event in a folder to a consumer, one after another, and
-prints the peak memory of each.
+prints the peak memory of each, and its CPU time beside that of ordinary rides.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import resource
 import sys
+import time
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model import load_model
 from streaming.consumer.consumer import Consumer
+from streaming.consumer.validation import LOOKUP_BYTES
 from streaming.locations import S3Location
 from streaming.publisher import Publisher
 from streaming.storage import S3Storage
@@ -71,6 +74,74 @@ BOMBS = {
 }
 
 
+FIELDS = (
+    "event_type",
+    "ride_id",
+    "ride",
+    "unknown",
+    "ride.PULocationID",
+    "ride.trip_distance",
+    "ride.pickup_datetime",
+    "ride.passenger_count",
+    "ride.unknown",
+)
+"""Every field whose value is decoded in a way of its own, and those that are ignored."""
+
+STUFFING = {
+    "lists": (b"[", b"[],", b"1]"),
+    "nested lists": (b"[" * 500, b"1,", b"1" + b"]" * 500),
+    "numbers": (b"[", b"1,", b"1]"),
+    "keys": (b"{", b'"a":1,', b'"a":1}'),
+    "text": (b'"', b"x", b'"'),
+    "escapes": (b'"', b"\\u0041", b'"'),
+    "text beyond ASCII": ('"\N{ONCOMING TAXI}'.encode(), b"x", b'"'),
+    "digits": (b"", b"9", b"9"),
+    "decimals": (b"0.", b"9", b"9"),
+    "constants": (b"[", b"NaN,", b"1]"),
+}
+"""How a value of any size begins, goes on and ends, by what it is stuffed with."""
+
+
+def stuffed(path: str, stuffing: str) -> tuple[bytes, bytes, bytes]:
+    """Return how a ride with a stuffed value in a field begins, goes on and ends."""
+    event = json.loads(ride(pickup_datetime="2025-03-01T08:15:00", passenger_count=1))
+    *outer, name = path.split(".")
+    (event[outer[0]] if outer else event)[name] = "VALUE"
+    head, tail = json.dumps(event).encode().split(b'"VALUE"')
+    begin, repeated, end = STUFFING[stuffing]
+    return head + begin, repeated, end + tail
+
+
+def plain(head: bytes, repeated: bytes, tail: bytes) -> bytes:
+    return head + repeated * (256 * 1024 // len(repeated)) + tail
+
+
+def gzipped(head: bytes, repeated: bytes, tail: bytes) -> bytes:
+    return gzip_of(head, repeated, 9 * MIB, tail)
+
+
+def gzipped_entries(head: bytes, repeated: bytes, tail: bytes) -> bytes:
+    """Aggregate gzips of events that are just small enough to be explained."""
+    size = LOOKUP_BYTES - len(head) - len(tail)
+    event = gzip.compress(head + repeated * (size // len(repeated)) + tail)
+    return aggregate_of("k", [entry(event)] * 500)
+
+
+def plain_entries(head: bytes, _repeated: bytes, tail: bytes) -> bytes:
+    return aggregate_of("k", [entry(head + tail)] * 500)
+
+
+ENVELOPES = (plain, gzipped, gzipped_entries, plain_entries)
+
+MATRIX = {
+    f"{path} stuffed with {stuffing}, {envelope.__name__}": (path, stuffing, envelope)
+    for path in FIELDS
+    for stuffing in STUFFING
+    for envelope in ENVELOPES
+}
+"""Every field stuffed with everything, in every envelope."""
+
+
 class Nowhere:
     """A fake Kinesis and S3 that accepts everything and keeps nothing."""
 
@@ -85,6 +156,14 @@ def write_bombs(folder: Path) -> None:
     """Write an event for each bomb."""
     for name, payloads in BOMBS.items():
         (folder / f"{name}.json").write_text(json.dumps(event(*payloads)))
+    for name, (path, stuffing, envelope) in MATRIX.items():
+        payload = envelope(*stuffed(path, stuffing))
+        (folder / f"{name}.json").write_text(json.dumps(event(payload)))
+
+
+def bytes_put(batch: Any) -> int:
+    """Return the bytes of a batch as they were put: base64 takes four thirds."""
+    return sum(len(each["kinesis"]["data"]) for each in batch["Records"]) * 3 // 4
 
 
 def memory(line: str) -> int:
@@ -94,8 +173,15 @@ def memory(line: str) -> int:
     return int(kibibytes) * 1024
 
 
+def seconds(consumer: Consumer[Any], batch: Any) -> float:
+    """Return the CPU time of handling a batch."""
+    started = time.process_time()
+    consumer.handle(batch)
+    return time.process_time() - started
+
+
 def main(folder: Path) -> None:
-    """Print a JSON line for each event: user records, dead-lettered ones, peak memory."""
+    """Print a JSON line for each event: user records, dead-lettered ones, peak memory, CPU time."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     telemetry = LastBatch("bombs", "Bombs", "CRITICAL")
     consumer = Consumer(
@@ -105,12 +191,21 @@ def main(folder: Path) -> None:
         telemetry=telemetry,
     )
     consumer.handle(event(ride(), b"poison"))
+    rides = event(*map(ride, range(5_000)))
+    ride_seconds = min(seconds(consumer, rides) for _ in range(5)) / bytes_put(rides)
+    del rides
     idle = memory("VmRSS")
     for path in sorted(folder.iterdir()):
+        batch = json.loads(path.read_bytes())
         Path("/proc/self/clear_refs").write_text("5")  # resets the peak
-        response = consumer.handle(json.loads(path.read_bytes()))
+        started = time.process_time()
+        response = consumer.handle(batch)
+        taken = time.process_time() - started
         measured = {
             "bomb": path.stem,
+            "put": bytes_put(batch),
+            "seconds": taken,
+            "rides": taken / bytes_put(batch) / ride_seconds,
             "received": telemetry.counts.received,
             "dead_lettered": telemetry.counts.dead_lettered,
             "bytes": memory("VmHWM") - idle,

@@ -48,6 +48,28 @@ def graph(
     )
 
 
+def endless_graph() -> bytes:
+    """Build an ONNX model that doubles a feature for ever."""
+    rides, condition = ["rides"], "condition"
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", [condition], ["again"]),
+            helper.make_node("Add", ["before", "before"], ["after"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("iteration", TensorProto.INT64, []),
+            helper.make_tensor_value_info(condition, TensorProto.BOOL, []),
+            helper.make_tensor_value_info("before", TensorProto.FLOAT, rides),
+        ],
+        [
+            helper.make_tensor_value_info("again", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("after", TensorProto.FLOAT, rides),
+        ],
+    )
+    return graph(node=helper.make_node("Loop", ["", "", "hour"], ["prediction"], body=body))
+
+
 def write_bundle(folder: Path, graphs: Mapping[str, bytes], version: str = "run-1") -> Path:
     """Write a bundle with a model for each target; return its folder."""
     targets = {}

@@ -50,6 +50,7 @@ class Batch:
         deadline: When publishing must end, on the consumer's clock.
         oldest_arrival: The earliest arrival of a user record, seconds since the epoch.
         counts: The batch counts.
+        unknown_arrivals: User records whose arrival Lambda did not send.
         poison: Poison that is not dead-lettered yet.
         failed: Sequence numbers of records that Lambda must retry.
         predictions: A test run's predictions.
@@ -62,6 +63,7 @@ class Batch:
     deadline: float
     oldest_arrival: float
     counts: BatchCounts = field(default_factory=BatchCounts)
+    unknown_arrivals: int = 0
     poison: list[tuple[UserRecord, Poison]] = field(default_factory=list)
     failed: set[str | None] = field(default_factory=set)
     predictions: list[Any] = field(default_factory=list)

@@ -14,12 +14,12 @@ import msgspec
 
 from streaming.consumer.batch import Batch
 from streaming.consumer.interface import EventT, Model, PredictionRecord
-from streaming.consumer.poison import dead_letter_record, model_failure
+from streaming.consumer.poison import dead_letter_record, model_failure, unacceptable
 from streaming.consumer.records import UserRecord, kinesis_records, stream_name, user_records
 from streaming.consumer.telemetry import Telemetry
 from streaming.dead_letters import encode_lines, object_name
-from streaming.errors import Poison, PredictionFailed, PredictionTooLarge, StorageError
-from streaming.publisher import Entry, Publisher, entry_bytes
+from streaming.errors import Poison, PredictionFailed, StorageError
+from streaming.publisher import Entry, Publisher
 from streaming.storage import Storage
 from streaming.timestamps import iso_utc
 
@@ -64,6 +64,7 @@ class Consumer(Generic[EventT]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model = model
+        self._binary = bool(getattr(model, "binary_data", False))
         self._publisher = publisher
         self._dead_letters = dead_letters
         self._telemetry = telemetry
@@ -92,8 +93,9 @@ class Consumer(Generic[EventT]):
         started, now = self._clock(), self._now()
         records = kinesis_records(event)
         batch = Batch(stream_name(records), started + self._budget(context), now)
-        for received in _slices(user_records(records, now)):
+        for received in _slices(user_records(records, now, binary=self._binary)):
             batch.counts.received += len(received)
+            batch.unknown_arrivals += sum(not r.arrival_known for r in received)
             batch.oldest_arrival = min(batch.oldest_arrival, *(r.arrived_at for r in received))
             if batch.publishing_stopped or self._clock() >= batch.deadline:
                 self._telemetry.failure(f"{len(received)} user records not started: out of time")
@@ -107,6 +109,11 @@ class Consumer(Generic[EventT]):
                 "for the predictions of one key; AGGREGATE_OUTPUT=hot makes them a few"
             )
         batch.counts.reconcile()
+        if batch.unknown_arrivals:
+            self._telemetry.warning(
+                f"{batch.unknown_arrivals} user records without a valid arrival: "
+                "the current time was taken"
+            )
         self._telemetry.batch(
             batch.counts,
             latency=self._clock() - started,
@@ -217,9 +224,7 @@ class Consumer(Generic[EventT]):
             batch.hot_key_calls += published.successive_calls
         for position in published.unacceptable:
             user_record, entry = entries[position]
-            size, key = entry_bytes(entry), len(entry["PartitionKey"])
-            error = PredictionTooLarge(f"{size} bytes under a partition key of {key} characters")
-            batch.poison.append((user_record, error))
+            batch.poison.append((user_record, unacceptable(entry)))
         batch.fail(entries[position][0] for position in published.refused)
         if published.refused:
             batch.publishing_stopped = True

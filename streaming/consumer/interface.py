@@ -27,6 +27,11 @@ class Model(Protocol[EventT]):
         name: The value of `model` in a prediction record.
         version: The value of `version`.
         event_type: The value of `event_type`.
+
+    A model of binary data may set a further attribute, `binary_data = True`. Data that begins like
+    an aggregated record and is none (a wrong checksum, a damaged message) is then handed to
+    `decode` as it is, as the Kinesis Client Library does. By default it is poison: to a model of
+    JSON or text it can only be a damaged record.
     """
 
     name: str

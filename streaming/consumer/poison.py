@@ -4,7 +4,8 @@ import base64
 
 from streaming.consumer.records import UserRecord
 from streaming.dead_letters import UNKNOWN_STREAM, DeadLetterRecord
-from streaming.errors import Poison, PredictionFailed
+from streaming.errors import Poison, PredictionFailed, PredictionTooLarge
+from streaming.publisher import PARTITION_KEY_CHARACTERS, Entry, entry_bytes
 from streaming.timestamps import iso_utc
 
 MESSAGE_LIMIT = 1000
@@ -33,6 +34,7 @@ def dead_letter_record(
         error_type=type(error).__name__,
         # A model's exception may hold any amount of text, and text that is not UTF-8.
         error_message=str(error)[:MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode(),
+        explicit_hash_key=user_record.explicit_hash_key,
     )
 
 
@@ -45,3 +47,15 @@ def model_failure(step: str, error: Exception) -> PredictionFailed:
     """
     cause = type(error).__name__
     return PredictionFailed(f"{cause}: {error}", reason=f"{step} raised {cause}")
+
+
+def unacceptable(entry: Entry) -> Poison:
+    """Return why Kinesis never accepts an entry: its partition key, or else its size."""
+    characters = len(entry["PartitionKey"])
+    if not 1 <= characters <= PARTITION_KEY_CHARACTERS:
+        return PredictionFailed(
+            f"a partition key of {characters} characters; allowed: 1 to {PARTITION_KEY_CHARACTERS}"
+        )
+    return PredictionTooLarge(
+        f"{entry_bytes(entry)} bytes under a partition key of {characters} characters"
+    )

@@ -5,10 +5,7 @@ Kinesis Producer Library with many of them.
 """
 
 import binascii
-import gzip
-import io
 import json
-import re
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,12 +13,16 @@ from typing import Any
 import msgspec
 
 from streaming.aggregation import AGGREGATE_MAGIC, deaggregate
+from streaming.arns import stream_of_arn
 from streaming.errors import CorruptRecord, UnexpectedEvent, excerpt
 from streaming.timestamps import LAST_SECOND
 
 EVENT_SOURCE = "aws:kinesis"
 
 GZIP_MAGIC = b"\x1f\x8b"
+GZIP_FORMAT = 16 + zlib.MAX_WBITS
+GZIP_CHUNK = 32 * 1024
+"""What follows a member is copied: with the whole rest of many members, that would be quadratic."""
 
 DECOMPRESSED_LIMIT = 10 * 1024 * 1024
 """Bytes that gzip may decompress to: the largest record that a stream can be configured for."""
@@ -29,10 +30,6 @@ DECOMPRESSED_LIMIT = 10 * 1024 * 1024
 SEQUENCE_NUMBER_DIGITS = 128
 TEXT_CHARACTERS = 512
 """An event id is a shard id and a sequence number of at most 128 characters each."""
-
-STREAM_ARN = re.compile(
-    r"arn:[^:]*:kinesis:[^:]*:[^:]*:stream/([a-zA-Z0-9_-][a-zA-Z0-9_.-]{0,127})"
-)
 
 
 class UserRecord(msgspec.Struct, frozen=True, gc=False):
@@ -45,6 +42,9 @@ class UserRecord(msgspec.Struct, frozen=True, gc=False):
         sequence_number: The Kinesis record's; None if Lambda sent none.
         partition_key: The producer's.
         arrived_at: Approximate arrival on the stream, seconds since the epoch.
+        explicit_hash_key: The producer's, if it is known: Kinesis returns it only in aggregated
+            records.
+        arrival_known: Whether Lambda sent a valid arrival; if not, the current time was taken.
         decode_error: Why the data cannot be read, if that is already known. Not an exception: its
             traceback would keep the user record alive, in a cycle that is never collected
             (gc=False).
@@ -56,6 +56,8 @@ class UserRecord(msgspec.Struct, frozen=True, gc=False):
     partition_key: str | None
     arrived_at: float
     decode_error: str | None = None
+    explicit_hash_key: str | None = None
+    arrival_known: bool = True
 
     def content(self) -> bytes:
         """Return the data, decompressed.
@@ -88,19 +90,20 @@ def kinesis_records(event: Any) -> list[Any]:
 
 
 def stream_name(records: Sequence[Any]) -> str | None:
-    """Return the name in the records' stream ARN; None if there is none, or it is malformed."""
+    """Return the name in the records' ARN; None if there is none, or it is malformed."""
     first = records[0] if records else None
-    arn = first.get("eventSourceARN") if isinstance(first, dict) else None
-    match = STREAM_ARN.fullmatch(arn) if isinstance(arn, str) else None
-    return match[1] if match else None
+    return stream_of_arn(first.get("eventSourceARN")) if isinstance(first, dict) else None
 
 
-def user_records(records: Sequence[Any], now: float) -> Iterator[UserRecord]:
+def user_records(
+    records: Sequence[Any], now: float, *, binary: bool = False
+) -> Iterator[UserRecord]:
     """Yield the user records of Kinesis records, in order; unreadable ones carry a decode error.
 
     Args:
         records: `Records` of the invocation, in the shape of Lambda's Kinesis event.
         now: Seconds since the epoch: the arrival of a record without a timestamp.
+        binary: Whether a damaged aggregated record is plain data, as it is to the KCL.
 
     Yields:
         One at a time: 6 MB of aggregated records can hold a million user records.
@@ -111,26 +114,41 @@ def user_records(records: Sequence[Any], now: float) -> Iterator[UserRecord]:
         except (KeyError, TypeError, AttributeError):
             user_record = _malformed(record, now)
         if user_record.decode_error is None and user_record.data.startswith(AGGREGATE_MAGIC):
-            yield from _deaggregated(user_record)
+            yield from _deaggregated(user_record, binary=binary)
         else:
             yield user_record
 
 
 def _user_record(record: Any, kinesis: Any, now: float) -> UserRecord:
     decode_error = None
+    text = kinesis["data"]
     try:
-        data = binascii.a2b_base64(kinesis["data"], strict_mode=True)
+        data = binascii.a2b_base64(text, strict_mode=True)
     except ValueError:
-        data = str(kinesis["data"]).encode("utf-8", "replace")
-        decode_error = "kinesis.data is not base64"
+        try:
+            data = binascii.a2b_base64(_canonical(text), strict_mode=True)
+        except ValueError:
+            data = text.encode("utf-8", "replace")
+            decode_error = "kinesis.data is not base64"
+    arrived_at = _seconds(kinesis.get("approximateArrivalTimestamp"))
     return UserRecord(
         data,
         _text(record.get("eventID")),
         _sequence_number(kinesis.get("sequenceNumber")),
         _text(kinesis.get("partitionKey")),
-        _seconds(kinesis.get("approximateArrivalTimestamp"), now),
+        now if arrived_at is None else arrived_at,
         decode_error,
+        None,
+        arrived_at is not None,
     )
+
+
+def _canonical(text: str) -> str:
+    """Drop what other consumers of Lambda's records ignore: line breaks, spaces around, padding."""
+    text = text.strip().replace("\r", "").replace("\n", "")
+    digits = text.rstrip("=")
+    padding = -len(digits) % 4
+    return digits + "=" * padding if len(text) - len(digits) > padding else text
 
 
 def _malformed(record: Any, now: float) -> UserRecord:
@@ -138,13 +156,16 @@ def _malformed(record: Any, now: float) -> UserRecord:
     envelope = record if isinstance(record, dict) else {}
     kinesis = envelope.get("kinesis")
     kinesis = kinesis if isinstance(kinesis, dict) else {}
+    arrived_at = _seconds(kinesis.get("approximateArrivalTimestamp"))
     return UserRecord(
         _as_json(record),
         _text(envelope.get("eventID")),
         _sequence_number(kinesis.get("sequenceNumber")),
         _text(kinesis.get("partitionKey")),
-        _seconds(kinesis.get("approximateArrivalTimestamp"), now),
+        now if arrived_at is None else arrived_at,
         "the record has no text under kinesis.data",
+        None,
+        arrived_at is not None,
     )
 
 
@@ -176,10 +197,9 @@ def _sequence_number(value: Any) -> str | None:
     return value if value.isascii() and value.isdecimal() else None
 
 
-def _seconds(value: Any, now: float) -> float:
-    if isinstance(value, int | float) and 0 <= value <= LAST_SECOND:
-        return float(value)
-    return now
+def _seconds(value: Any) -> float | None:
+    is_number = type(value) is float or type(value) is int  # true is an int to isinstance
+    return float(value) if is_number and 0 <= value <= LAST_SECOND else None
 
 
 def gunzip(data: bytes) -> bytes:
@@ -189,25 +209,37 @@ def gunzip(data: bytes) -> bytes:
         CorruptRecord: It is damaged, truncated, or decompresses to more than
             `DECOMPRESSED_LIMIT` bytes.
     """
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            decompressed = file.read(DECOMPRESSED_LIMIT + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        # The error may quote the data, which must not be logged.
-        raise CorruptRecord(f"damaged gzip: {error}", reason="damaged gzip") from error
-    if len(decompressed) > DECOMPRESSED_LIMIT:
-        raise CorruptRecord(f"gzip that decompresses to more than {DECOMPRESSED_LIMIT} bytes")
-    return decompressed
+    parts: list[bytes] = []
+    position, left = 0, DECOMPRESSED_LIMIT
+    while position < len(data):
+        member = zlib.decompressobj(wbits=GZIP_FORMAT)
+        while not member.eof:
+            chunk = data[position : position + GZIP_CHUNK]
+            if not chunk:
+                raise CorruptRecord("damaged gzip: it is truncated", reason="damaged gzip")
+            try:
+                parts.append(member.decompress(chunk, left + 1))
+            except zlib.error as error:
+                raise CorruptRecord(f"damaged gzip: {error}", reason="damaged gzip") from error
+            left -= len(parts[-1])
+            if left < 0:
+                raise CorruptRecord(
+                    f"gzip that decompresses to more than {DECOMPRESSED_LIMIT} bytes"
+                )
+            position += len(chunk) - len(member.unused_data)
+        while data[position : position + 1] == b"\0":  # some writers pad members
+            position += 1
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _deaggregated(parent: UserRecord) -> Iterator[UserRecord]:
+def _deaggregated(parent: UserRecord, *, binary: bool) -> Iterator[UserRecord]:
     """Yield the entries of an aggregated record; if it is corrupt, the record with its error."""
     try:
         entries = deaggregate(parent.data)
     except CorruptRecord as error:
-        yield msgspec.structs.replace(parent, decode_error=str(error))
+        yield parent if binary else msgspec.structs.replace(parent, decode_error=str(error))
         return
-    for index, (partition_key, data, decode_error) in enumerate(entries):
+    for index, (partition_key, data, decode_error, hash_key) in enumerate(entries):
         yield UserRecord(
             data,
             None if parent.event_id is None else f"{parent.event_id}:{index}",
@@ -215,4 +247,6 @@ def _deaggregated(parent: UserRecord) -> Iterator[UserRecord]:
             partition_key,
             parent.arrived_at,
             decode_error,
+            hash_key,
+            parent.arrival_known,
         )

@@ -8,13 +8,18 @@ import msgspec
 
 from streaming.aggregation_writer import Aggregation
 from streaming.errors import SettingsError
-from streaming.locations import parse_location, split_url
+from streaming.locations import (
+    ALLOWED_LOCATIONS,
+    parse_location,
+    split_url,
+    without_credentials,
+)
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 ALLOWED = {
     "PREDICTIONS_STREAM_NAME": "1 to 128 letters, digits, and any of _.-",
-    "DEAD_LETTERS": "s3://bucket/prefix or file:///folder",
+    "DEAD_LETTERS": ALLOWED_LOCATIONS,
     "TEST_RUN": "True or False",
     "AGGREGATE_OUTPUT": "off, hot, all",
     "KINESIS_ENDPOINT_URL": "an http:// or https:// URL",
@@ -79,8 +84,9 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
 
 def _check_url(name: str, url: str) -> None:
     parts = split_url(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or " " in url:
-        raise _not_allowed(name, url)
+    is_url = parts.scheme in ("http", "https") and parts.hostname and " " not in url
+    if not is_url or "@" in parts.netloc:
+        raise _not_allowed(name, without_credentials(url))
 
 
 def _not_allowed(name: str, value: str) -> SettingsError:

@@ -21,9 +21,9 @@ def user_records(record: StreamRecord) -> list[StreamRecord]:
     return [
         msgspec.structs.replace(
             record,
-            partition_key=record.partition_key if key is None else key,
-            data=data,
+            partition_key=entry.partition_key or record.partition_key,
+            data=entry.data,
             sub_sequence_number=index,
         )
-        for index, (key, data, _) in enumerate(entries)
+        for index, entry in enumerate(entries)
     ]

@@ -15,7 +15,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from streaming.aggregation import AGGREGATE_MAGIC, deaggregate
+from streaming.aggregation import AGGREGATE_MAGIC, deaggregate, is_hash_key
+from streaming.arns import stream_of_arn
 from streaming.dead_letters import UNKNOWN_STREAM, DeadLetterRecord
 from streaming.errors import CorruptRecord, InvalidDeadLetter
 from streaming.publisher import PARTITION_KEY_CHARACTERS, Entry
@@ -30,8 +31,6 @@ _OBJECT_PATH = re.compile(
     r"(?:s3://[^/]+/)?+(?:.*/)?([^/]+)/\d{4}/\d\d/\d\d/[^/]+\.jsonl", re.DOTALL
 )
 """Where the function writes: `<stream>/<yyyy>/<mm>/<dd>/<hash>.jsonl`; a bucket is no stream."""
-
-_STREAM_ARN = re.compile(r"arn:[^:]*:kinesis:[^:]*:[^:]*:stream/([^/:]+)(?:/consumer/.+)?")
 
 
 class _Kinesis(msgspec.Struct, rename="camel"):
@@ -101,8 +100,11 @@ def read_dead_letter_records(content: bytes) -> list[DeadLetterRecord]:
 
 
 def entry_of(record: DeadLetterRecord) -> Entry:
-    """Return the entry that puts a record back on a stream, placed as its producer placed it."""
-    return Entry(Data=base64.b64decode(record.data), PartitionKey=partition_key(record))
+    """Return the entry that puts a record back on a stream, under its producer's keys."""
+    entry = Entry(Data=base64.b64decode(record.data), PartitionKey=partition_key(record))
+    if record.explicit_hash_key is not None:
+        entry["ExplicitHashKey"] = record.explicit_hash_key
+    return entry
 
 
 def partition_key(record: DeadLetterRecord) -> str:
@@ -130,12 +132,6 @@ def stream_of_path(path: str) -> str | None:
     return match[1] if match else None
 
 
-def stream_name_of(arn: str) -> str | None:
-    """Return the stream in a stream's ARN, or in that of one of its consumers; None in another."""
-    match = _STREAM_ARN.fullmatch(arn)
-    return match[1] if match else None
-
-
 def _from_line(number: int, line: bytes) -> DeadLetterRecord:
     try:
         return _checked(_decode_record(line))
@@ -147,13 +143,15 @@ def _checked(record: DeadLetterRecord) -> DeadLetterRecord:
     """Reject a record that could not be selected, ordered or put later.
 
     Raises:
-        ValueError: Its data is not base64, its arrival has no UTC offset, or its sequence number is
-            not an integer.
+        ValueError: Its data is not base64, its arrival has no UTC offset, its sequence number is
+            not an integer, or its explicit hash key is none.
     """
     base64.b64decode(record.data, validate=True)
     int(record.sequence_number or 0)
     if datetime.fromisoformat(record.arrived_at).tzinfo is None:
         raise ValueError("arrived_at has no UTC offset")
+    if record.explicit_hash_key is not None and not is_hash_key(record.explicit_hash_key):
+        raise ValueError("explicit_hash_key is not an integer below 2**128")
     return record
 
 
@@ -166,7 +164,7 @@ def _from_lambda(record: _Record, batch: _DiscardedBatch) -> DeadLetterRecord:
         DeadLetterRecord(
             data=kinesis.data,
             event_id=record.event_id,
-            stream=stream_name_of(batch.batch_info.stream_arn) or UNKNOWN_STREAM,
+            stream=stream_of_arn(batch.batch_info.stream_arn) or UNKNOWN_STREAM,
             shard_id=batch.batch_info.shard_id,
             sequence_number=kinesis.sequence_number,
             partition_key=kinesis.partition_key,
@@ -187,10 +185,11 @@ def _user_records(record: DeadLetterRecord) -> Iterator[DeadLetterRecord]:
     if entries is None:
         yield record
         return
-    for index, (key, entry, _) in enumerate(entries):
+    for index, (key, entry, _, hash_key) in enumerate(entries):
         yield msgspec.structs.replace(
             record,
             data=base64.b64encode(entry).decode(),
             event_id=f"{record.event_id}:{index}",
             partition_key=key,
+            explicit_hash_key=hash_key,
         )

@@ -61,12 +61,17 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b"\x01" + field(1, b"key") + 2 * entry(b"abc"),
         b"\x01" + field(1, b"key") + entry(GOOD_RIDE),
         b"\x01\x0a\x03key\x12\x01h\x1a\x0b\x08\x00\x10\x00\x1a\x01a\x22\x02\x0a\x00",
+        b"\x01\x0a\x01k\x12\x03170\x1b\x0a\x01x\x1c\x1d1234\x1a\x07\x08\x00\x10\x00\x1a\x01a",
         b"\x02" + gzip.compress(GOOD_RIDE)[2:],
+        b"\x02" + gzip.compress(b"a")[2:] + b"\0\0" + gzip.compress(b"b"),
     ),
     "event": (
         GOOD_RIDE,
         FULL_RIDE,
         b'{"event_type":"ride_ended","ride_id":7}',
+        b'{"event_type":"ride\\u005fstarted","ride_id":7,"ride":[]}',
+        b'{"event_type":[[],{}],"ride_id":"\\ud800"}',
+        b'{"ride_id":7,"ride":{"PULocationID":1,"DOLocationID":2,"trip_distance":-Infinity}}',
         b'{"ride_id":"\\ud83d\\ude95","ride":%s}' % json.dumps(RIDE).encode(),
     ),
     "handler": (
@@ -78,6 +83,12 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
     "dead_letters": (
         json.dumps(DEAD_LETTER_RECORD).encode() + b"\n" + json.dumps(DEAD_LETTER_RECORD).encode(),
         json.dumps(DISCARDED_BATCH).encode(),
+        json.dumps({**DEAD_LETTER_RECORD, "explicit_hash_key": "170"}).encode(),
+    ),
+    "location": (
+        b"s3://bucket/prefix",
+        b"file:///dead%20letters",
+        b"s3://me:secret@bucket:9000/x",
     ),
 }
 
@@ -111,6 +122,10 @@ WORDS: tuple[bytes, ...] = (
     b"0001-01-01T00:00:00+14:00",
     b"9999-12-31T23:59:59",
     b'"error_type":"',
+    b'"explicit_hash_key":"',
+    b"file:///",
+    b"s3://",
+    b"%00",
     b'"payload":"{\\"Records\\":[',
 )
 

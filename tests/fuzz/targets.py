@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from model import RideFeatures, load_model
-from streaming.aggregation import AGGREGATE_MAGIC
+from model import ALLOWED, RideFeatures, load_model
+from streaming.aggregation import AGGREGATE_MAGIC, is_hash_key
 from streaming.consumer.batch import BatchCounts
 from streaming.consumer.consumer import Consumer
 from streaming.consumer.interface import Model
@@ -17,9 +17,10 @@ from streaming.errors import (
     CorruptRecord,
     InvalidDeadLetter,
     InvalidEvent,
+    SettingsError,
     UnexpectedEvent,
 )
-from streaming.locations import S3Location
+from streaming.locations import S3Location, parse_location
 from streaming.publisher import PARTITION_KEY_CHARACTERS, Publisher
 from streaming.redrive.formats import entry_of, position, read_dead_letter_records
 from streaming.redrive.survey import Selection, Survey, identified
@@ -39,6 +40,10 @@ FRAMES: tuple[Callable[[bytes], bytes], ...] = (
 
 MESSAGE_LIMIT = 300
 """Bytes of an error message, whatever the size of the event."""
+
+
+LOGGED = {f"{field} is not {allowed}" for field, allowed in ALLOWED.items()}
+"""Every reason that an event can be logged with: none holds a value of an event."""
 
 
 class BrokenPromise(Exception):
@@ -91,6 +96,8 @@ def fuzz_record(data: bytes) -> None:
     ids = [user_record.event_id for user_record in found]
     _check(len(set(ids)) == len(ids), "two user records with one event id")
     for user_record in found:
+        hash_key = user_record.explicit_hash_key
+        _check(hash_key is None or is_hash_key(hash_key), "an explicit hash key that is none")
         try:
             content = user_record.content()
         except CorruptRecord as error:
@@ -105,6 +112,8 @@ def fuzz_event(data: bytes) -> None:
         ride = MODEL.decode(data, ARRIVED)
     except InvalidEvent as error:
         _check(len(str(error).encode()) < MESSAGE_LIMIT, "an error message as long as the event")
+        _check(error.reason in LOGGED, "a reason that is not known beforehand")
+        _check(str(error).isprintable(), "an error message that is not printable")
         return
     if ride is not None:
         _check_features(ride)
@@ -130,10 +139,27 @@ def fuzz_dead_letters(data: bytes) -> None:
         entry = entry_of(dead_letter)
         _check(entry["PartitionKey"] or not dead_letter.stream, "no partition key")
         entry["PartitionKey"].encode()
+        hash_key = entry.get("ExplicitHashKey")
+        _check(hash_key is None or is_hash_key(hash_key), "an explicit hash key that is none")
         position(dead_letter)
     identities = list(identified("object", dead_letter_records))
     together = [each for wave in waves(identities) for each in wave]
     _check(sorted(i for i, _ in together) == sorted(i for i, _ in identities), "records lost")
+
+
+def fuzz_location(data: bytes) -> None:
+    """Check that any text is a location that can be used, or an error in one line."""
+    text = data.decode("utf-8", "surrogateescape")
+    try:
+        location = parse_location("DEAD_LETTERS", text)
+    except SettingsError as error:
+        _check(str(error).isprintable(), "an error message that is not printable")
+        return
+    if isinstance(location, S3Location):
+        _check(location.bucket in text, "another bucket")
+        location.prefix.encode()
+    else:
+        _check("\0" not in str(location), "a path that no file can have")
 
 
 def check_batch(event: Any, model: Model[RideFeatures] = MODEL) -> None:
@@ -207,4 +233,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "event": fuzz_event,
     "handler": fuzz_handler,
     "dead_letters": fuzz_dead_letters,
+    "location": fuzz_location,
 }

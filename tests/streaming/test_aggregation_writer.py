@@ -40,7 +40,7 @@ def opened(data: bytes, key: str) -> list[tuple[str, bytes]]:
     """Return partition key and data of each user record in a record."""
     if not data.startswith(AGGREGATE_MAGIC):
         return [(key, data)]
-    return [(str(key), data) for key, data, _ in deaggregate(data)]
+    return [(str(entry.partition_key), entry.data) for entry in deaggregate(data)]
 
 
 class Environment:
@@ -94,7 +94,7 @@ def test_an_explicit_hash_key_is_written_once_and_referred_to() -> None:
 def test_what_is_aggregated_is_deaggregated_the_same(user_records: list[tuple[str, bytes]]) -> None:
     data = aggregate([entry(data, key) for key, data in user_records])
 
-    assert list(deaggregate(data)) == [(key, data, None) for key, data in user_records]
+    assert list(deaggregate(data)) == [(key, data, None, None) for key, data in user_records]
 
 
 @pytest.mark.parametrize("aggregation", SWITCHED_ON)

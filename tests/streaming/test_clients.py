@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from streaming.clients import aws_client, kinesis_client
+from streaming.clients import aws_client, is_aws, kinesis_client
 from streaming.errors import SettingsError
 
 LOCAL = "http://127.0.0.1:4566"
@@ -75,6 +75,41 @@ def test_dummy_credentials_are_never_sent_to_aws(monkeypatch: pytest.MonkeyPatch
     for endpoint in (None, private):
         with pytest.raises(SettingsError, match="AWS_ACCESS_KEY_ID is None; allowed: a key"):
             kinesis_client(endpoint)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "kinesis.us-east-1.amazonaws.com",
+        "kinesis.us-east-1.amazonaws.com.",
+        "KINESIS.US-EAST-1.AMAZONAWS.COM",
+        "kinesis.us-east-1.api.aws",
+        "kinesis-fips.us-gov-west-1.amazonaws.com",
+        "kinesis.cn-north-1.amazonaws.com.cn",
+        "kinesis.cn-north-1.api.amazonwebservices.com.cn",
+        "kinesis.eusc-de-east-1.amazonaws.eu",
+        "kinesis.us-iso-east-1.c2s.ic.gov",
+        "kinesis.us-isob-east-1.sc2s.sgov.gov",
+        "kinesis.eu-isoe-west-1.cloud.adc-e.uk",
+        "kinesis.us-isof-south-1.csp.hci.ic.gov",
+        "vpce-1.kinesis.us-east-1.vpce.amazonaws.com",
+    ],
+)
+def test_hosts_of_every_partition_are_aws(host: str) -> None:
+    assert is_aws(f"https://{host}")
+    assert is_aws(f"https://{host}:443/path")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "notamazonaws.com", "amazonaws.com.example.org", "kinesis:4566"]
+)
+def test_other_hosts_are_emulators(host: str) -> None:
+    assert not is_aws(f"http://{host}")
+
+
+def test_an_endpoint_that_is_not_a_url_is_shown_without_its_password() -> None:
+    with pytest.raises(SettingsError, match=r"endpoint URL is 'ftp://\*\*\*@host'; allowed"):
+        kinesis_client("ftp://me:secret@host")
 
 
 def test_dummy_credentials_are_not_sent_to_aws_if_the_configured_endpoint_is_ignored(

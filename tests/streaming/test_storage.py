@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,13 @@ def test_a_deleted_object_is_gone_and_the_others_stay(storage: Storage) -> None:
 def test_an_object_that_does_not_exist_cannot_be_read(storage: Storage) -> None:
     with pytest.raises(StorageError, match=r"cannot read .*gone: "):
         storage.read("gone")
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(StorageError, match=r"cannot read .*pipe: not a regular file"):
+        FolderStorage(tmp_path).read("pipe")
 
 
 def test_a_folder_that_does_not_exist_fails_with_its_path(tmp_path: Path) -> None:

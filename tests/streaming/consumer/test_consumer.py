@@ -13,7 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming.aggregation import deaggregate
+from streaming.aggregation import AGGREGATE_MAGIC, deaggregate
 from streaming.consumer.consumer import Consumer
 from streaming.consumer.interface import Prediction
 from streaming.consumer.telemetry import Telemetry
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 OUTPUT = "words"
+DIGITS_TO_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 THROTTLED = "ProvisionedThroughputExceededException"
 
 
@@ -293,6 +294,38 @@ def test_a_prediction_that_is_too_large_for_kinesis_is_poison(harness: Harness) 
     assert "bytes under a partition key of 1 characters" in line["error_message"]
 
 
+def test_data_like_a_damaged_aggregated_record_is_poison_unless_the_model_takes_binary_data(
+    harness: Harness,
+) -> None:
+    class Binary(Shout):
+        binary_data = True
+
+        def decode(self, content: bytes, arrived_at: float) -> str | None:
+            return super().decode(content.hex().translate(DIGITS_TO_LETTERS).encode(), arrived_at)
+
+    damaged = AGGREGATE_MAGIC + b"\xaa"
+    harness.handle(event(damaged))
+    assert harness.sums() == (1, 0, 0, 1, 0)
+
+    harness.model = Binary()
+    harness.handle(event(damaged))
+    assert harness.words() == [damaged.hex().translate(DIGITS_TO_LETTERS).upper()]
+
+
+def test_records_without_an_arrival_are_mentioned_once(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = event(*[b"hello"] * 3000)
+    for each in batch["Records"][:1500]:
+        each["kinesis"]["approximateArrivalTimestamp"] *= 1000
+    warnings: list[str] = []
+    monkeypatch.setattr(harness.telemetry, "warning", warnings.append)
+
+    harness.handle(batch)
+
+    assert warnings == ["1500 user records without a valid arrival: the current time was taken"]
+
+
 def test_predictions_refused_until_the_deadline_are_batch_item_failures(harness: Harness) -> None:
     harness.kinesis.refuse = lambda e: THROTTLED if e["PartitionKey"] in "bc" else None
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 40_000, aws_request_id="r")
@@ -454,7 +487,7 @@ def test_aggregated_predictions_keep_their_own_event_ids(harness: Harness) -> No
     harness.handle(event(b"one", b"other", b"open"), publisher=publisher)
 
     (aggregated,) = harness.kinesis.payloads(OUTPUT)[3:]
-    assert [data for _, data, _ in deaggregate(aggregated)] == plain
+    assert [entry.data for entry in deaggregate(aggregated)] == plain
 
 
 def test_counts_that_do_not_add_up_fail_the_invocation(harness: Harness) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -86,6 +87,12 @@ def test_a_path_that_is_not_a_file_fails_with_the_path(folder: Path, file: str) 
     change_target(folder, file=file)
 
     assert f"cannot read {folder / file}: " in error_of(folder)
+
+
+def test_a_bundle_of_named_pipes_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "manifest.json")
+
+    assert "manifest.json: not a regular file" in error_of(tmp_path)
 
 
 @pytest.mark.parametrize("location", ["s3://[bucket", "https://bucket/prefix"])

@@ -3,10 +3,12 @@ from __future__ import annotations
 import base64
 
 import msgspec
+import pytest
 
-from streaming.consumer.poison import MESSAGE_LIMIT, dead_letter_record
+from streaming.consumer.poison import MESSAGE_LIMIT, dead_letter_record, unacceptable
 from streaming.consumer.records import user_records
-from streaming.errors import InvalidEvent, PredictionFailed
+from streaming.errors import InvalidEvent, Poison, PredictionFailed, PredictionTooLarge
+from tests.kpl_aggregation import aggregate, field
 from tests.lambda_events import SHARD, record
 
 ERROR = InvalidEvent("ride_id", "", "a string of 1 to 128 characters")
@@ -25,7 +27,32 @@ def test_a_dead_letter_record_holds_the_data_its_origin_and_the_reason() -> None
         "arrived_at": "2025-03-01T13:15:00.123Z",
         "error_type": "InvalidEvent",
         "error_message": "ride_id is ''; allowed: a string of 1 to 128 characters",
+        "explicit_hash_key": None,
     }
+
+
+def test_a_dead_letter_record_keeps_an_explicit_hash_key() -> None:
+    placed = field(3, field(1, 0) + field(2, 0) + field(3, b"bad"))
+    data = aggregate(field(1, b"k") + field(2, b"170") + placed)
+    (user_record,) = user_records([record(data)], 0.0)
+
+    assert dead_letter_record(user_record, "ride_events", ERROR).explicit_hash_key == "170"
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "error"),
+    [
+        ("", 5, PredictionFailed("a partition key of 0 characters; allowed: 1 to 256")),
+        ("k" * 257, 5, PredictionFailed("a partition key of 257 characters; allowed: 1 to 256")),
+        ("é", 2**20, PredictionTooLarge("1048578 bytes under a partition key of 1 characters")),
+    ],
+)
+def test_an_unacceptable_entry_fails_for_its_key_or_for_its_size(
+    key: str, size: int, error: Poison
+) -> None:
+    found = unacceptable({"Data": bytes(size), "PartitionKey": key})
+
+    assert (type(found), str(found)) == (type(error), str(error))
 
 
 def test_a_message_that_is_too_long_or_not_utf8_is_cut_and_escaped() -> None:

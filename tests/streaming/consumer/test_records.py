@@ -67,16 +67,50 @@ def test_gzip_of_several_members_is_decompressed_as_a_whole() -> None:
     assert gunzip(gzip.compress(b"one, ") + gzip.compress(b"two")) == b"one, two"
 
 
+def test_gzip_may_be_padded_with_zeros_and_its_members_may_be_empty() -> None:
+    one, nothing = gzip.compress(b"one"), gzip.compress(b"")
+
+    assert gunzip(nothing + one + bytes(9) + nothing + bytes(3)) == b"one"
+
+
+def test_gzip_of_many_members_is_limited_as_a_whole() -> None:
+    members = gzip.compress(bytes(DECOMPRESSED_LIMIT // 4)) * 4
+
+    assert len(gunzip(members)) == DECOMPRESSED_LIMIT
+    assert "more than" in decode_error(members + gzip.compress(b"x"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.binary(max_size=99), cut=st.integers(0, 120), members=st.integers(1, 3))
+def test_gzip_is_read_as_pythons_own_module_reads_it(data: bytes, cut: int, members: int) -> None:
+    packed = (gzip.compress(data) * members)[: cut + 2]
+    try:
+        expected = gzip.decompress(packed)
+    except (EOFError, OSError, zlib.error):
+        with pytest.raises(CorruptRecord, match="damaged gzip"):
+            gunzip(packed)
+    else:
+        assert gunzip(packed) == expected
+
+
 @pytest.mark.parametrize(
     "damaged",
     [
         gzip.compress(b"hello" * 99)[:-9],
+        gzip.compress(b"hello") + b"more",
         gzip.compress(b"hello")[:-8] + b"\0" * 8,
         b"\x1f\x8b",
         b"\x1f\x8bnot really",
         gzip.compress(b"hello" * 99)[:12] + b"\xff" * 20,
     ],
-    ids=["truncated", "wrong checksum", "magic only", "not gzip", "damaged inside"],
+    ids=[
+        "truncated",
+        "more behind it",
+        "wrong checksum",
+        "magic only",
+        "not gzip",
+        "damaged inside",
+    ],
 )
 def test_damaged_gzip_is_corrupt(damaged: bytes) -> None:
     assert "damaged gzip" in decode_error(damaged)
@@ -90,7 +124,19 @@ def test_a_gzip_bomb_is_corrupt() -> None:
     assert f"more than {DECOMPRESSED_LIMIT} bytes" in decode_error(bomb)
 
 
-@pytest.mark.parametrize("text", ["not base64!", "YQ", "YQ==YQ==", "Yé=="])
+@pytest.mark.parametrize(
+    "text", ["YWJjZA==\n", " YWJjZA== ", "YWJj\r\nZA==\r\n", "YWJjZA====", "\tYWJj\nZA\n=====\n"]
+)
+def test_base64_that_other_consumers_read_is_read(text: str) -> None:
+    lax = record(b"")
+    lax["kinesis"]["data"] = text
+
+    assert first([lax]).content() == b"abcd"
+
+
+@pytest.mark.parametrize(
+    "text", ["not base64!", "YQ", "YQ=", "YQ==YQ==", "Y", "Y===", "Y Q==", "Yé==", "YQ==\x00"]
+)
 def test_data_that_is_not_base64_is_corrupt_and_kept_as_text(text: str) -> None:
     broken = record(b"")
     broken["kinesis"]["data"] = text
@@ -180,12 +226,46 @@ def test_an_invalid_sequence_number_counts_as_missing(number: Any) -> None:
     assert first([odd]).sequence_number is None
 
 
-@pytest.mark.parametrize("arrival", [None, "174", float("nan"), -1, 1e300, LAST_SECOND + 0.9999])
+@pytest.mark.parametrize(
+    "arrival",
+    [None, "174", float("nan"), -1, 1e300, LAST_SECOND + 0.9999, ARRIVED * 1000, True, [], {}],
+)
 def test_an_invalid_arrival_is_replaced_by_the_current_time(arrival: Any) -> None:
     odd = record(b"hello")
     odd["kinesis"]["approximateArrivalTimestamp"] = arrival
+    malformed = {"kinesis": {"approximateArrivalTimestamp": arrival}}
 
-    assert first([odd]).arrived_at == NOW
+    for found in (first([odd]), first([malformed])):
+        assert (found.arrived_at, found.arrival_known) == (NOW, False)
+
+
+@pytest.mark.parametrize("arrival", [0, 1740834900, 1740834900.123, LAST_SECOND])
+def test_a_valid_arrival_is_known(arrival: float) -> None:
+    dated = record(b"hello", arrived=arrival)
+    malformed = {"kinesis": {"approximateArrivalTimestamp": arrival}}
+
+    for found in (first([dated]), first([malformed])):
+        assert (found.arrived_at, found.arrival_known) == (arrival, True)
+
+
+def test_an_entry_of_an_aggregated_record_has_the_arrival_of_the_record() -> None:
+    dated = record(aggregate(field(1, b"a") + entry(b"one")))
+    undated = json.loads(json.dumps(dated))
+    del undated["kinesis"]["approximateArrivalTimestamp"]
+
+    known, unknown = user_records([dated, undated], NOW)
+
+    assert (known.arrived_at, known.arrival_known) == (ARRIVED, True)
+    assert (unknown.arrived_at, unknown.arrival_known) == (NOW, False)
+
+
+def test_an_entry_of_an_aggregated_record_has_its_explicit_hash_key() -> None:
+    placed = field(3, field(1, 0) + field(2, 0) + field(3, b"one"))
+    message = field(1, b"a") + field(2, b"170") + placed + entry(b"two")
+
+    found = [r.explicit_hash_key for r in user_records([record(aggregate(message))], NOW)]
+
+    assert found == ["170", None]
 
 
 def test_an_entry_of_an_aggregated_record_has_its_index_in_its_event_id() -> None:
@@ -208,18 +288,26 @@ def test_an_entry_of_an_aggregated_record_without_an_event_id_has_none() -> None
 
 
 def test_a_damaged_entry_of_an_aggregated_record_keeps_its_index() -> None:
-    message = field(1, b"a") + entry(b"one") + field(3, b"\x0b") + entry(b"two")
+    message = field(1, b"a") + entry(b"one") + field(3, b"\x0e") + entry(b"two")
 
     one, broken, two = user_records([record(aggregate(message), 42)], NOW)
 
     assert (one.content(), two.content()) == (b"one", b"two")
-    assert (broken.event_id, broken.data) == (f"{SHARD}:42:1", b"\x0b")
-    with pytest.raises(CorruptRecord, match="wire type 3"):
+    assert (broken.event_id, broken.data) == (f"{SHARD}:42:1", b"\x0e")
+    with pytest.raises(CorruptRecord, match="wire type 6"):
         broken.content()
 
 
 def test_a_damaged_aggregated_record_is_one_corrupt_user_record() -> None:
     assert "checksum" in decode_error(AGGREGATE_MAGIC + b"short")
+
+
+def test_a_damaged_aggregated_record_is_data_to_a_model_of_binary_data() -> None:
+    intact, damaged = aggregate(field(1, b"a") + entry(b"one")), AGGREGATE_MAGIC + b"short"
+
+    found = user_records([record(intact, 1), record(damaged, 2)], NOW, binary=True)
+
+    assert [r.content() for r in found] == [b"one", damaged]
 
 
 def test_a_gzipped_entry_of_an_aggregated_record_is_decompressed() -> None:
@@ -278,7 +366,11 @@ def test_a_batch_can_be_empty() -> None:
 
 
 def test_the_stream_name_is_read_from_the_arn() -> None:
-    assert stream_name(event(b"")["Records"]) == "ride_events"
+    records = event(b"")["Records"]
+    assert stream_name(records) == "ride_events"
+
+    records[0]["eventSourceARN"] += "/consumer/predictions:1700000000"
+    assert stream_name(records) == "ride_events"
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,12 @@ def test_an_empty_variable_counts_as_not_set(name: str) -> None:
         ("AGGREGATE_OUTPUT", "cold", "off, hot, all"),
         ("KINESIS_ENDPOINT_URL", "127.0.0.1:4566", "an http:// or https:// URL"),
         ("KINESIS_ENDPOINT_URL", "http://", "an http:// or https:// URL"),
+        ("KINESIS_ENDPOINT_URL", "http://a\0b", "an http:// or https:// URL"),
+        ("KINESIS_ENDPOINT_URL", "http://a\tb", "an http:// or https:// URL"),
+        ("DEAD_LETTERS", "s3://My_Bucket!/x", "s3://bucket/prefix or file:///folder"),
+        ("DEAD_LETTERS", "s3://bucket:9000/x", "s3://bucket/prefix or file:///folder"),
+        ("DEAD_LETTERS", "file:///a%00b", "s3://bucket/prefix or file:///folder"),
+        ("PREDICTIONS_STREAM_NAME", "rides\udcff", "1 to 128 letters"),
         ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING, ERROR, CRITICAL"),
     ],
 )
@@ -94,5 +100,13 @@ def test_an_invalid_value_fails_with_its_variable_and_what_is_allowed(
     with pytest.raises(SettingsError, match=f"^{name} is .*; allowed: {re.escape(allowed)}") as e:
         settings(**{name: value})
 
-    assert value[:70] in str(e.value)
+    assert repr(value[:70])[1:-1] in str(e.value)
     assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("name", ["KINESIS_ENDPOINT_URL", "DEAD_LETTERS"])
+def test_an_error_shows_no_password(name: str) -> None:
+    with pytest.raises(SettingsError, match=r"'\w+://\*\*\*@host/x'") as raised:
+        settings(**{name: f"{'s3' if name == 'DEAD_LETTERS' else 'http'}://me:secret@host/x"})
+
+    assert "secret" not in str(raised.value)

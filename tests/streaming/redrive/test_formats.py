@@ -12,7 +12,6 @@ from streaming.errors import InvalidDeadLetter
 from streaming.redrive.formats import (
     entry_of,
     read_dead_letter_records,
-    stream_name_of,
     stream_of_path,
 )
 from tests.dead_letter_objects import (
@@ -22,7 +21,7 @@ from tests.dead_letter_objects import (
     discarded_batch,
 )
 from tests.kpl_aggregation import DAMAGED_AGGREGATES
-from tests.lambda_events import ARN, SHARD
+from tests.lambda_events import SHARD
 
 ONE, TWO = dead_letter(b"one", 1), dead_letter(b"two", 2)
 
@@ -57,6 +56,12 @@ def test_a_record_is_redriven_as_received_with_its_partition_key() -> None:
     assert entry_of(ONE) == {"Data": b"one", "PartitionKey": "one"}
 
 
+def test_a_record_is_redriven_with_its_explicit_hash_key() -> None:
+    (record,) = read_dead_letter_records(changed(explicit_hash_key="170"))
+
+    assert entry_of(record) == {"Data": b"one", "PartitionKey": "one", "ExplicitHashKey": "170"}
+
+
 @pytest.mark.parametrize(
     ("fields", "key"),
     [
@@ -79,6 +84,8 @@ def test_a_record_without_a_valid_partition_key_gets_one(fields: dict[str, Any],
         (lines({"event_type": "ride_started"}), "missing required field"),
         (changed(data="?"), "line 1 is not a dead-letter record: "),
         (changed(sequence_number="x"), "invalid literal for int"),
+        (changed(explicit_hash_key=str(2**128)), "explicit_hash_key is not an integer below"),
+        (changed(explicit_hash_key="x"), "explicit_hash_key is not an integer below"),
         (changed(arrived_at="today"), "Invalid isoformat string"),
         (changed(arrived_at="2025-03-01T13:15:00"), "no UTC offset"),
         (
@@ -134,23 +141,6 @@ def test_a_discarded_batch_whose_payload_is_an_object_is_read_like_one_of_text()
     as_object = {**batch, "payload": json.loads(batch["payload"])}
 
     assert read_dead_letter_records(lines(as_object)) == read_dead_letter_records(lines(batch))
-
-
-@pytest.mark.parametrize(
-    ("arn", "name"),
-    [
-        (ARN, "ride_events"),
-        (f"{ARN}/consumer/c:1740834900", "ride_events"),
-        ("arn:aws-cn:kinesis:cn-north-1:123456789012:stream/x", "x"),
-        (f"{ARN}/other", None),
-        ("arn:aws:sqs:us-east-1:123456789012:queue", None),
-        ("", None),
-    ],
-)
-def test_the_stream_of_an_arn_is_found_also_in_that_of_a_consumer(
-    arn: str, name: str | None
-) -> None:
-    assert stream_name_of(arn) == name
 
 
 @pytest.mark.parametrize(
