@@ -137,7 +137,7 @@ def is_aws(endpoint_url: str, session: botocore.session.Session | None = None) -
             without_credentials(endpoint_url),
             "http:// or https:// and a host, such as http://127.0.0.1:4566",
         )
-    partitions = (session or botocore.session.Session()).get_data("partitions")["partitions"]
+    partitions = (session or _isolated_session()).get_data("partitions")["partitions"]
     domains = {
         f".{outputs[name]}"
         for outputs in (partition["outputs"] for partition in partitions)

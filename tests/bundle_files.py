@@ -49,7 +49,7 @@ def graph(
 
 
 def endless_graph() -> bytes:
-    """Build an ONNX model that doubles a feature for ever."""
+    """Build an ONNX model that never ends."""
     rides, condition = ["rides"], "condition"
     body = helper.make_graph(
         [

@@ -107,6 +107,12 @@ def test_other_hosts_are_emulators(host: str) -> None:
     assert not is_aws(f"http://{host}")
 
 
+def test_hosts_are_known_whatever_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "not-there")
+
+    assert is_aws("https://kinesis.us-east-1.amazonaws.com")
+
+
 def test_an_endpoint_that_is_not_a_url_is_shown_without_its_password() -> None:
     with pytest.raises(SettingsError, match=r"endpoint URL is 'ftp://\*\*\*@host'; allowed"):
         kinesis_client("ftp://me:secret@host")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Kind(enum.Enum):
-    PARCEL = "parcel"
+    BOX = "box"
 
 
 class Reading(msgspec.Struct):
@@ -30,7 +30,7 @@ class Reading(msgspec.Struct):
 class Shipment(msgspec.Struct):
     sizes: list[int]
     name: str = ""
-    kind: Kind = Kind.PARCEL
+    kind: Kind = Kind.BOX
     readings: list[Reading] = []
     labels: dict[str, int] = {}
     at: Annotated[str, msgspec.Meta(max_length=3)] = msgspec.field(default="", name="picked up")
