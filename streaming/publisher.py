@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict
 
+from streaming.aws_errors import describe_error
 from streaming.errors import StreamError
 from streaming.retries import backoff, is_transient
 
@@ -134,10 +135,12 @@ class Publisher:
             raise
         except Exception as error:  # botocore's parser raises anything on a malformed response
             if not is_transient(error):
-                raise StreamError(f"cannot put on {self._stream_name}: {error}") from error
+                raise StreamError(
+                    f"cannot put on {self._stream_name}: {describe_error(error)}"
+                ) from error
             # Some entries may have been written. Resending can duplicate those; readers drop
             # duplicates by event id.
-            return frozenset(range(len(call))), f"{type(error).__name__}: {error}"
+            return frozenset(range(len(call))), describe_error(error)
         return frozenset(refused), next(iter(refused.values()), None)
 
 

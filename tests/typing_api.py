@@ -98,8 +98,8 @@ class WrongModel:
 
 
 def consume(environment: Mapping[str, str]) -> dict[str, Any]:
-    settings = Settings.from_environment(environment, output_stream="scores")
-    assert_type(settings.predictions_stream_name, str)
+    settings = Settings.from_environment(environment)
+    assert_type(settings.predictions_stream_name, str | None)
     assert_type(settings.dead_letters, str | None)
     assert_type(settings.test_run, bool)
     client = kinesis_client(settings.kinesis_endpoint_url, read_timeout=5)
@@ -107,7 +107,7 @@ def consume(environment: Mapping[str, str]) -> dict[str, Any]:
     model: Model[Order] = OrderModel()
     consumer = Consumer(
         model,
-        publisher=Publisher(client, settings.predictions_stream_name),
+        publisher=Publisher(client, settings.predictions_stream_name or "orders"),
         dead_letters=storage_of("s3://bucket/prefix"),
         telemetry=Telemetry("orders", "Orders", settings.log_level),
     )

@@ -9,12 +9,12 @@ from streaming.errors import SettingsError
 
 
 def settings(**environment: str) -> Settings:
-    return Settings.from_environment(environment, output_stream="ride_predictions")
+    return Settings.from_environment(environment)
 
 
 def test_without_variables_settings_have_their_defaults() -> None:
     assert settings() == Settings(
-        predictions_stream_name="ride_predictions",
+        predictions_stream_name=None,
         dead_letters=None,
         test_run=False,
         kinesis_endpoint_url=None,
@@ -85,3 +85,11 @@ def test_an_invalid_value_fails_with_its_variable_and_what_is_allowed(
 
     assert value[:70] in str(e.value)
     assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("url", ["s3://me:secret@bucket/x", "http://me:s@cret@"])
+def test_the_password_in_a_url_is_masked(url: str) -> None:
+    name = "DEAD_LETTERS" if url.startswith("s3") else "KINESIS_ENDPOINT_URL"
+    with pytest.raises(SettingsError, match=r"//\*\*\*@") as raised:
+        raise SettingsError(name, url, "another")
+    assert "cret" not in str(raised.value)
