@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -14,6 +15,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from lambda_function import build_consumer
+from model import RideModel
+from streaming.consumer.interface import Prediction
 from streaming.errors import SettingsError
 from tests.lambda_events import event, ride
 
@@ -146,6 +149,62 @@ def test_rides_are_published_and_poison_is_dead_lettered(tmp_path: Path) -> None
     ]
     (path,) = tmp_path.rglob("*.jsonl")
     assert "ride.PULocationID is 999; allowed: an integer from 1 to 265" in path.read_text()
+
+
+class Alarms:
+    """A model without names of its own for the output stream and the metrics."""
+
+    name, version, event_type = "alarm_model", "1", "alarm_predicted"
+
+    def decode(self, content: bytes, arrived_at: float) -> bytes:
+        assert arrived_at
+        return content
+
+    def predict(self, events: list[bytes]) -> list[Prediction]:
+        return [Prediction("key", {"alarm": len(event) > 90}) for event in events]
+
+
+class NamedAlarms(Alarms):
+    output_stream, metrics_namespace = "alarms", "Alarms"
+
+
+@pytest.mark.parametrize(
+    ("model", "setting", "names"),
+    [
+        (Alarms(), "", ("predictions", "Predictions")),
+        (NamedAlarms(), "", ("alarms", "Alarms")),
+        (NamedAlarms(), "others", ("others", "Alarms")),
+    ],
+)
+def test_another_model_brings_its_own_names_of_the_stream_and_the_metrics(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    model: Alarms,
+    setting: str,
+    names: tuple[str, str],
+) -> None:
+    put: list[str] = []
+
+    def put_records(**call: Any) -> dict[str, Any]:
+        put.append(call["StreamName"])
+        return {"FailedRecordCount": 0, "Records": [{}]}
+
+    monkeypatch.setattr("lambda_function.load_model", lambda *_: model)
+    client = SimpleNamespace(put_records=put_records)
+    monkeypatch.setattr("lambda_function.kinesis_client", lambda *_, **__: client)
+
+    built = build_consumer({"PREDICTIONS_STREAM_NAME": setting})
+    assert built.handle(event(b"x")) == {"batchItemFailures": []}
+
+    assert put == [names[0]]
+    assert f'"Namespace":"{names[1]}"' in capsys.readouterr().out
+
+
+def test_the_rides_have_their_own_names() -> None:
+    assert (RideModel.output_stream, RideModel.metrics_namespace) == (
+        "ride_predictions",
+        "RidePredictions",
+    )
 
 
 def all_records(kinesis: Any, stream: str) -> list[dict[str, Any]]:

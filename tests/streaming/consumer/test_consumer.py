@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from streaming.consumer.interface import Prediction
 from streaming.errors import (
     ReconciliationError,
+    StorageUnavailable,
     UnexpectedEvent,
 )
 from streaming.publisher import Entry, Published, Publisher
@@ -108,6 +109,35 @@ def test_poison_that_cannot_be_dead_lettered_is_a_batch_item_failure(harness: Ha
 
     assert harness.handle(event(b"hello", b"w0rd", b"b0rd"))["batchItemFailures"] == failed(2)
     assert harness.sums() == (3, 1, 0, 0, 2)
+
+
+def test_dead_letters_are_written_again_while_their_storage_is_unavailable(
+    harness: Harness,
+) -> None:
+    failures = [StorageUnavailable("503")] * 5
+    kept = harness.dead_letters
+
+    class Throttled(BrokenStorage):
+        def put(self, name: str, content: bytes) -> None:
+            if failures:
+                raise failures.pop()
+            kept.put(name, content)
+
+    response = harness.handle(event(b"hello", b"w0rd"), context(60), dead_letters=Throttled())
+
+    assert response == {"batchItemFailures": []}
+    assert harness.sums() == (2, 1, 0, 1, 0)
+
+
+def test_dead_letters_are_not_written_again_after_the_deadline(harness: Harness) -> None:
+    class Unavailable(BrokenStorage):
+        def put(self, _name: str, content: bytes) -> None:
+            raise StorageUnavailable(f"503 for {len(content)} bytes")
+
+    response = harness.handle(event(b"hello", b"w0rd"), context(60), dead_letters=Unavailable())
+
+    assert response["batchItemFailures"] == failed(2)
+    assert 30 < harness.clock.now() < 60 - 2 * 7
 
 
 def test_sequence_numbers_are_compared_as_numbers() -> None:
