@@ -22,6 +22,8 @@ from streaming import (
 OUTPUT_STREAM = "predictions"
 METRICS_NAMESPACE = "Predictions"
 
+ERROR_CHARACTERS = 2_000
+
 CALL_SECONDS = 7.0
 """The longest that a call to Kinesis, or a write of dead letters, may take."""
 
@@ -68,7 +70,7 @@ try:
     consumer = build_consumer(os.environ)
 except StreamingError as error:
     # Lambda logs an ImportError in one line, any other error with its traceback.
-    raise ImportError(str(error)) from None
+    raise ImportError(str(error)[:ERROR_CHARACTERS]) from None
 
 
 def lambda_handler(event: Any, context: Any = None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ from lambda_function import build_consumer
 from model import RideModel
 from streaming.consumer.interface import Prediction
 from streaming.errors import SettingsError
+from streaming.publisher import Publisher
+from streaming.storage import S3Storage
 from tests.lambda_events import event, ride
 
 ROOT = Path(__file__).parent.parent
@@ -200,11 +203,44 @@ def test_another_model_brings_its_own_names_of_the_stream_and_the_metrics(
     assert f'"Namespace":"{names[1]}"' in capsys.readouterr().out
 
 
+def test_the_model_in_the_readme_runs_with_its_own_names(tmp_path: Path) -> None:
+    code = re.search(
+        r'```python\n("""Is a machine.*?)```', (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    assert code
+    (tmp_path / "model.py").write_text(code[1])
+    batch = event(b'{"machine": "m1", "celsius": 99}', b'{"machine": 1}')
+
+    started = start(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import lambda_function as f, json; "
+        f"print(json.dumps(f.lambda_handler({batch!r}, None)))",
+        TEST_RUN="True",
+    )
+
+    assert started.returncode == 0, started.stderr
+    assert '"Namespace":"Alarms"' in started.stdout
+    response = json.loads(started.stdout.splitlines()[-1])
+    assert [each["prediction"] for each in response["predictions"]] == [{"alarm": True}]
+    assert response["batchItemFailures"] == [{"itemIdentifier": "2"}]
+
+
 def test_the_rides_have_their_own_names() -> None:
     assert (RideModel.output_stream, RideModel.metrics_namespace) == (
         "ride_predictions",
         "RidePredictions",
     )
+
+
+def test_a_call_ends_in_the_time_that_the_consumer_keeps_for_it() -> None:
+    built = build_consumer({"KINESIS_ENDPOINT_URL": "http://127.0.0.1:1", "DEAD_LETTERS": "s3://d"})
+
+    publisher, dead_letters = built._publisher, built._dead_letters
+    assert isinstance(publisher, Publisher)
+    assert isinstance(dead_letters, S3Storage)
+    clients: list[Any] = [publisher._client, dead_letters._connected()]
+    for client in clients:
+        pools = client._endpoint.http_session._pool_classes_by_scheme
+        assert {pool.args for pool in pools.values()} == {(built._call_seconds,)}
 
 
 def all_records(kinesis: Any, stream: str) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ from streaming import (
     InvalidEvent,
     Model,
     ModelBundleError,
+    NotFinished,
     Poison,
     Prediction,
     PredictionFailed,
@@ -42,6 +43,7 @@ from streaming import (
     StartingPosition,
     Storage,
     StorageError,
+    StorageUnavailable,
     StreamError,
     StreamingError,
     StreamReader,
@@ -190,12 +192,21 @@ def handle_errors() -> str:
         load()
     except (SettingsError, ModelBundleError, UnexpectedEvent, ReconciliationError) as error:
         return str(error)
+    except StorageUnavailable as error:
+        storage_error: StorageError = error
+        return str(storage_error)
     except (StorageError, InvalidDeadLetter, DeliveryLogMismatch) as error:
         return str(error)
     except StreamUnavailable as error:
         stream_error: StreamError = error
         return str(stream_error)
-    except (CorruptRecord, InvalidEvent, PredictionFailed, PredictionTooLarge) as error:
+    except (
+        CorruptRecord,
+        InvalidEvent,
+        PredictionFailed,
+        PredictionTooLarge,
+        NotFinished,
+    ) as error:
         poison: Poison = error
         return assert_type(poison.reason, str)
     except StreamingError as error:

@@ -8,7 +8,7 @@ aggregated records hold.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Generic
 
 import msgspec
@@ -184,13 +184,12 @@ class Consumer(Generic[EventT]):
             batch: The batch. If its first record has been waiting for too long, what is left of
                 that becomes poison: else it could be started again for ever.
         """
-        first = user_records[0]
-        overdue = 0
-        if self._is_overdue(first, batch):
-            number = first.sequence_number
-            overdue = sum(1 for each in user_records if each.sequence_number == number)
-        batch.poison += [(each, NotFinished()) for each in user_records[:overdue]]
-        batch.stop(user_records[overdue:])
+        number = user_records[0].sequence_number
+        overdue: list[UserRecord] = []
+        if self._is_overdue(user_records[0], batch):
+            overdue += takewhile(lambda each: each.sequence_number == number, user_records)
+        batch.poison += [(each, NotFinished()) for each in overdue]
+        batch.stop(user_records[len(overdue) :])
 
     def _is_overdue(self, user_record: UserRecord, batch: Batch) -> bool:
         """Return whether to dead-letter an entry, and those behind it in its Kinesis record.
