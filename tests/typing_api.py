@@ -192,14 +192,11 @@ def handle_errors() -> str:
         load()
     except (SettingsError, ModelBundleError, UnexpectedEvent, ReconciliationError) as error:
         return str(error)
-    except StorageUnavailable as error:
-        storage_error: StorageError = error
-        return str(storage_error)
+    except (StreamUnavailable, StorageUnavailable) as error:
+        unavailable: StreamError | StorageError = error
+        return str(unavailable)
     except (StorageError, InvalidDeadLetter, DeliveryLogMismatch) as error:
         return str(error)
-    except StreamUnavailable as error:
-        stream_error: StreamError = error
-        return str(stream_error)
     except (
         CorruptRecord,
         InvalidEvent,
