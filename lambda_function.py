@@ -8,6 +8,7 @@ from typing import Any
 from model import load_model
 from streaming import (
     Consumer,
+    Model,
     Publisher,
     Settings,
     StreamingError,
@@ -17,15 +18,19 @@ from streaming import (
     open_storage,
 )
 
-OUTPUT_STREAM = "ride_predictions"
-METRICS_NAMESPACE = "RidePredictions"
+# For a model that has no names of its own; see `streaming.Model`.
+OUTPUT_STREAM = "predictions"
+METRICS_NAMESPACE = "Predictions"
 
-CONNECT_SECONDS, READ_SECONDS = 2, 5
+ERROR_CHARACTERS = 2_000
 
-# Only the publisher retries: it knows the deadline.
+CALL_SECONDS = 7.0
+"""The longest that a call to Kinesis, or a write of dead letters, may take."""
+
+# Only the publisher and the consumer retry: they know the deadline.
 CALL_LIMITS: dict[str, Any] = {
-    "connect_timeout": CONNECT_SECONDS,
-    "read_timeout": READ_SECONDS,
+    "connect_timeout": 2,
+    "read_timeout": 5,
     "retries": {"total_max_attempts": 1, "mode": "standard"},
 }
 
@@ -39,24 +44,29 @@ def build_consumer(environment: Mapping[str, str]) -> Consumer[Any]:
         SettingsError: A variable has a value that is not allowed.
         ModelBundleError: The model bundle is missing, damaged or incompatible.
     """
-    settings = Settings.from_environment(environment, output_stream=OUTPUT_STREAM)
-    s3_client = partial(aws_client, "s3", **CALL_LIMITS)
-    model = load_model(environment, s3_client)
-    telemetry = Telemetry(model.name, METRICS_NAMESPACE, settings.log_level)
+    settings = Settings.from_environment(environment)
+    # A bundle may be large: its download has more time than a call has later.
+    model: Model[Any] = load_model(environment, partial(aws_client, "s3", **CALL_LIMITS))
+    namespace = getattr(model, "metrics_namespace", METRICS_NAMESPACE)
+    telemetry = Telemetry(model.name, namespace, settings.log_level)
     if settings.test_run:
         return Consumer(model, publisher=None, dead_letters=None, telemetry=telemetry)
-    client = kinesis_client(settings.kinesis_endpoint_url, **CALL_LIMITS)
+    limits = {**CALL_LIMITS, "call_seconds": CALL_SECONDS}
+    client = kinesis_client(settings.kinesis_endpoint_url, **limits)
+    output_stream = getattr(model, "output_stream", OUTPUT_STREAM)
     publisher = Publisher(
-        client, settings.predictions_stream_name, aggregation=settings.aggregate_output
+        client,
+        settings.predictions_stream_name or output_stream,
+        aggregation=settings.aggregate_output,
     )
-    location = settings.dead_letters
+    location, s3_client = settings.dead_letters, partial(aws_client, "s3", **limits)
     dead_letters = open_storage("DEAD_LETTERS", location, s3_client) if location else None
     return Consumer(
         model,
         publisher=publisher,
         dead_letters=dead_letters,
         telemetry=telemetry,
-        call_seconds=CONNECT_SECONDS + READ_SECONDS,
+        call_seconds=CALL_SECONDS,
     )
 
 
@@ -64,7 +74,7 @@ try:
     consumer = build_consumer(os.environ)
 except StreamingError as error:
     # Lambda logs an ImportError in one line, any other error with its traceback.
-    raise ImportError(str(error)) from None
+    raise ImportError(str(error)[:ERROR_CHARACTERS]) from None
 
 
 def lambda_handler(event: Any, context: Any = None) -> dict[str, Any]:

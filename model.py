@@ -4,6 +4,7 @@ This is the one module to replace for another model; see `streaming.Model`.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -134,6 +135,9 @@ TRIAL_SECONDS = 5.0
 TRIAL_RIDES = 2
 """Rides in the trial prediction; more than one, to reject a model with one output for all rides."""
 
+OUT_OF_MEMORY = re.compile("Failed to allocate memory|bad_alloc|bad allocation")
+"""In the message of ONNX Runtime's exception, which has no type of its own."""
+
 Vector = NDArray[np.float32]
 Run = Callable[[Mapping[str, Vector]], Vector]
 """Predicts a vector from a vector per feature."""
@@ -155,6 +159,8 @@ class RideModel:
     """
 
     event_type = "ride_predicted"
+    output_stream = "ride_predictions"
+    metrics_namespace = "RidePredictions"
 
     def __init__(self, runs: Mapping[str, Run], version: str) -> None:
         self.name = f"ride_{'_'.join(runs)}_prediction_model"
@@ -268,7 +274,12 @@ def load_graph(name: str, graph: bytes, trial_seconds: float = TRIAL_SECONDS) ->
         )
 
     def run(features: Mapping[str, Vector]) -> Vector:
-        predictions: Vector = session.run(None, features)[0]
+        try:
+            predictions: Vector = session.run(None, features)[0]
+        except Exception as error:
+            if OUT_OF_MEMORY.search(str(error)):
+                raise MemoryError(f"the {name} cannot allocate memory") from error
+            raise
         return predictions
 
     trial = {feature: np.ones(TRIAL_RIDES, np.float32) for feature in FEATURES}

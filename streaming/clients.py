@@ -1,5 +1,6 @@
 """AWS clients, for AWS itself or for an emulator."""
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from botocore.exceptions import (
 )
 from botocore.utils import is_valid_endpoint_url
 
+from streaming.call_deadline import install_call_deadline
 from streaming.errors import SettingsError
 from streaming.fast_put_records import install_fast_put_records
 from streaming.locations import without_credentials
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 # Seconds. A response to GetRecords may hold 10 MiB; no other response is large.
 TIMEOUTS: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 20, "tcp_keepalive": True}
+CALL_SECONDS = 120.0
+"""What one request may take, however its bytes trickle in."""
+
 ISOLATED: dict[str, Any] = {"proxies": {}, "use_fips_endpoint": False}
 EMULATOR_KEY = "local"
 """The dummy credentials for an emulator: access key and secret key."""
@@ -32,7 +37,11 @@ EMULATOR_REGION = "us-east-1"
 
 
 def kinesis_client(
-    endpoint_url: str | None = None, *, isolated: bool = False, **config: Any
+    endpoint_url: str | None = None,
+    *,
+    isolated: bool = False,
+    call_seconds: float = CALL_SECONDS,
+    **config: Any,
 ) -> "KinesisClient":
     """Create a Kinesis client.
 
@@ -40,19 +49,27 @@ def kinesis_client(
         endpoint_url: By default the environment variable KINESIS_ENDPOINT_URL, then as for
             `aws_client`.
         isolated: As for `aws_client`.
+        call_seconds: As for `aws_client`.
         config: As for `aws_client`.
 
     Raises:
         SettingsError: As for `aws_client`.
     """
     endpoint_url = endpoint_url or os.environ.get("KINESIS_ENDPOINT_URL")
-    client = aws_client("kinesis", endpoint_url, isolated=isolated, **config)
+    client = aws_client(
+        "kinesis", endpoint_url, isolated=isolated, call_seconds=call_seconds, **config
+    )
     install_fast_put_records(client)
     return cast("KinesisClient", client)
 
 
 def aws_client(
-    service: str, endpoint_url: str | None = None, *, isolated: bool = False, **config: Any
+    service: str,
+    endpoint_url: str | None = None,
+    *,
+    isolated: bool = False,
+    call_seconds: float = CALL_SECONDS,
+    **config: Any,
 ) -> Any:
     """Create a botocore client; it has the same methods as boto3's.
 
@@ -65,6 +82,7 @@ def aws_client(
             AWS_ENDPOINT_URL, then AWS.
         isolated: For an emulator on this machine: always use the dummy credentials, and no profile
             or proxy.
+        call_seconds: The longest that a request may take; see `install_call_deadline`.
         config: Fields of botocore's `Config`; they override `TIMEOUTS`.
 
     Raises:
@@ -72,6 +90,7 @@ def aws_client(
             credentials for AWS are missing; the profile does not exist; or half of a key pair is
             missing.
     """
+    _hold_debug_logs()
     session = _isolated_session() if isolated else botocore.session.get_session()
     try:
         endpoint = endpoint_url or _configured_endpoint(session, service)
@@ -93,7 +112,18 @@ def aws_client(
         raise SettingsError(
             "AWS_ACCESS_KEY_ID", None, "a key, or a profile or role that provides one"
         )
+    install_call_deadline(client, call_seconds)
     return client
+
+
+def _hold_debug_logs() -> None:
+    """Keep session tokens and payloads, which botocore logs at DEBUG, out of the root's DEBUG log.
+
+    Lambda sets the root logger's level to the function's application log level.
+    """
+    for name in ("botocore", "urllib3"):
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.level, logging.INFO))
 
 
 def _isolated_session() -> botocore.session.Session:

@@ -6,6 +6,7 @@ StreamingError
 ├── UnexpectedEvent          the invocation is not a batch from a Kinesis stream
 ├── ReconciliationError      the counts of a batch do not add up: a bug, so the batch is retried
 ├── StorageError             an object in a folder or bucket cannot be listed, read or written
+│   └── StorageUnavailable   throttled or unreachable: the same call may succeed later
 ├── InvalidDeadLetter        an object does not hold dead-letter records
 ├── DeliveryLogError         a delivery log cannot be read or written, or is in use
 │   └── DeliveryLogMismatch  it belongs to another redrive, or is not a delivery log
@@ -15,14 +16,18 @@ StreamingError
     ├── CorruptRecord        not base64, gzip or a valid aggregated record
     ├── InvalidEvent         readable, but a field violates the contract
     ├── PredictionFailed     the model fails on this event alone
-    └── PredictionTooLarge   Kinesis never accepts a record of this size
+    ├── PredictionTooLarge   Kinesis never accepts a record of this size
+    └── NotFinished          its aggregated record takes longer than invocations last
 """
 
+import re
 import reprlib
 from typing import Self
 
 VALUE_LIMIT = 80
 """Characters of an offending value that an error shows."""
+
+PASSWORD = re.compile(r"//.*@", re.DOTALL)
 
 # Builds no more of a large or deeply nested value than an error shows.
 _SHORT = reprlib.Repr()
@@ -44,7 +49,8 @@ class SettingsError(StreamingError):
     """
 
     def __init__(self, name: str, value: object, allowed: str) -> None:
-        super().__init__(f"{name} is {excerpt(value)}; allowed: {allowed}")
+        shown = without_password(value) if isinstance(value, str) else value
+        super().__init__(f"{name} is {excerpt(shown)}; allowed: {allowed}")
 
 
 class ModelBundleError(StreamingError):
@@ -61,6 +67,10 @@ class ReconciliationError(StreamingError):
 
 class StorageError(StreamingError):
     """An object in a folder or bucket cannot be listed, read, written or deleted."""
+
+
+class StorageUnavailable(StorageError):
+    """The storage is throttled or unreachable: the same call may succeed later."""
 
 
 class InvalidDeadLetter(StreamingError):
@@ -126,6 +136,18 @@ class PredictionFailed(Poison):
 
 class PredictionTooLarge(Poison):
     """The prediction is larger than a Kinesis record may be."""
+
+
+class NotFinished(Poison):
+    """The aggregated record that holds it takes longer than invocations last."""
+
+    def __init__(self) -> None:
+        super().__init__("not finished in time: the aggregated record takes several invocations")
+
+
+def without_password(text: str) -> str:
+    """Return a text with the user and the password of a URL in it masked."""
+    return PASSWORD.sub("//***@", text)
 
 
 def excerpt(value: object) -> str:

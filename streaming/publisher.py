@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NotRequired, Protocol, TypedDict
 
 from streaming.aggregation_writer import Aggregation, Packed, pack
+from streaming.aws_errors import describe_error
 from streaming.errors import StreamError, StreamingError
 from streaming.retries import backoff, error_code, is_transient
 
@@ -162,10 +163,12 @@ class Publisher:
             if _is_too_large(call[0], code):
                 return {0: str(code)}
             if not is_transient(error):
-                raise StreamError(f"cannot put on {self._stream_name}: {error}") from error
+                raise StreamError(
+                    f"cannot put on {self._stream_name}: {describe_error(error)}"
+                ) from error
             # Some entries may have been written. Resending can duplicate those; readers drop
             # duplicates by event id.
-            return dict.fromkeys(range(len(call)), f"{type(error).__name__}: {error}")
+            return dict.fromkeys(range(len(call)), describe_error(error))
 
 
 def _refused(response: Mapping[str, Any], entries: int) -> dict[int, str]:

@@ -1,8 +1,14 @@
 """Which errors are worth retrying, and how long to wait before a retry."""
 
+import random
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  botocore's name
+
+ResultT = TypeVar("ResultT")
 
 # Exponential backoff with full jitter: each wait is drawn uniformly from 0 to a bound, which
 # is twice as long after each attempt, up to the cap (AWS Architecture Blog, Exponential Backoff And
@@ -69,3 +75,39 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, ConnectionError | HTTPClientError) or not isinstance(
         error, BotoCoreError
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """Repeats a call that fails for a reason that may pass.
+
+    Attributes:
+        clock: Monotonic seconds.
+        sleep: Waits for a number of seconds.
+        jitter: Returns a random number, uniform from 0 to 1.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+    def call(
+        self, attempt: Callable[[], ResultT], transient: type[Exception], deadline: float
+    ) -> ResultT:
+        """Make a call, and again until it succeeds.
+
+        Args:
+            attempt: The call.
+            transient: The error that a later attempt may not meet; any other is raised.
+            deadline: On the clock. Only the first attempt may start after it.
+        """
+        attempts = 0
+        while True:
+            try:
+                return attempt()
+            except transient:
+                wait = backoff(attempts, self.jitter)
+                if self.clock() + wait >= deadline:
+                    raise
+            attempts += 1
+            self.sleep(wait)

@@ -7,15 +7,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from streaming.errors import StorageError
+from botocore.exceptions import BotoCoreError
+
+from streaming.aws_errors import describe_error
+from streaming.errors import StorageError, StorageUnavailable, StreamingError
 from streaming.files import UNFINISHED, write_atomically
 from streaming.locations import S3Location, parse_location
+from streaming.retries import is_transient
 
 JSON, JSON_LINES = "application/json", "application/x-ndjson"
 
 
 class Storage(Protocol):
-    """Named objects. Names may contain slashes; every method raises `StorageError` on failure."""
+    """Named objects; names may contain slashes.
+
+    Every method raises `StorageError` on failure: `StorageUnavailable` if the same call may succeed
+    later.
+    """
 
     def names(self) -> list[str]:
         """Return the names of all objects, sorted."""
@@ -144,6 +152,10 @@ def _storage_errors(action: str, location: object) -> Iterator[None]:
         yield
     except MemoryError:
         raise
-    except Exception as error:  # creating a client and botocore's parser fail in many ways
-        reason = getattr(error, "strerror", None) or error  # an OSError repeats the path
-        raise StorageError(f"cannot {action} {location}: {reason}") from error
+    except Exception as error:  # botocore's parser raises anything on a malformed response
+        if isinstance(error, OSError | StreamingError) and not isinstance(error, BotoCoreError):
+            # No call failed: a file cannot be used (the error repeats its path), or S3 not set up.
+            reason = getattr(error, "strerror", None) or error
+            raise StorageError(f"cannot {action} {location}: {reason}") from error
+        failure = StorageUnavailable if is_transient(error) else StorageError
+        raise failure(f"cannot {action} {location}: {describe_error(error)}") from error

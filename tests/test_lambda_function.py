@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -14,8 +16,12 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from lambda_function import build_consumer
+from model import RideModel
 from streaming import StreamReader
+from streaming.consumer.interface import Prediction
 from streaming.errors import SettingsError
+from streaming.publisher import Publisher
+from streaming.storage import S3Storage
 from tests.lambda_events import event, ride
 
 if TYPE_CHECKING:
@@ -180,6 +186,97 @@ def test_aggregated_predictions_are_read_as_any_others(endpoint: str) -> None:
     read = [json.loads(r.data) for r in StreamReader(kinesis, "predictions", follow=False)]
     assert {p["event_id"] for p in read} == {r["eventID"] for r in batch["Records"]}
     assert {p["prediction"]["ride_id"] for p in read} == set(range(200))
+
+
+class Alarms:
+    """A model without names of its own for the output stream and the metrics."""
+
+    name, version, event_type = "alarm_model", "1", "alarm_predicted"
+
+    def decode(self, content: bytes, arrived_at: float) -> bytes:
+        assert arrived_at
+        return content
+
+    def predict(self, events: list[bytes]) -> list[Prediction]:
+        return [Prediction("key", {"alarm": len(event) > 90}) for event in events]
+
+
+class NamedAlarms(Alarms):
+    output_stream, metrics_namespace = "alarms", "Alarms"
+
+
+@pytest.mark.parametrize(
+    ("model", "setting", "names"),
+    [
+        (Alarms(), "", ("predictions", "Predictions")),
+        (NamedAlarms(), "", ("alarms", "Alarms")),
+        (NamedAlarms(), "others", ("others", "Alarms")),
+    ],
+)
+def test_another_model_brings_its_own_names_of_the_stream_and_the_metrics(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    model: Alarms,
+    setting: str,
+    names: tuple[str, str],
+) -> None:
+    put: list[str] = []
+
+    def put_records(**call: Any) -> dict[str, Any]:
+        put.append(call["StreamName"])
+        return {"FailedRecordCount": 0, "Records": [{"SequenceNumber": "1"}]}
+
+    monkeypatch.setattr("lambda_function.load_model", lambda *_: model)
+    client = SimpleNamespace(put_records=put_records)
+    monkeypatch.setattr("lambda_function.kinesis_client", lambda *_, **__: client)
+
+    built = build_consumer({"PREDICTIONS_STREAM_NAME": setting})
+    assert built.handle(event(b"x")) == {"batchItemFailures": []}
+
+    assert put == [names[0]]
+    assert f'"Namespace":"{names[1]}"' in capsys.readouterr().out
+
+
+def test_the_model_in_the_readme_runs_with_its_own_names(tmp_path: Path) -> None:
+    code = re.search(
+        r'```python\n("""Is a machine.*?)```', (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    assert code
+    (tmp_path / "model.py").write_text(code[1])
+    batch = event(b'{"machine": "m1", "celsius": 99}', b'{"machine": 1}')
+
+    started = start(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import lambda_function as f, json; "
+        f"print(json.dumps(f.lambda_handler({batch!r}, None)))",
+        TEST_RUN="True",
+    )
+
+    assert started.returncode == 0, started.stderr
+    assert '"Namespace":"Alarms"' in started.stdout
+    response = json.loads(started.stdout.splitlines()[-1])
+    assert [each["prediction"] for each in response["predictions"]] == [{"alarm": True}]
+    assert response["batchItemFailures"] == [{"itemIdentifier": "2"}]
+
+
+def test_the_rides_have_their_own_names() -> None:
+    assert (RideModel.output_stream, RideModel.metrics_namespace) == (
+        "ride_predictions",
+        "RidePredictions",
+    )
+
+
+def test_a_call_ends_in_the_time_that_the_consumer_keeps_for_it() -> None:
+    built = build_consumer(
+        {"KINESIS_ENDPOINT_URL": "http://127.0.0.1:1", "DEAD_LETTERS": "s3://dead"}
+    )
+
+    publisher, dead_letters = built._publisher, built._dead_letters
+    assert isinstance(publisher, Publisher)
+    assert isinstance(dead_letters, S3Storage)
+    clients: list[Any] = [publisher._client, dead_letters._connected()]
+    for client in clients:
+        pools = client._endpoint.http_session._pool_classes_by_scheme
+        assert {pool.args for pool in pools.values()} == {(built._call_seconds,)}
 
 
 def all_records(kinesis: Any, stream: str) -> list[dict[str, Any]]:

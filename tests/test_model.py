@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -406,6 +407,33 @@ def test_an_onnx_model_that_cannot_be_loaded_fails_with_its_path(tmp_path: Any) 
 
     with pytest.raises(ModelBundleError, match=f"the tip model {tmp_path}/tip/model.onnx cannot"):
         load_model({"MODEL_LOCATION": str(tmp_path)}, no_s3)
+
+
+# The message is onnxruntime's own, met under a limit of the address space.
+ALLOCATION = (
+    "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Where node. "
+    "Status Message: bfc_arena.cc:360 Failed to allocate memory for requested buffer of size 12000"
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [(ALLOCATION, MemoryError), ("std::bad_alloc", MemoryError), ("bad input", RuntimeError)],
+)
+def test_an_allocation_that_fails_in_onnxruntime_is_a_lack_of_memory(
+    monkeypatch: pytest.MonkeyPatch, message: str, expected: type[Exception]
+) -> None:
+    class Session(onnxruntime.InferenceSession):  # type: ignore[misc]  # untyped
+        def run(self, names: Any, inputs: Any, options: Any = None) -> Any:
+            if len(inputs["hour"]) > 2:
+                raise RuntimeError(message)
+            return super().run(names, inputs, options)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    run = load_graph("tip model", graph(times=10))
+
+    with pytest.raises(expected):
+        run({feature: np.ones(3, np.float32) for feature in FEATURES})
 
 
 def test_the_environment_selects_targets_version_and_bundle(tmp_path: Any) -> None:

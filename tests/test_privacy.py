@@ -1,9 +1,10 @@
-"""What the function logs at INFO: no data of records, no credentials and no token."""
+"""What the function logs at INFO and DEBUG: no data of records, no credentials and no token."""
 
 from __future__ import annotations
 
 import base64
 import gzip
+import html
 import json
 import os
 import subprocess
@@ -15,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lambda_function import build_consumer
+from streaming.consumer.records import kinesis_records
+from streaming.errors import ModelBundleError, SettingsError, UnexpectedEvent
 from tests.kpl_aggregation import aggregate, entry, field
 from tests.lambda_events import SHARD, event, record, ride
 
@@ -29,8 +33,8 @@ CREDENTIALS = {
     "AWS_SESSION_TOKEN": "Xq7tokenXq7",
 }
 PROGRAM = """
-import json, logging, sys
-logging.basicConfig(level=logging.INFO)
+import json, logging, os, sys
+logging.basicConfig(level=os.environ["LOG_LEVEL"])  # as Lambda sets the root logger's
 import lambda_function
 response = lambda_function.lambda_handler(json.loads(sys.stdin.read()))
 print(json.dumps(response))
@@ -39,6 +43,8 @@ print(json.dumps(response))
 
 class EchoingHandler(BaseHTTPRequestHandler):
     """Rejects every call as AWS rejects a wrong signature: with the request in the message."""
+
+    status = 400
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -54,7 +60,7 @@ class EchoingHandler(BaseHTTPRequestHandler):
         return f"The signature does not match.\n\nThe request was\n'{self.path}\n{self.headers}'"
 
     def _reject(self, message: str) -> None:
-        self.send_response(400)
+        self.send_response(self.status)
         self.send_header("Content-Length", str(len(message.encode())))
         self.end_headers()
         self.wfile.write(message.encode())
@@ -63,9 +69,50 @@ class EchoingHandler(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
+class ProxyHandler(EchoingHandler):
+    """Rejects every call as a proxy may: with the request in one line of text, and in headers."""
+
+    status = 403
+
+    def do_POST(self) -> None:
+        self._reject(self._request())
+
+    def do_PUT(self) -> None:
+        self._reject(self._request())
+
+    def _request(self) -> str:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        return f"blocked: {self.path} {dict(self.headers)} {body}".replace("\n", " ")
+
+
+class CodeHandler(ProxyHandler):
+    """Rejects every call with the request as the error's code."""
+
+    def _reject(self, message: str) -> None:
+        if self.command == "PUT":
+            super()._reject(f"<Error><Code>{html.escape(message)}</Code></Error>")
+        else:
+            super()._reject(json.dumps({"__type": message, "message": message}))
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        (EchoingHandler, "INFO"),
+        (EchoingHandler, "DEBUG"),
+        (ProxyHandler, "INFO"),
+        (CodeHandler, "INFO"),
+    ],
+    ids=["aws", "aws at DEBUG", "proxy", "code"],
+)
+def rejection(request: pytest.FixtureRequest) -> tuple[type[EchoingHandler], str]:
+    handler, level = request.param
+    return handler, level
+
+
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), EchoingHandler)
+def endpoint(rejection: tuple[type[EchoingHandler], str]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), rejection[0])
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -98,7 +145,9 @@ def secret_batch() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def output(endpoint: str) -> list[dict[str, Any] | str]:
+def output(
+    endpoint: str, rejection: tuple[type[EchoingHandler], str]
+) -> list[dict[str, Any] | str]:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input=json.dumps(secret_batch()),
@@ -108,7 +157,7 @@ def output(endpoint: str) -> list[dict[str, Any] | str]:
             "AWS_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": endpoint,
             "DEAD_LETTERS": "s3://dead",
-            "LOG_LEVEL": "INFO",
+            "LOG_LEVEL": rejection[1],
             **CREDENTIALS,
         },
         capture_output=True,
@@ -148,10 +197,31 @@ def test_poison_is_logged_with_its_event_id_and_the_reason(output: list[Any]) ->
     assert (f"{SHARD}:8", "CorruptRecord", "damaged gzip") in logged_poison
 
 
-def test_the_reason_for_a_failure_is_logged_without_the_request(output: list[Any]) -> None:
+def test_a_failed_call_is_logged_with_its_operation_and_status_only(
+    output: list[Any], rejection: tuple[type[EchoingHandler], str]
+) -> None:
     errors = [line["message"] for line in logged(output, "ERROR")]
 
     assert len(errors) == 2
     for message, call in zip(errors, ("PutRecords", "PutObject"), strict=True):
-        assert f"(InvalidSignatureException) when calling the {call} operation" in message
-        assert message.endswith(": The signature does not match.")
+        assert message.endswith(f"({call}, HTTP status {rejection[0].status})")
+        if rejection[0] is EchoingHandler:
+            assert ": InvalidSignatureException (" in message
+
+
+def test_no_line_is_long(output: list[Any]) -> None:
+    assert max(len(json.dumps(line)) for line in output if line not in output[-1:]) < 2_000
+
+
+def test_an_invocation_of_another_kind_is_rejected_without_what_is_in_it() -> None:
+    for odd in ({"body": SECRET}, [SECRET], SECRET, {"Records": [{"eventSource": SECRET}]}):
+        with pytest.raises(UnexpectedEvent) as raised:
+            kinesis_records(odd)
+        assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["DEAD_LETTERS", "KINESIS_ENDPOINT_URL", "MODEL_LOCATION"])
+def test_a_setting_that_stops_the_start_shows_no_password(name: str) -> None:
+    with pytest.raises((SettingsError, ModelBundleError)) as raised:
+        build_consumer({"TEST_RUN": "True", name: f"ftp://me:{SECRET}@host/x"})
+    assert SECRET not in str(raised.value)

@@ -29,6 +29,7 @@ from streaming import (
     InvalidEvent,
     Model,
     ModelBundleError,
+    NotFinished,
     Poison,
     Prediction,
     PredictionFailed,
@@ -43,6 +44,7 @@ from streaming import (
     StartingPosition,
     Storage,
     StorageError,
+    StorageUnavailable,
     StreamError,
     StreamingError,
     StreamReader,
@@ -99,8 +101,8 @@ class WrongModel:
 
 
 def consume(environment: Mapping[str, str]) -> dict[str, Any]:
-    settings = Settings.from_environment(environment, output_stream="scores")
-    assert_type(settings.predictions_stream_name, str)
+    settings = Settings.from_environment(environment)
+    assert_type(settings.predictions_stream_name, str | None)
     assert_type(settings.dead_letters, str | None)
     assert_type(settings.test_run, bool)
     client = kinesis_client(settings.kinesis_endpoint_url, read_timeout=5)
@@ -109,7 +111,9 @@ def consume(environment: Mapping[str, str]) -> dict[str, Any]:
     consumer = Consumer(
         model,
         publisher=Publisher(
-            client, settings.predictions_stream_name, aggregation=settings.aggregate_output
+            client,
+            settings.predictions_stream_name or "orders",
+            aggregation=settings.aggregate_output,
         ),
         dead_letters=storage_of("s3://bucket/prefix"),
         telemetry=Telemetry("orders", "Orders", settings.log_level),
@@ -192,12 +196,18 @@ def handle_errors() -> str:
         load()
     except (SettingsError, ModelBundleError, UnexpectedEvent, ReconciliationError) as error:
         return str(error)
+    except (StreamUnavailable, StorageUnavailable) as error:
+        unavailable: StreamError | StorageError = error
+        return str(unavailable)
     except (StorageError, InvalidDeadLetter, DeliveryLogMismatch, DeliveryLogError) as error:
         return str(error)
-    except StreamUnavailable as error:
-        stream_error: StreamError = error
-        return str(stream_error)
-    except (CorruptRecord, InvalidEvent, PredictionFailed, PredictionTooLarge) as error:
+    except (
+        CorruptRecord,
+        InvalidEvent,
+        PredictionFailed,
+        PredictionTooLarge,
+        NotFinished,
+    ) as error:
         poison: Poison = error
         return assert_type(poison.reason, str)
     except StreamingError as error:

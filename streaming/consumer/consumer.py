@@ -7,21 +7,24 @@ aggregated records hold.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from functools import partial
+from itertools import islice, takewhile
 from typing import Any, Generic
 
 import msgspec
 
 from streaming.consumer.batch import Batch
-from streaming.consumer.interface import EventT, Model, PredictionRecord
-from streaming.consumer.poison import dead_letter_record, model_failure, unacceptable
+from streaming.consumer.interface import EventT, Model
+from streaming.consumer.model_calls import ModelCalls
+from streaming.consumer.poison import dead_letter_record, unacceptable
+from streaming.consumer.progress import Progress
 from streaming.consumer.records import UserRecord, kinesis_records, stream_name, user_records
 from streaming.consumer.telemetry import Telemetry
 from streaming.dead_letters import encode_lines, object_name
-from streaming.errors import Poison, PredictionFailed, StorageError
+from streaming.errors import NotFinished, StorageError, StorageUnavailable
 from streaming.publisher import Entry, Publisher
+from streaming.retries import Retries
 from streaming.storage import Storage
-from streaming.timestamps import iso_utc
 
 DEFAULT_BUDGET_SECONDS = 60.0
 """Time for a batch that comes without Lambda's context."""
@@ -32,6 +35,11 @@ RESPONSE_SECONDS = 1.0
 SLICE_RECORDS = 1_000
 """User records processed at a time: two full calls of PutRecords. Larger slices are no faster, and
 more memory stays resident after full batches: 6 MB at 2,000 (Python 3.13)."""
+
+NOT_FINISHED_SECONDS = 3600.0
+"""The age from which a record that is the first of its batch, and still not finished when the time
+ends, is dead-lettered as far as it is not done. Until then, `Progress` has it finished by several
+invocations of one environment."""
 
 
 HOT_KEY_CALLS = 10
@@ -49,7 +57,8 @@ class Consumer(Generic[EventT]):
         call_seconds: The longest that one call to AWS may take. Two fit between the deadline of
             publishing and that of the response: the last PutRecords, and writing dead letters.
         now: Seconds since the epoch.
-        clock: Monotonic seconds; the publisher's.
+        retries: Repeats writing dead letters until the deadline of publishing. Its clock is the
+            publisher's.
     """
 
     def __init__(
@@ -61,17 +70,19 @@ class Consumer(Generic[EventT]):
         telemetry: Telemetry,
         call_seconds: float = 7.0,
         now: Callable[[], float] = time.time,
-        clock: Callable[[], float] = time.monotonic,
+        retries: Retries = Retries(),  # noqa: B008  it is immutable
     ) -> None:
-        self._model = model
         self._binary = bool(getattr(model, "binary_data", False))
+        self._model_calls = ModelCalls(model, telemetry, retries.clock)
         self._publisher = publisher
         self._dead_letters = dead_letters
         self._telemetry = telemetry
         self._margin = 2 * call_seconds + RESPONSE_SECONDS
+        self._call_seconds = call_seconds
         self._now = now
-        self._clock = clock
-        self._encode = msgspec.json.Encoder().encode
+        self._retries = retries
+        self._clock = retries.clock
+        self._progress = Progress()
 
     def handle(self, event: Any, context: Any = None) -> dict[str, Any]:
         """Process one batch.
@@ -92,28 +103,26 @@ class Consumer(Generic[EventT]):
         """
         started, now = self._clock(), self._now()
         records = kinesis_records(event)
-        batch = Batch(stream_name(records), started + self._budget(context), now)
-        for received in _slices(user_records(records, now, binary=self._binary)):
-            batch.counts.received += len(received)
-            batch.unknown_arrivals += sum(not r.arrival_known for r in received)
-            batch.oldest_arrival = min(batch.oldest_arrival, *(r.arrived_at for r in received))
+        publishing, writing = self._budgets(context)
+        batch = Batch(stream_name(records), started + publishing, started + writing, now)
+        batch.counts.resumed = self._progress.resume(records)
+        found = user_records(records, now, binary=self._binary)
+        remaining = islice(found, batch.counts.resumed, None)
+        for received in _slices(remaining):
+            self._receive(received, batch)
             if batch.publishing_stopped or self._clock() >= batch.deadline:
-                self._telemetry.failure(f"{len(received)} user records not started: out of time")
-                batch.fail(received)
+                batch.counts.not_started += len(received)
+                self._not_finished(received, batch)
             else:
                 self._process(received, batch)
+            if batch.poison:
+                self._dead_letter(batch)
 
-        if batch.hot_key_calls:
-            self._telemetry.warning(
-                f"hot partition key: {batch.hot_key_calls} calls of PutRecords one after another, "
-                "for the predictions of one key; AGGREGATE_OUTPUT=hot makes them a few"
-            )
+        self._warn(batch)
+        number = batch.lowest_failure()
+        if self._publisher is not None and number is not None:
+            self._progress.remember(records, number, batch.failed[number])
         batch.counts.reconcile()
-        if batch.unknown_arrivals:
-            self._telemetry.warning(
-                f"{batch.unknown_arrivals} user records without a valid arrival: "
-                "the current time was taken"
-            )
         self._telemetry.batch(
             batch.counts,
             latency=self._clock() - started,
@@ -125,94 +134,51 @@ class Consumer(Generic[EventT]):
             response["predictions"] = batch.predictions
         return response
 
-    def _budget(self, context: Any) -> float:
-        """Return how many seconds publishing may take, so that the response is still in time."""
+    def _warn(self, batch: Batch) -> None:
+        if batch.hot_key_calls:
+            self._telemetry.warning(
+                f"hot partition key: {batch.hot_key_calls} calls of PutRecords one after another, "
+                "for the predictions of one key; AGGREGATE_OUTPUT=hot makes them a few"
+            )
+        if batch.unknown_arrivals:
+            self._telemetry.warning(
+                f"{batch.unknown_arrivals} user records without a valid arrival: "
+                "the current time was taken"
+            )
+
+    def _budgets(self, context: Any) -> tuple[float, float]:
+        """Return how much time the batch has, so that the response is still in time.
+
+        Returns:
+            How many seconds publishing may take, and how many may pass until the last write of dead
+            letters starts.
+        """
         if context is None:
-            return DEFAULT_BUDGET_SECONDS
+            return DEFAULT_BUDGET_SECONDS, DEFAULT_BUDGET_SECONDS + self._call_seconds
         remaining = float(context.get_remaining_time_in_millis()) / 1000
         if remaining >= 2 * self._margin:
-            return remaining - self._margin
+            return remaining - self._margin, remaining - self._margin + self._call_seconds
         # In time only if the calls take less than their timeouts.
         self._telemetry.warning(
             f"the function's remaining time is {remaining:.1f} s; if calls to AWS time out, "
             f"responding in time takes {2 * self._margin:.0f} s"
         )
-        return remaining / 2
+        return remaining / 2, remaining / 2
+
+    def _receive(self, received: Sequence[UserRecord], batch: Batch) -> None:
+        batch.first = batch.first or received[0]
+        batch.counts.received += len(received)
+        batch.unknown_arrivals += sum(not r.arrival_known for r in received)
+        batch.oldest_arrival = min(batch.oldest_arrival, *(r.arrived_at for r in received))
 
     def _process(self, received: Sequence[UserRecord], batch: Batch) -> None:
-        events = self._decode(received, batch)
-        entries = self._predict(events, batch) if events else []
+        events = self._model_calls.decode(received, batch)
+        entries = self._model_calls.predict(events, batch) if events else []
         if self._publisher is None:
             batch.counts.published += len(entries)
             batch.predictions += [msgspec.json.decode(entry["Data"]) for _, entry in entries]
         else:
             self._publish(self._publisher, entries, batch)
-        if batch.poison:
-            self._dead_letter(batch)
-
-    def _decode(
-        self, received: Sequence[UserRecord], batch: Batch
-    ) -> list[tuple[UserRecord, EventT]]:
-        decode = self._model.decode
-        events: list[tuple[UserRecord, EventT]] = []
-        for user_record in received:
-            try:
-                event = decode(user_record.content(), user_record.arrived_at)
-            except Poison as error:
-                batch.poison.append((user_record, error.bare()))
-            except MemoryError:
-                raise  # not the record's fault: Lambda retries the batch
-            except Exception as error:  # noqa: BLE001  a model may raise anything
-                batch.poison.append((user_record, model_failure("decode", error)))
-            else:
-                if event is None:
-                    batch.counts.skipped += 1
-                else:
-                    events.append((user_record, event))
-        return events
-
-    def _predict(
-        self, events: Sequence[tuple[UserRecord, EventT]], batch: Batch
-    ) -> list[tuple[UserRecord, Entry]]:
-        """Predict all events at once; on an error, halve them until the one at fault is alone."""
-        try:
-            return self._predict_all(events, batch.stream)
-        except Exception as error:
-            if len(events) == 1:
-                if isinstance(error, MemoryError):
-                    raise
-                batch.poison.append((events[0][0], model_failure("predict", error)))
-                return []
-        middle = len(events) // 2
-        return [*self._predict(events[:middle], batch), *self._predict(events[middle:], batch)]
-
-    def _predict_all(
-        self, events: Sequence[tuple[UserRecord, EventT]], stream: str | None
-    ) -> list[tuple[UserRecord, Entry]]:
-        model, encode = self._model, self._encode
-        predictions = model.predict([event for _, event in events])
-        if len(predictions) != len(events):
-            raise PredictionFailed(f"{len(predictions)} predictions for {len(events)} events")
-        return [
-            (
-                user_record,
-                {
-                    "Data": encode(
-                        PredictionRecord(
-                            model.event_type,
-                            user_record.event_id,
-                            model.name,
-                            model.version,
-                            prediction.value,
-                            iso_utc(user_record.arrived_at),
-                            stream,
-                        )
-                    ),
-                    "PartitionKey": _encodable(prediction.partition_key),
-                },
-            )
-            for (user_record, _), prediction in zip(events, predictions, strict=True)
-        ]
 
     def _publish(
         self, publisher: Publisher, entries: Sequence[tuple[UserRecord, Entry]], batch: Batch
@@ -225,19 +191,53 @@ class Consumer(Generic[EventT]):
         for position in published.unacceptable:
             user_record, entry = entries[position]
             batch.poison.append((user_record, unacceptable(entry)))
-        batch.fail(entries[position][0] for position in published.refused)
         if published.refused:
-            batch.publishing_stopped = True
             self._telemetry.failure(f"not published: {published.failure or 'out of time'}")
+            refused = [entries[position][0] for position in published.refused]
+            self._not_finished(refused, batch)
+
+    def _not_finished(self, user_records: Sequence[UserRecord], batch: Batch) -> None:
+        """Fail user records that there was no time for.
+
+        Args:
+            user_records: In order; not empty.
+            batch: The batch. If its first record has been waiting for too long, what is left of
+                that becomes poison: else it could be started again for ever.
+        """
+        number = user_records[0].sequence_number
+        overdue: list[UserRecord] = []
+        if self._is_overdue(user_records[0], batch):
+            overdue += takewhile(lambda each: each.sequence_number == number, user_records)
+        batch.poison += [(each, NotFinished()) for each in overdue]
+        batch.stop(user_records[len(overdue) :])
+
+    def _is_overdue(self, user_record: UserRecord, batch: Batch) -> bool:
+        """Return whether to dead-letter an entry, and those behind it in its Kinesis record.
+
+        Only if this invocation started with the record and finished some of its entries: during an
+        outage it finishes none.
+        """
+        number = user_record.sequence_number
+        return (
+            self._dead_letters is not None
+            and batch.first is not None
+            and batch.first.sequence_number == number
+            and number not in batch.failed
+            and user_record.index > batch.counts.resumed
+            and batch.started_at - user_record.arrived_at >= NOT_FINISHED_SECONDS
+            and self._clock() < batch.write_deadline
+        )
 
     def _dead_letter(self, batch: Batch) -> None:
         """Write poison to the dead letters; what cannot be written there has failed."""
         poison, batch.poison = batch.poison, []
-        self._telemetry.poison(poison)
+        self._telemetry.poison(poison, batch.counts.poison)
+        batch.counts.poison += len(poison)
         if self._dead_letters is not None:
             records = [dead_letter_record(each, batch.stream, error) for each, error in poison]
+            write = partial(self._dead_letters.put, object_name(records), encode_lines(records))
             try:
-                self._dead_letters.put(object_name(records), encode_lines(records))
+                self._retries.call(write, StorageUnavailable, batch.deadline)
             except StorageError as error:
                 self._telemetry.failure(str(error))
             else:
@@ -249,10 +249,3 @@ class Consumer(Generic[EventT]):
 def _slices(received: Iterator[UserRecord]) -> Iterator[list[UserRecord]]:
     while some := list(islice(received, SLICE_RECORDS)):
         yield some
-
-
-def _encodable(partition_key: str) -> str:
-    """Reject a key that UTF-8 cannot encode, before it fails the call for all other entries."""
-    if not partition_key.isascii():
-        partition_key.encode()
-    return partition_key

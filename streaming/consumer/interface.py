@@ -23,6 +23,8 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
 class Model(Protocol[EventT]):
     """The only thing to implement for another model.
 
+    `decode` and `predict` may meet an event more than once, also the last one of an earlier batch.
+
     Attributes:
         name: The value of `model` in a prediction record.
         version: The value of `version`.
@@ -32,6 +34,9 @@ class Model(Protocol[EventT]):
     an aggregated record and is none (a wrong checksum, a damaged message) is then handed to
     `decode` as it is, as the Kinesis Client Library does. By default it is poison: to a model of
     JSON or text it can only be a damaged record.
+    Two more attributes are optional: `output_stream`, the stream of the predictions unless
+    `PREDICTIONS_STREAM_NAME` names another (by default `predictions`), and `metrics_namespace`, the
+    CloudWatch namespace of the metrics (by default `Predictions`).
     """
 
     name: str
@@ -50,13 +55,16 @@ class Model(Protocol[EventT]):
 
         Raises:
             InvalidEvent: The data can never be an event of this model.
+            Exception: Any other is as for `predict`.
         """
 
     def predict(self, events: Sequence[EventT]) -> Sequence[Prediction]:
         """Predict a batch in one call.
 
-        If this raises, the batch is halved until the event that causes the error is alone. That
-        event is poison, unless memory was short: then the invocation fails and Lambda retries it.
+        If this raises, the last event that was predicted well is predicted again. If that succeeds,
+        the batch is halved until the event that causes the error is alone; that event is poison. If
+        it fails, the model is unavailable: the events have failed, and Lambda retries them. If
+        memory is short even for one event (`MemoryError`), the invocation fails.
 
         Args:
             events: At least one.

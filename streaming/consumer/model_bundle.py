@@ -11,11 +11,16 @@ from typing import Annotated, Any
 
 import msgspec
 
-from streaming.errors import ModelBundleError, StorageError
+from streaming.errors import ModelBundleError, StorageError, StorageUnavailable
+from streaming.retries import Retries
 from streaming.storage import FolderStorage, Storage, open_storage
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+
+RETRY_SECONDS = 5.0
+"""How long a read that fails for a reason that may pass is repeated: half of the time that Lambda
+gives a function to start."""
 
 VERSION_CHARACTERS = 128
 """It is part of every prediction record, whose size is limited."""
@@ -72,13 +77,19 @@ class Bundle:
     models: dict[str, bytes]
 
 
-def read_bundle(location: str, targets: Iterable[str], s3_client: Callable[[], Any]) -> Bundle:
+def read_bundle(
+    location: str,
+    targets: Iterable[str],
+    s3_client: Callable[[], Any],
+    retries: Retries = Retries(),  # noqa: B008  it is immutable
+) -> Bundle:
     """Read a bundle and verify its hashes.
 
     Args:
         location: A folder or `s3://bucket/prefix`.
         targets: The targets whose models are requested.
         s3_client: Creates an S3 client; called only for `s3://`.
+        retries: Repeats a read while S3 is unavailable, up to `RETRY_SECONDS` after the start.
 
     Raises:
         ModelBundleError: A file is missing or does not match the manifest, the manifest cannot be
@@ -86,7 +97,15 @@ def read_bundle(location: str, targets: Iterable[str], s3_client: Callable[[], A
         SettingsError: The location is any other URL.
     """
     storage = _open(location, s3_client)
-    manifest = _manifest(location, _read(storage, MANIFEST))
+    deadline = retries.clock() + RETRY_SECONDS
+
+    def read(name: str) -> bytes:
+        try:
+            return retries.call(lambda: storage.read(name), StorageUnavailable, deadline)
+        except StorageError as error:
+            raise ModelBundleError(str(error)) from error
+
+    manifest = _manifest(location, read(MANIFEST))
     models = {}
     for name in targets:
         target = manifest.targets.get(name)
@@ -96,7 +115,7 @@ def read_bundle(location: str, targets: Iterable[str], s3_client: Callable[[], A
         path = PurePosixPath(target.file)
         if path.is_absolute() or ".." in path.parts:
             raise ModelBundleError(f"{location}: {target.file} is outside the bundle")
-        models[name] = _read(storage, target.file)
+        models[name] = read(target.file)
         digest = hashlib.sha256(models[name]).hexdigest()
         if digest != target.sha256:
             raise ModelBundleError(
@@ -122,10 +141,3 @@ def _open(location: str, s3_client: Callable[[], Any]) -> Storage:
     if "://" not in location:
         return FolderStorage(Path(location))
     return open_storage("MODEL_LOCATION", location, s3_client)
-
-
-def _read(storage: Storage, name: str) -> bytes:
-    try:
-        return storage.read(name)
-    except StorageError as error:
-        raise ModelBundleError(str(error)) from error

@@ -6,6 +6,7 @@ Kinesis Producer Library with many of them.
 
 import binascii
 import json
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from streaming.errors import CorruptRecord, UnexpectedEvent, excerpt
 from streaming.timestamps import LAST_SECOND
 
 EVENT_SOURCE = "aws:kinesis"
+SOURCE = re.compile(r"aws:[A-Za-z0-9]{1,32}")
 
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_FORMAT = 16 + zlib.MAX_WBITS
@@ -48,6 +50,7 @@ class UserRecord(msgspec.Struct, frozen=True, gc=False):
         decode_error: Why the data cannot be read, if that is already known. Not an exception: its
             traceback would keep the user record alive, in a cycle that is never collected
             (gc=False).
+        index: The position of an entry in its aggregated record; 0 for any other record.
     """
 
     data: bytes
@@ -58,6 +61,7 @@ class UserRecord(msgspec.Struct, frozen=True, gc=False):
     decode_error: str | None = None
     explicit_hash_key: str | None = None
     arrival_known: bool = True
+    index: int = 0
 
     def content(self) -> bytes:
         """Return the data, decompressed.
@@ -79,14 +83,22 @@ def kinesis_records(event: Any) -> list[Any]:
     records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list):
         raise UnexpectedEvent(
-            f"expected a batch from Kinesis, an object with a list Records; got {excerpt(event)}"
+            f"expected a batch from Kinesis, an object with a list Records; got {_shape(event)}"
         )
     first = records[0] if records else None
     if isinstance(first, dict):
         source = first.get("eventSource", first.get("EventSource", EVENT_SOURCE))
         if source != EVENT_SOURCE:
-            raise UnexpectedEvent(f"expected records from {EVENT_SOURCE}; got {excerpt(source)}")
+            shown = source if isinstance(source, str) and SOURCE.fullmatch(source) else "another"
+            raise UnexpectedEvent(f"expected records from {EVENT_SOURCE}; got {shown}")
     return records
+
+
+def _shape(event: Any) -> str:
+    """Return what an event is, without anything that is in it: it is logged."""
+    size = f" of {len(event)}" if isinstance(event, dict | list | str) else ""
+    has_records = ", with Records" if isinstance(event, dict) and "Records" in event else ""
+    return f"{type(event).__name__}{size}{has_records}"
 
 
 def stream_name(records: Sequence[Any]) -> str | None:
@@ -249,4 +261,5 @@ def _deaggregated(parent: UserRecord, *, binary: bool) -> Iterator[UserRecord]:
             decode_error,
             hash_key,
             parent.arrival_known,
+            index,
         )

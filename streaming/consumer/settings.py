@@ -17,6 +17,8 @@ from streaming.locations import (
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
+StreamName = Annotated[str, msgspec.Meta(pattern=r"\A[a-zA-Z0-9_.-]{1,128}\Z")]
+
 ALLOWED = {
     "PREDICTIONS_STREAM_NAME": "1 to 128 letters, digits, and any of _.-",
     "DEAD_LETTERS": ALLOWED_LOCATIONS,
@@ -34,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
     """A consumer's settings.
 
     Attributes:
-        predictions_stream_name: `PREDICTIONS_STREAM_NAME`, the output stream.
+        predictions_stream_name: `PREDICTIONS_STREAM_NAME`, the output stream; None: the model's.
         dead_letters: `DEAD_LETTERS`, `s3://bucket/prefix` or `file:///folder`; None: poison is a
             batch item failure.
         test_run: `TEST_RUN`: return the predictions instead of publishing them.
@@ -43,7 +45,7 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
         log_level: `LOG_LEVEL`.
     """
 
-    predictions_stream_name: Annotated[str, msgspec.Meta(pattern=r"\A[a-zA-Z0-9_.-]{1,128}\Z")]
+    predictions_stream_name: StreamName | None = None
     dead_letters: str | None = None
     test_run: bool = False
     aggregate_output: Aggregation = "off"
@@ -51,18 +53,17 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
     log_level: LogLevel = "INFO"
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], *, output_stream: str) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read and check the settings.
 
         Args:
             environment: Such as `os.environ`.
-            output_stream: The output stream if `PREDICTIONS_STREAM_NAME` is not set.
 
         Raises:
             SettingsError: A variable has a value that is not allowed.
         """
         found = {name: environment[name] for name in ALLOWED if environment.get(name)}
-        values = {"PREDICTIONS_STREAM_NAME": output_stream, **found}
+        values = dict(found)
         if flag := found.get("TEST_RUN"):
             values["TEST_RUN"] = FLAGS.get(flag.lower(), flag)
         if aggregation := found.get("AGGREGATE_OUTPUT"):
@@ -74,7 +75,7 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
         except msgspec.ValidationError as error:
             field = FIELD.search(str(error))
             assert field is not None  # noqa: S101  every rule is a field's
-            raise _not_allowed(field[1], found.get(field[1], output_stream)) from None
+            raise _not_allowed(field[1], found[field[1]]) from None
         if settings.dead_letters is not None:
             parse_location("DEAD_LETTERS", settings.dead_letters)
         if settings.kinesis_endpoint_url is not None:

@@ -1,11 +1,13 @@
 """Logs and metrics: one structured line per batch, and CloudWatch embedded metrics.
 
 Nothing of a user record is logged, neither its data nor a value in it; dead-letter records keep
-those.
+those. A batch never fails because a line cannot be written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -16,7 +18,10 @@ from streaming.consumer.settings import LogLevel
 from streaming.errors import Poison
 
 POISON_LINES = 10
-"""Poison of one slice that is logged record by record; the rest is only counted."""
+"""Poison of one batch that is logged record by record; the rest is only counted."""
+
+TEXT_CHARACTERS = 500
+"""The longest text in a line."""
 
 
 class Telemetry:
@@ -33,27 +38,38 @@ class Telemetry:
         self._metrics = Metrics(namespace=namespace, service=service)
         self._cold = True
 
-    def poison(self, found: Sequence[tuple[UserRecord, Poison]]) -> None:
-        """Log poison by event id and reason."""
-        for user_record, error in found[:POISON_LINES]:
+    def poison(self, found: Sequence[tuple[UserRecord, Poison]], before: int = 0) -> None:
+        """Log poison by event id and reason.
+
+        Args:
+            found: Poison, with the user record that it is.
+            before: How much poison of the same batch was found before.
+        """
+        for user_record, error in found[: max(0, POISON_LINES - before)]:
             fields = {
                 "event_id": user_record.event_id,
                 "error_type": type(error).__name__,
-                "reason": error.reason,
+                "reason": _short(error.reason),
             }
-            self._logger.warning("poison", extra=fields)
-        if len(found) > POISON_LINES:
-            self._logger.warning("more poison", extra={"records": len(found) - POISON_LINES})
+            self._log(self._logger.warning, "poison", fields)
 
     def warning(self, message: str) -> None:
         """Log a condition that may lead to a failure."""
-        self._logger.warning(message)
+        self._log(self._logger.warning, message)
 
     def failure(self, message: str) -> None:
         """Log why user records failed."""
-        # AWS's first line says what is wrong. After a wrong signature, the rest echoes the request,
-        # session token included.
-        self._logger.error(message.partition("\n")[0])
+        self._log(self._logger.error, message)
+
+    def model_unavailable(self, step: str, error: Exception) -> None:
+        """Log that the model fails on every event, and count it in the batch's metrics.
+
+        Args:
+            step: The method that raised an exception, `decode` or `predict`.
+            error: The exception. Its message is not logged: it may hold the event.
+        """
+        self.failure(f"the model is unavailable: {step} raised {type(error).__name__}")
+        self._metrics.add_metric(name="ModelUnavailable", unit=MetricUnit.Count, value=1)
 
     def batch(
         self,
@@ -71,6 +87,11 @@ class Telemetry:
             arrival_age: How long ago its oldest record arrived, in seconds; None if it was empty.
             request_id: Lambda's, if there is one.
         """
+        if counts.not_started:
+            self.failure(f"{counts.not_started} user records not started: out of time or stopped")
+        if counts.poison > POISON_LINES:
+            fields = {"records": counts.poison - POISON_LINES}
+            self._log(self._logger.warning, "more poison", fields)
         for name, value in (
             ("Received", counts.received),
             ("Published", counts.published),
@@ -87,13 +108,34 @@ class Telemetry:
                 self._metrics.add_metric(
                     name=name, unit=MetricUnit.Milliseconds, value=round(seconds * 1000, 3)
                 )
-        self._metrics.flush_metrics()
-        fields = {
-            **asdict(counts),
-            "latency_seconds": latency,
-            "arrival_age_seconds": arrival_age,
-            "cold_start": self._cold,
-            "request_id": request_id,
-        }
-        self._logger.info("batch", extra=fields)
+        self._flush_metrics()
+        self._log(
+            self._logger.info,
+            "batch",
+            {
+                **asdict(counts),
+                "latency_seconds": latency,
+                "arrival_age_seconds": arrival_age,
+                "cold_start": self._cold,
+                "request_id": request_id,
+            },
+        )
         self._cold = False
+
+    def _log(
+        self, write: Callable[..., None], message: str, fields: dict[str, Any] | None = None
+    ) -> None:
+        # Logging ignores what fails in writing, but then fails on a standard error that is closed.
+        with suppress(OSError, ValueError):
+            write(_short(message), extra=fields or {}, stacklevel=3)
+
+    def _flush_metrics(self) -> None:
+        try:
+            self._metrics.flush_metrics()
+        except (OSError, ValueError):  # standard output is full or closed
+            self._metrics.clear_metrics()
+
+
+def _short(text: str) -> str:
+    """Return the first line of a text, cut."""
+    return text.partition("\n")[0][:TEXT_CHARACTERS]

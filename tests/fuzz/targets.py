@@ -71,7 +71,7 @@ class Sink:
 class SilentTelemetry(LastBatch):
     """Writes no logs or metrics: a log line costs more time than a batch."""
 
-    def poison(self, found: Any) -> None:
+    def poison(self, found: Any, before: int = 0) -> None:  # noqa: ARG002
         """Encode the fields as the logger does."""
         for user_record, error in found:
             json.dumps([user_record.event_id, error.reason], ensure_ascii=False).encode()

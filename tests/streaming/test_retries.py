@@ -6,7 +6,9 @@ from botocore.exceptions import (
 )
 from botocore.retries import standard
 
-from streaming.retries import backoff, is_transient
+from streaming.errors import StorageError, StorageUnavailable
+from streaming.retries import Retries, backoff, is_transient
+from tests.fakes.clock import Clock
 from tests.fakes.kinesis import client_error
 
 
@@ -51,3 +53,51 @@ BOTOCORE_CODES = {
 @pytest.mark.parametrize("code", sorted(BOTOCORE_CODES))
 def test_what_botocore_retries_in_its_standard_mode_is_transient(code: str) -> None:
     assert is_transient(client_error(code, "put_records"))
+
+
+class Failing:
+    """Fails some times, then returns the number of its calls."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.calls = 0
+
+    def __call__(self) -> int:
+        self.calls += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return self.calls
+
+
+def retries(clock: Clock) -> Retries:
+    return Retries(clock.now, clock.sleep, lambda: 1.0)
+
+
+def test_a_call_is_repeated_while_it_fails_for_a_reason_that_may_pass() -> None:
+    clock = Clock()
+    failing = Failing(*[StorageUnavailable("503")] * 3)
+
+    assert retries(clock).call(failing, StorageUnavailable, deadline=10.0) == 4
+    assert clock.sleeps == [pytest.approx(0.1), pytest.approx(0.2), pytest.approx(0.4)]
+
+
+def test_a_call_is_not_repeated_after_the_deadline() -> None:
+    clock = Clock()
+    failing = Failing(*[StorageUnavailable("503")] * 9)
+
+    with pytest.raises(StorageUnavailable):
+        retries(clock).call(failing, StorageUnavailable, deadline=0.5)
+    assert failing.calls == 3
+    assert clock.now() < 0.5
+
+
+def test_the_first_call_is_made_even_after_the_deadline() -> None:
+    assert retries(Clock(9.0)).call(Failing(), StorageUnavailable, deadline=1.0) == 1
+
+
+def test_a_call_is_not_repeated_after_a_failure_that_stays() -> None:
+    failing = Failing(StorageError("denied"))
+
+    with pytest.raises(StorageError):
+        retries(Clock()).call(failing, StorageUnavailable, deadline=10.0)
+    assert failing.calls == 1

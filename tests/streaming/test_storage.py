@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import NoCredentialsError, ReadTimeoutError
 from moto import mock_aws
 
-from streaming.errors import SettingsError, StorageError
+from streaming.errors import SettingsError, StorageError, StorageUnavailable
 from streaming.locations import S3Location
 from streaming.storage import FolderStorage, S3Storage, Storage, open_storage
+from tests.fakes.kinesis import client_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,15 +157,26 @@ def test_a_whole_bucket_can_be_listed_and_must_exist(s3: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "failure",
-    [NoCredentialsError(), SettingsError("AWS_REGION", None, "a region"), AttributeError("no XML")],
+    ("failure", "message", "kind"),
+    [
+        (NoCredentialsError(), "NoCredentialsError", StorageError),
+        (SettingsError("AWS_REGION", None, "a region"), "AWS_REGION is None", StorageError),
+        (PermissionError("secret"), "secret", StorageError),
+        (client_error("AccessDenied", "put_object", "secret"), "AccessDenied (Put", StorageError),
+        (AttributeError("secret"), "AttributeError", StorageUnavailable),
+        (client_error("SlowDown", "put_object", status=503), "SlowDown (Put", StorageUnavailable),
+        (ReadTimeoutError(endpoint_url="http://s3"), "ReadTimeoutError", StorageUnavailable),
+    ],
 )
-def test_every_failure_of_s3_is_a_storage_error(failure: Exception) -> None:
+def test_every_failure_of_s3_is_a_storage_error_which_says_whether_it_may_pass(
+    failure: Exception, message: str, kind: type[StorageError]
+) -> None:
     def client() -> Any:
         raise failure
 
-    with pytest.raises(StorageError, match=re.escape(str(failure))):
+    with pytest.raises(StorageError, match=re.escape(message)) as raised:
         S3Storage(client, S3Location("dead", "")).put("a", b"{}")
+    assert type(raised.value) is kind
 
 
 def test_a_lack_of_memory_is_not_a_storage_error() -> None:

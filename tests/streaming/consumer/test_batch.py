@@ -25,7 +25,7 @@ def test_counts_that_do_not_add_up_are_a_bug(published: int) -> None:
 
 def batch(*failed: str | None) -> Batch:
     """Create a batch in which the user records with these sequence numbers failed."""
-    created = Batch(stream=None, deadline=0.0, oldest_arrival=0.0)
+    created = Batch(stream=None, deadline=0.0, write_deadline=0.0, started_at=0.0)
     created.fail(UserRecord(b"", None, number, None, 0.0) for number in failed)
     return created
 

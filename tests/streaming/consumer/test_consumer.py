@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,116 +13,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.aggregation import AGGREGATE_MAGIC, deaggregate
-from streaming.consumer.consumer import Consumer
 from streaming.consumer.interface import Prediction
 from streaming.consumer.telemetry import Telemetry
 from streaming.errors import (
-    InvalidEvent,
     ReconciliationError,
-    StorageError,
+    StorageUnavailable,
     UnexpectedEvent,
 )
 from streaming.publisher import Entry, Published, Publisher
-from streaming.storage import FolderStorage
-from tests.fakes.clock import Clock
-from tests.fakes.kinesis import FakeKinesis
-from tests.fakes.last_batch import LastBatch
 from tests.kpl_aggregation import aggregate, entry, field
-from tests.lambda_events import ARRIVED, SHARD, event, record
+from tests.lambda_events import SHARD, event, record
+from tests.streaming.consumer.harness import (
+    OUTPUT,
+    THROTTLED,
+    BrokenStorage,
+    Harness,
+    Shout,
+    context,
+    failed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-OUTPUT = "words"
 DIGITS_TO_LETTERS = str.maketrans("0123456789", "ghijklmnop")
-THROTTLED = "ProvisionedThroughputExceededException"
-
-
-class Shout:
-    """Predicts the event in capitals, with its first character as the partition key."""
-
-    name, version, event_type = "shout", "7", "word_shouted"
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-        self.memory = 1_000_000  # events that can be predicted at once
-
-    def decode(self, content: bytes, arrived_at: float) -> str | None:
-        assert arrived_at > 0
-        if content == b"exhausting":
-            raise MemoryError
-        word = content.decode("utf-8", "replace")
-        if not word.isalpha():
-            raise InvalidEvent("word", word, "alphabetic")
-        return None if word.startswith("unknown") else word
-
-    def predict(self, events: Sequence[str]) -> list[Prediction]:
-        self.batches.append(len(events))
-        if any("curse" in word for word in events):
-            raise ValueError("such language")
-        if any("mute" in word for word in events):
-            return []
-        if len(events) > self.memory:
-            raise MemoryError
-        huge = 1024 * 1024 if "huge" in events[0] else 0
-        return [Prediction(word[0], {"loud": word.upper() + "!" * huge}) for word in events]
-
-
-class BrokenStorage:
-    def put(self, _name: str, content: bytes) -> None:
-        raise StorageError(f"no room for {len(content.splitlines())}")
-
-
-class Harness:
-    """A consumer with its model, its clients and its clock."""
-
-    def __init__(self, folder: Path | None = None) -> None:
-        self.clock = Clock()
-        self.kinesis = FakeKinesis(self.clock)
-        self.kinesis.create_stream(StreamName=OUTPUT, ShardCount=1)
-        self.model = Shout()
-        self.telemetry = LastBatch("shout", "Shout", "CRITICAL")
-        self.publisher = Publisher(
-            self.kinesis, OUTPUT, clock=self.clock.now, sleep=self.clock.sleep, jitter=lambda: 1.0
-        )
-        self.folder = folder
-        self.dead_letters: Any = FolderStorage(folder) if folder else None
-
-    def handle(self, batch: Any, context: Any = None, **changes: Any) -> dict[str, Any]:
-        parts: dict[str, Any] = {
-            "publisher": self.publisher,
-            "dead_letters": self.dead_letters,
-            "telemetry": self.telemetry,
-        }
-        consumer = Consumer(
-            self.model, **{**parts, **changes}, now=lambda: ARRIVED + 2, clock=self.clock.now
-        )
-        return consumer.handle(batch, context)
-
-    def published(self) -> list[dict[str, Any]]:
-        return [json.loads(data) for data in self.kinesis.payloads(OUTPUT)]
-
-    def words(self) -> list[str]:
-        return [record["prediction"]["loud"].rstrip("!") for record in self.published()]
-
-    def dead_letters_written(self) -> list[dict[str, Any]]:
-        assert self.folder is not None
-        paths = sorted(self.folder.rglob("*.jsonl"))
-        return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
-
-    def sums(self) -> tuple[int, int, int, int, int]:
-        a = self.telemetry.counts
-        return (a.received, a.published, a.skipped, a.dead_lettered, a.failed)
 
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Harness:
     return Harness(tmp_path)
-
-
-def failed(sequence_number: int | None) -> list[dict[str, str | None]]:
-    identifier = None if sequence_number is None else str(sequence_number)
-    return [{"itemIdentifier": identifier}]
 
 
 def test_a_valid_event_is_predicted_and_published(harness: Harness) -> None:
@@ -197,6 +115,35 @@ def test_poison_that_cannot_be_dead_lettered_is_a_batch_item_failure(harness: Ha
 
     assert harness.handle(event(b"hello", b"w0rd", b"b0rd"))["batchItemFailures"] == failed(2)
     assert harness.sums() == (3, 1, 0, 0, 2)
+
+
+def test_dead_letters_are_written_again_while_their_storage_is_unavailable(
+    harness: Harness,
+) -> None:
+    failures = [StorageUnavailable("503")] * 5
+    kept = harness.dead_letters
+
+    class Throttled(BrokenStorage):
+        def put(self, name: str, content: bytes) -> None:
+            if failures:
+                raise failures.pop()
+            kept.put(name, content)
+
+    response = harness.handle(event(b"hello", b"w0rd"), context(60), dead_letters=Throttled())
+
+    assert response == {"batchItemFailures": []}
+    assert harness.sums() == (2, 1, 0, 1, 0)
+
+
+def test_dead_letters_are_not_written_again_after_the_deadline(harness: Harness) -> None:
+    class Unavailable(BrokenStorage):
+        def put(self, _name: str, content: bytes) -> None:
+            raise StorageUnavailable(f"503 for {len(content)} bytes")
+
+    response = harness.handle(event(b"hello", b"w0rd"), context(60), dead_letters=Unavailable())
+
+    assert response["batchItemFailures"] == failed(2)
+    assert 30 < harness.clock.now() < 60 - 2 * 7
 
 
 def test_sequence_numbers_are_compared_as_numbers() -> None:
@@ -329,9 +276,7 @@ def test_records_without_an_arrival_are_mentioned_once(
 
 def test_predictions_refused_until_the_deadline_are_batch_item_failures(harness: Harness) -> None:
     harness.kinesis.refuse = lambda e: THROTTLED if e["PartitionKey"] in "bc" else None
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 40_000, aws_request_id="r")
-
-    response = harness.handle(event(b"apple", b"bee", b"cow", b"bat", b"dog"), context)
+    response = harness.handle(event(b"apple", b"bee", b"cow", b"bat", b"dog"), context(40))
 
     assert response["batchItemFailures"] == failed(2)
     assert harness.words() == ["APPLE", "DOG"]
@@ -341,9 +286,7 @@ def test_predictions_refused_until_the_deadline_are_batch_item_failures(harness:
 
 def test_with_little_remaining_time_publishing_gets_half_of_it(harness: Harness) -> None:
     harness.kinesis.refuse = lambda _entry: THROTTLED
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 3000, aws_request_id="r")
-
-    harness.handle(event(b"hello"), context)
+    harness.handle(event(b"hello"), context(3))
 
     assert 0 < harness.clock.now() < 1.5
 
@@ -429,9 +372,7 @@ def test_user_records_not_started_by_the_deadline_are_batch_item_failures(harnes
             assert content
             harness.clock.advance(3)
 
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000, aws_request_id="r")
-
-    response = harness.handle(large_batch(b"hello"), context, dead_letters=Slow())
+    response = harness.handle(large_batch(b"hello"), context(20), dead_letters=Slow())
 
     assert response["batchItemFailures"] == failed(43)
     assert harness.sums() == (6_000, 2, 0, 3_998, 2_000)
@@ -542,9 +483,7 @@ def test_every_record_is_accounted_for_in_order_and_the_lowest_failure_is_return
         record(aggregate(field(1, b"k") + b"".join(entry(w.encode()) for w in words)), number)
         for number, words in enumerate(batch, 1)
     ]
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 4000, aws_request_id="r")
-
-    response = harness.handle({"Records": records}, context)
+    response = harness.handle({"Records": records}, context(4))
 
     published = [r["event_id"] for r in harness.published()]
     dead = [line["event_id"] for line in harness.dead_letters_written()] if harness.folder else []

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
-from streaming.consumer.model_bundle import read_bundle
+from streaming.consumer.model_bundle import RETRY_SECONDS, read_bundle
 from streaming.errors import ModelBundleError, SettingsError
+from streaming.retries import Retries
 from tests.bundle_files import write_bundle
+from tests.fakes.clock import Clock
+from tests.fakes.kinesis import client_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,3 +154,42 @@ def test_a_file_outside_the_bundle_is_rejected(folder: Path, file: str) -> None:
     change_target(folder, file=file)
 
     assert f"{file} is outside the bundle" in error_of(folder)
+
+
+def s3_that_fails(folder: Path, clock: Clock, status: int, times: int) -> Any:
+    """Return an S3 client that fails some times and then serves the files of a folder."""
+    failures = [
+        client_error("SlowDown" if status >= 500 else "AccessDenied", "get_object", status=status)
+    ] * times
+
+    def get_object(*, Bucket: str, Key: str) -> Any:
+        assert Bucket == "bundles"
+        clock.advance(0.5)
+        if failures:
+            raise failures.pop()
+        return {"Body": io.BytesIO((folder / Key).read_bytes())}
+
+    return SimpleNamespace(get_object=get_object)
+
+
+@pytest.mark.parametrize(
+    ("status", "times", "is_read"), [(503, 4, True), (503, 99, False), (403, 1, False)]
+)
+def test_a_read_is_repeated_for_some_seconds_while_s3_is_unavailable(
+    folder: Path,
+    status: int,
+    times: int,
+    is_read: bool,  # noqa: FBT001
+) -> None:
+    clock = Clock()
+    client = s3_that_fails(folder, clock, status, times)
+    retries = Retries(clock.now, clock.sleep, lambda: 1.0)
+
+    if is_read:
+        assert read_bundle("s3://bundles", ["tip"], lambda: client, retries).models
+    else:
+        with pytest.raises(
+            ModelBundleError, match=r"(SlowDown|AccessDenied) \(GetObject, HTTP status"
+        ):
+            read_bundle("s3://bundles", ["tip"], lambda: client, retries)
+        assert clock.now() <= RETRY_SECONDS

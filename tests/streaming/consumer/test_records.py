@@ -357,8 +357,18 @@ def test_an_invocation_without_records_fails_with_what_was_expected(odd: Any) ->
 
 @pytest.mark.parametrize("name", ["eventSource", "EventSource"])
 def test_records_from_another_event_source_fail_with_what_was_expected(name: str) -> None:
-    with pytest.raises(UnexpectedEvent, match="expected records from aws:kinesis; got 'aws:sqs'"):
+    with pytest.raises(UnexpectedEvent, match="expected records from aws:kinesis; got aws:sqs"):
         kinesis_records({"Records": [{name: "aws:sqs", "body": "{}"}]})
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"body": "secret"}, ["secret"], "secret", {"Records": [{"eventSource": "secret: aws:sqs"}]}],
+)
+def test_an_unexpected_event_is_rejected_without_what_is_in_it(odd: Any) -> None:
+    with pytest.raises(UnexpectedEvent) as raised:
+        kinesis_records(odd)
+    assert "secret" not in str(raised.value)
 
 
 def test_a_batch_can_be_empty() -> None:

@@ -9,12 +9,12 @@ from streaming.errors import SettingsError
 
 
 def settings(**environment: str) -> Settings:
-    return Settings.from_environment(environment, output_stream="ride_predictions")
+    return Settings.from_environment(environment)
 
 
 def test_without_variables_settings_have_their_defaults() -> None:
     assert settings() == Settings(
-        predictions_stream_name="ride_predictions",
+        predictions_stream_name=None,
         dead_letters=None,
         test_run=False,
         aggregate_output="off",
@@ -110,3 +110,11 @@ def test_an_error_shows_no_password(name: str) -> None:
         settings(**{name: f"{'s3' if name == 'DEAD_LETTERS' else 'http'}://me:secret@host/x"})
 
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["s3://me:secret@bucket/x", "http://me:s@cret@"])
+def test_the_password_in_a_url_is_masked(url: str) -> None:
+    name = "DEAD_LETTERS" if url.startswith("s3") else "KINESIS_ENDPOINT_URL"
+    with pytest.raises(SettingsError, match=r"//\*\*\*@") as raised:
+        raise SettingsError(name, url, "another")
+    assert "cret" not in str(raised.value)

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import pytest
 
 from streaming.consumer.batch import BatchCounts
-from streaming.consumer.records import user_records
-from streaming.consumer.telemetry import POISON_LINES, Telemetry
-from streaming.errors import InvalidEvent
+from streaming.consumer.records import UserRecord, user_records
+from streaming.consumer.telemetry import POISON_LINES, TEXT_CHARACTERS, Telemetry
+from streaming.errors import InvalidEvent, Poison
 from tests.lambda_events import SHARD, event
 
 COUNTS = BatchCounts(received=6, published=3, skipped=1, dead_lettered=1, failed=1, retried=2)
@@ -90,19 +91,83 @@ def test_an_empty_batch_has_no_arrival_age(
     assert "ArrivalAge" not in metrics
 
 
+def poison(count: int) -> list[tuple[UserRecord, Poison]]:
+    error = InvalidEvent("ride_id", "secret", "an integer")
+    records = user_records(event(*[b"secret"] * count)["Records"], 0.0)
+    return [(user_record, error) for user_record in records]
+
+
 def test_poison_is_logged_by_event_id_and_reason_without_its_value(
     service: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = list(user_records(event(*[b"secret"] * (POISON_LINES + 5))["Records"], 0.0))
-    error = InvalidEvent("ride_id", "secret", "an integer")
+    Telemetry(service, "Rides").poison(poison(3))
 
-    Telemetry(service, "Rides").poison([(user_record, error) for user_record in found])
+    lines = logged(capsys)
+    assert [line["event_id"] for line in lines] == [f"{SHARD}:{n}" for n in (1, 2, 3)]
+    assert {line["reason"] for line in lines} == {"ride_id is not an integer"}
+    assert "secret" not in json.dumps(lines)
 
-    *each, rest = logged(capsys)
-    assert [line["event_id"] for line in each] == [f"{SHARD}:{n + 1}" for n in range(POISON_LINES)]
-    assert {line["reason"] for line in each} == {"ride_id is not an integer"}
-    assert (rest["message"], rest["records"]) == ("more poison", 5)
-    assert "secret" not in json.dumps(each)
+
+def test_the_lines_for_poison_are_limited_by_batch_and_the_rest_is_counted(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry = Telemetry(service, "Rides")
+    counts = BatchCounts(received=35, dead_lettered=35)
+    for number in (8, 15, 12):  # one call for each slice
+        telemetry.poison(poison(number), counts.poison)
+        counts.poison += number
+    telemetry.batch(counts, latency=0.25, arrival_age=None, request_id=None)
+
+    lines = logged(capsys)
+    assert [line.get("message") for line in lines[:-3]] == ["poison"] * POISON_LINES
+    assert (lines[-3]["message"], lines[-3]["records"]) == ("more poison", 25)
+
+
+def test_a_long_line_is_cut(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry = Telemetry(service, "Rides")
+
+    telemetry.failure("x" * 200_000)
+    telemetry.poison([(poison(1)[0][0], InvalidEvent("field", 1, "y" * 200_000))])
+
+    assert all(len(json.dumps(line)) < 2 * TEXT_CHARACTERS for line in logged(capsys))
+
+
+def test_an_unavailable_model_is_logged_and_counted_without_the_exceptions_message(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry = Telemetry(service, "Rides")
+
+    telemetry.model_unavailable("predict", ConnectionError("secret"))
+    log_batch(telemetry)
+
+    line, metrics, _ = logged(capsys)
+    assert line["message"] == "the model is unavailable: predict raised ConnectionError"
+    assert metrics["ModelUnavailable"] == [1.0]
+
+
+@pytest.mark.parametrize("failure", [BrokenPipeError(), OSError(28, "full"), ValueError("closed")])
+def test_a_standard_output_that_fails_does_not_fail_the_batch(
+    service: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+) -> None:
+    class Failing(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise failure
+
+    with monkeypatch.context() as broken:
+        broken.setattr("sys.stdout", Failing())
+        broken.setattr("sys.stderr", Failing())
+        broken.setattr("logging.raiseExceptions", True)
+        telemetry = Telemetry(f"{service}-broken", "Rides")
+        telemetry.failure("not published")
+        telemetry.poison(poison(1))
+        log_batch(telemetry)
+    log_batch(telemetry)
+
+    (metrics,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert metrics["Received"] == [6.0]  # nothing of the batch before
 
 
 def test_nothing_below_the_log_level_is_logged(

@@ -1,0 +1,214 @@
+"""The calls of the model, and whose fault it is when one fails: the event's or the model's.
+
+An event is at fault if it fails alone and the model still handles the last event that it handled
+well. If it fails on that one too, the model is unavailable (it needs something that it cannot
+reach, say): then its events are not poison, they have failed and Lambda retries them.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from streaming.consumer.batch import Batch
+from streaming.consumer.interface import EventT, Model, PredictionRecord
+from streaming.consumer.poison import model_failure
+from streaming.consumer.records import UserRecord
+from streaming.consumer.telemetry import Telemetry
+from streaming.errors import Poison, PredictionFailed
+from streaming.publisher import Entry
+from streaming.timestamps import iso_utc
+
+SAMPLE = 10
+"""Events of a slice that are tried if the model never handled one before."""
+
+REFERENCE_BYTES = 64 * 1024
+"""The largest user record that is kept, with its event, for the life of the environment."""
+
+OUT_OF_TIME = "out of time: {} raises exceptions"
+
+ItemT = TypeVar("ItemT")
+
+
+class ModelCalls(Generic[EventT]):
+    """Decodes user records and predicts events; what fails goes to the batch.
+
+    Args:
+        model: The model.
+        telemetry: Logs if the model is unavailable.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self, model: Model[EventT], telemetry: Telemetry, clock: Callable[[], float]
+    ) -> None:
+        self._model = model
+        self._telemetry = telemetry
+        self._clock = clock
+        self._encode = msgspec.json.Encoder().encode
+        self._handled: tuple[UserRecord, EventT] | None = None
+
+    def decode(
+        self, received: Sequence[UserRecord], batch: Batch
+    ) -> list[tuple[UserRecord, EventT]]:
+        """Decode user records; return the events among them that are the model's."""
+        decode = self._model.decode
+        events: list[tuple[UserRecord, EventT]] = []
+        remaining = iter(received)
+        until = 0.0
+        for user_record in remaining:
+            try:
+                event = decode(user_record.content(), user_record.arrived_at)
+            except Poison as error:
+                batch.poison.append((user_record, error.bare()))
+            except MemoryError:
+                raise  # not the record's fault: Lambda retries the batch
+            except Exception as error:  # noqa: BLE001  a model may raise anything
+                until = until or self._half_time(batch)
+                if self._clock() >= until:
+                    self._telemetry.failure(OUT_OF_TIME.format("decode"))
+                elif not self._still_decodes(events, received):
+                    self._telemetry.model_unavailable("decode", error)
+                else:
+                    batch.poison.append((user_record, model_failure("decode", error)))
+                    continue
+                batch.stop([user_record, *remaining])
+            else:
+                if event is None:
+                    batch.counts.skipped += 1
+                else:
+                    events.append((user_record, event))
+        return events
+
+    def predict(
+        self, events: Sequence[tuple[UserRecord, EventT]], batch: Batch
+    ) -> list[tuple[UserRecord, Entry]]:
+        """Predict all events with one call; if that fails, as many of them as possible."""
+        try:
+            predicted = self._predict(events, batch.stream)
+        except Exception as error:  # noqa: BLE001  a model may raise anything
+            return self._predict_in_parts(events, error, batch)
+        self._remember(events[-1])
+        return predicted
+
+    def _predict_in_parts(
+        self, events: Sequence[tuple[UserRecord, EventT]], error: Exception, batch: Batch
+    ) -> list[tuple[UserRecord, Entry]]:
+        """Halve events that cannot be predicted together until the one at fault is alone."""
+        until = self._half_time(batch)
+        predicted: list[tuple[UserRecord, Entry]] = []
+        chunks = self._parts(events, error, batch)  # a stack: the next one in order is the last
+        while chunks:
+            chunk = chunks.pop()
+            if not batch.publishing_stopped and self._clock() >= until:
+                self._telemetry.failure(OUT_OF_TIME.format("predict"))
+                batch.publishing_stopped = True
+            if batch.publishing_stopped:
+                batch.fail(user_record for user_record, _ in chunk)
+                continue
+            try:
+                predicted += self._predict(chunk, batch.stream)
+            except Exception as failure:  # noqa: BLE001  a model may raise anything
+                chunks += self._parts(chunk, failure, batch)
+            else:
+                self._remember(chunk[-1])
+        return predicted
+
+    def _parts(
+        self, chunk: Sequence[tuple[UserRecord, EventT]], error: Exception, batch: Batch
+    ) -> list[Sequence[tuple[UserRecord, EventT]]]:
+        """Return the halves of events that cannot be predicted together, the second one first.
+
+        Returns:
+            Nothing if there is a single event, which is poison, or if the model is unavailable.
+        """
+        memory_is_short = isinstance(error, MemoryError)
+        if memory_is_short and len(chunk) == 1:
+            raise error  # not the event's fault: Lambda retries the batch
+        if not memory_is_short and not self._still_predicts(chunk):
+            self._telemetry.model_unavailable("predict", error)
+            batch.stop(user_record for user_record, _ in chunk)
+            return []
+        if len(chunk) == 1:
+            batch.poison.append((chunk[0][0], model_failure("predict", error)))
+            return []
+        middle = len(chunk) // 2
+        return [chunk[middle:], chunk[:middle]]
+
+    def _half_time(self, batch: Batch) -> float:
+        """Return until when to look for poison: the other half of the time is for publishing."""
+        now = self._clock()
+        return now + max(0.0, batch.deadline - now) / 2
+
+    def _still_decodes(
+        self, decoded: Sequence[tuple[UserRecord, EventT]], received: Sequence[UserRecord]
+    ) -> bool:
+        last = decoded[-1] if decoded else self._handled
+
+        def decodes(user_record: UserRecord) -> bool:
+            event = self._model.decode(user_record.content(), user_record.arrived_at)
+            return event is not None
+
+        return any(_succeeds(decodes, each) for each in ([last[0]] if last else _sample(received)))
+
+    def _still_predicts(self, chunk: Sequence[tuple[UserRecord, EventT]]) -> bool:
+        def predicts(event: tuple[UserRecord, EventT]) -> bool:
+            self._predict([event], None)
+            self._remember(event)
+            return True
+
+        tried = [self._handled] if self._handled else _sample(chunk)
+        return any(_succeeds(predicts, each) for each in tried)
+
+    def _remember(self, event: tuple[UserRecord, EventT]) -> None:
+        if len(event[0].data) <= REFERENCE_BYTES:
+            self._handled = event
+
+    def _predict(
+        self, events: Sequence[tuple[UserRecord, EventT]], stream: str | None
+    ) -> list[tuple[UserRecord, Entry]]:
+        model, encode = self._model, self._encode
+        predictions = model.predict([event for _, event in events])
+        if len(predictions) != len(events):
+            raise PredictionFailed(f"{len(predictions)} predictions for {len(events)} events")
+        return [
+            (
+                user_record,
+                {
+                    "Data": encode(
+                        PredictionRecord(
+                            model.event_type,
+                            user_record.event_id,
+                            model.name,
+                            model.version,
+                            prediction.value,
+                            iso_utc(user_record.arrived_at),
+                            stream,
+                        )
+                    ),
+                    "PartitionKey": _encodable(prediction.partition_key),
+                },
+            )
+            for (user_record, _), prediction in zip(events, predictions, strict=True)
+        ]
+
+
+def _sample(items: Sequence[ItemT]) -> Sequence[ItemT]:
+    """Return a few items, evenly spread; none of a single one, which has just failed."""
+    return items[:: -(-len(items) // SAMPLE)] if len(items) > 1 else ()
+
+
+def _succeeds(step: Callable[[ItemT], bool], item: ItemT) -> bool:
+    try:
+        return step(item)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  a model may raise anything
+        return False
+
+
+def _encodable(partition_key: str) -> str:
+    """Reject a key that UTF-8 cannot encode, before it fails the call for all other entries."""
+    if not partition_key.isascii():
+        partition_key.encode()
+    return partition_key

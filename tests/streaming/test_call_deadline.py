@@ -1,0 +1,265 @@
+"""A request ends in time, whatever the endpoint does. The endpoints are sockets on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import ipaddress
+import select
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from streaming.call_deadline import connect_to_any
+from streaming.clients import aws_client, kinesis_client
+from tests.fakes.clock import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CALL_SECONDS = 0.3
+LIMITS: dict[str, Any] = {
+    "isolated": True,
+    "call_seconds": CALL_SECONDS,
+    "connect_timeout": 0.2,
+    "read_timeout": 0.2,
+    "retries": {"total_max_attempts": 1},
+}
+ENTRY: Any = {"Data": b"x", "PartitionKey": "k"}
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue" + b" " * 1_000_000
+GAP = CALL_SECONDS / 10
+"""Seconds between two bytes: far less than the read timeout."""
+
+
+class Endpoint:
+    """Accepts connections, and sends some bytes one at a time until the client has gone away."""
+
+    def __init__(self, response: bytes, context: ssl.SSLContext | None = None) -> None:
+        self.response = response
+        self.requests = 0
+        self._context = context
+        self._open: list[socket.socket] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = self._listening.getsockname()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self) -> None:
+        for each in [self._listening, *self._open]:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            self._open.append(connection)
+            with contextlib.suppress(OSError):
+                self._trickle(connection)
+            connection.close()
+
+    def _trickle(self, connection: socket.socket) -> None:
+        if self._context is not None:
+            connection = self._context.wrap_socket(connection, server_side=True)
+        with connection:
+            connection.recv(65536)
+            self.requests += 1
+            for byte in self.response:
+                connection.sendall(bytes([byte]))
+                # A client that goes away makes the connection readable: no sleep.
+                if select.select([connection], [], [], GAP)[0] and not connection.recv(65536):
+                    return
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Endpoint]]:
+    endpoints: list[Endpoint] = []
+
+    def start(*arguments: Any) -> Endpoint:
+        endpoints.append(Endpoint(*arguments))
+        return endpoints[-1]
+
+    yield start
+    for endpoint in endpoints:
+        endpoint.close()
+
+
+@pytest.mark.parametrize("response", [b" " * 1000, HEAD + b" " * 1000], ids=["head", "body"])
+def test_a_response_that_trickles_in_ends_at_the_deadline(
+    serve: Callable[..., Endpoint], response: bytes
+) -> None:
+    host, port = serve(response).address
+    client = kinesis_client(f"http://{host}:{port}", **LIMITS)
+
+    with pytest.raises(ReadTimeoutError):
+        client.put_records(StreamName="s", Records=[ENTRY])
+
+
+def test_a_response_to_s3_that_trickles_in_before_the_body_is_sent_ends_at_the_deadline(
+    serve: Callable[..., Endpoint],
+) -> None:
+    host, port = serve(CONTINUE).address
+    client = aws_client("s3", f"http://{host}:{port}", **LIMITS)
+
+    with pytest.raises(ConnectionClosedError):
+        client.put_object(Bucket="b", Key="k", Body=b"x" * 2_000_000)
+
+
+def test_an_object_that_trickles_in_ends_at_the_deadline(serve: Callable[..., Endpoint]) -> None:
+    host, port = serve(HEAD + b" " * 1000).address
+    client = aws_client("s3", f"http://{host}:{port}", **LIMITS)
+
+    with pytest.raises(ReadTimeoutError):
+        client.get_object(Bucket="b", Key="k")["Body"].read()
+
+
+def test_a_response_over_tls_that_trickles_in_ends_at_the_deadline(
+    serve: Callable[..., Endpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    endpoint = serve(HEAD + b" " * 1000, context)
+    host, port = endpoint.address
+    client = kinesis_client(f"https://{host}:{port}", **LIMITS)
+
+    with pytest.raises(ReadTimeoutError):
+        client.put_records(StreamName="s", Records=[ENTRY])
+
+    assert endpoint.requests == 1
+
+
+def test_a_tls_handshake_that_gets_no_response_ends_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host, port = silent.getsockname()
+        client = kinesis_client(f"https://{host}:{port}", **LIMITS)
+
+        with pytest.raises((ReadTimeoutError, ConnectTimeoutError)):
+            client.put_records(StreamName="s", Records=[ENTRY])
+
+
+def test_a_host_with_many_dead_addresses_fails_within_one_connect_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    timeouts: list[float] = []
+
+    class Dead(socket.socket):
+        def connect(self, _address: object) -> None:
+            timeouts.append(self.gettimeout() or 0)
+            raise TimeoutError
+
+    monkeypatch.setattr("streaming.call_deadline._BoundedSocket", Dead)
+    dead = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{n}", 80)) for n in range(8)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: dead)
+    client = kinesis_client("http://kinesis.example", **LIMITS)
+
+    with pytest.raises(ConnectTimeoutError):
+        client.put_records(StreamName="s", Records=[ENTRY])
+
+    assert len(timeouts) == 8
+    assert timeouts[0] == pytest.approx(0.2 / 8, rel=0.2)
+
+
+def test_each_address_gets_an_equal_share_of_the_remaining_time() -> None:
+    clock = Clock()
+    tried: list[tuple[str, float]] = []
+
+    def dead(address: str, seconds: float) -> socket.socket:
+        tried.append((address, seconds))
+        if address != "refuses":
+            clock.advance(seconds)
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        connect_to_any(["dead", "refuses", "also dead"], 3.0, dead, clock.now)
+
+    assert tried == [("dead", 1.0), ("refuses", 1.0), ("also dead", 2.0)]
+    assert clock.now() == 3
+
+
+def test_the_first_address_that_accepts_is_used() -> None:
+    with socket.socket() as accepted:
+
+        def open_socket(address: str, _seconds: float) -> socket.socket:
+            if address == "dead":
+                raise ConnectionRefusedError
+            return accepted
+
+        addresses = ["dead", "alive", "never tried"]
+        assert connect_to_any(addresses, 1.0, open_socket) is accepted
+
+
+def test_without_an_address_or_time_connecting_fails() -> None:
+    with pytest.raises(OSError, match="no address"):
+        connect_to_any([], 1.0, lambda *_: socket.socket())
+    with pytest.raises(TimeoutError):
+        connect_to_any(["alive"], 0.0, lambda *_: socket.socket())
+
+
+def test_a_connection_is_reused_and_each_request_has_its_own_deadline() -> None:
+    class Answering(Endpoint):
+        def _trickle(self, connection: socket.socket) -> None:
+            while connection.recv(65536):
+                connection.sendall(self.response)
+
+    answering = Answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    host, port = answering.address
+    client = kinesis_client(f"http://{host}:{port}", **LIMITS)
+    try:
+        for _ in range(3):
+            client.put_records(StreamName="s", Records=[ENTRY])
+        (pool,) = client._endpoint.http_session._manager.pools._container.values()  # type: ignore[attr-defined]
+        assert (pool.num_connections, pool.num_requests) == (1, 3)
+        # A deadline that has passed, as after the environment was frozen, is the last request's.
+        pool.pool.queue[-1].sock.deadline = 0.0
+        client.put_records(StreamName="s", Records=[ENTRY])
+        assert (pool.num_connections, pool.num_requests) == (1, 4)
+    finally:
+        client.close()
+        answering.close()
+
+
+def self_signed(folder: Path) -> Path:
+    """Write a key and a self-signed certificate for 127.0.0.1 into one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "endpoint.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
