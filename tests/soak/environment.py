@@ -15,6 +15,7 @@ from local.event_source_mapping.configuration import (
 from local.event_source_mapping.mapping import EventSourceMapping, Timing
 from local.execution_environment import ExecutionEnvironment
 from local.function import FunctionConfiguration, FunctionPool
+from local.pipeline import STOP_SECONDS
 from streaming.clients import kinesis_client
 from streaming.storage import FolderStorage
 from tests.soak.fault_proxy import FaultProxy, fault_proxy
@@ -129,7 +130,7 @@ def open_environment(config: SoakConfig) -> Iterator[SoakEnvironment]:
             destination=FolderStorage(config.folder / "discarded"),
             timing=Timing(now=lambda: datetime.fromtimestamp(clock.now(), UTC)),
         )
-        stack.callback(mapping.stop)
+        stack.callback(mapping.stop, STOP_SECONDS)
         stack.callback(injector.stop)
         yield SoakEnvironment(direct, faulty, bucket, proxy, injector, clock, mapping)
 
