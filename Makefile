@@ -72,12 +72,18 @@ run: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## The whol
 	    $(if $(FUNCTION_URL),--function-url "$(FUNCTION_URL)") \
 	    $(if $(ON_FAILURE),--on-failure "$(ON_FAILURE)") $(if $(FOLDER),--folder "$$FOLDER")
 
+ONE_EVENT = $(if $(JSON),--json "$$JSON") $(if $(PU),--pickup "$$PU") $(if $(DO),--dropoff "$$DO") \
+	    $(if $(MILES),--miles "$$MILES") $(if $(AT),--at "$$AT") $(if $(ID),--ride-id "$$ID")
+
 .PHONY: predict
-predict: $(RUN_ENV)/installed ## The model's prediction for one ride: PU= DO= MILES= AT= or JSON=; PUT=1 puts it on the stream: ENDPOINT=
-	@exec $(RUN_ENV)/bin/python -m scripts predict \
-	    $(if $(JSON),--json "$$JSON") $(if $(PU),--pickup "$(PU)") $(if $(DO),--dropoff "$(DO)") \
-	    $(if $(MILES),--miles "$(MILES)") $(if $(AT),--at "$(AT)") \
-	    $(if $(PUT),--put) $(if $(ENDPOINT),--endpoint-url "$(ENDPOINT)")
+predict: $(RUN_ENV)/installed ## The model's prediction for one event: PU=130 DO=205 MILES=3.66 AT=2025-03-01T08:15 ID=256 or JSON='{...}'
+	@exec $(RUN_ENV)/bin/python -m scripts predict $(ONE_EVENT)
+
+.PHONY: put
+put: $(RUN_ENV)/installed ## Put one event on the stream of `make run`, show its prediction: PU= DO= MILES= AT= ID= or JSON=; KEY= ENDPOINT=
+	@exec $(RUN_ENV)/bin/python -m scripts predict --put $(ONE_EVENT) \
+	    $(if $(KEY),--key "$$KEY") \
+	    --endpoint-url "$${ENDPOINT:-$${KINESIS_ENDPOINT_URL:-http://127.0.0.1:4566}}"
 
 .PHONY: test
 test: lint typecheck ## Lint, types and every test

@@ -10,7 +10,7 @@ from demo.demo import Demo, exit_status
 from demo.ride_generator import read_statistics
 from demo.ride_pipeline import ride_pipeline
 from demo.ride_sources import drawn_rides
-from demo.view import Snapshot
+from demo.snapshot import Snapshot
 from local.errors import StartError
 from local.pipeline import open_pipeline
 

@@ -4,6 +4,7 @@ import argparse
 import math
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -44,6 +45,11 @@ def rate_or_none(text: str) -> float:
 def share(text: str) -> float:
     """Parse a number from 0 to 1."""
     return _number(text, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+
+
+def location(text: str) -> str:
+    """Return a URL as it is, and a folder's path, which may be relative, as a `file://` URL."""
+    return text if "://" in text else Path(text).resolve().as_uri()
 
 
 def not_allowed(text: str, allowed: str) -> ArgumentTypeError:

@@ -100,11 +100,11 @@ def test_a_monitored_function_knows_how_long_its_invocations_have_run() -> None:
     class Slow(RecordingEnvironment):
         def invoke(self, payload: bytes) -> bytes:
             clock.advance(12)
-            seen.append(function.in_progress())
+            seen.append(monitored.in_progress())
             return payload
 
-    function = MonitoredFunction(Slow([]), clock=clock.now)
+    monitored = MonitoredFunction(Slow([]), clock=clock.now)
 
-    assert function.invoke(b"1") == b"1"
+    assert monitored.invoke(b"1") == b"1"
     assert seen == [[12]]
-    assert function.in_progress() == []
+    assert monitored.in_progress() == []

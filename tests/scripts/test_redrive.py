@@ -220,7 +220,8 @@ def test_an_invalid_option_is_an_error_of_one_line(
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("dead", "location is 'dead'; allowed: s3://bucket/prefix or file:///folder"),
+        ("s4://dead", "location is 's4://dead'; allowed: s3://bucket/prefix or file:///folder"),
+        ("dead", f"there is no folder {Path.cwd()}/dead"),
         ("file:///no/such/folder", "there is no folder /no/such/folder"),
     ],
 )
