@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import shlex
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,16 @@ def share(text: str) -> float:
 def location(text: str) -> str:
     """Return a URL as it is, and a folder's path, which may be relative, as a `file://` URL."""
     return text if "://" in text else Path(text).resolve().as_uri()
+
+
+def names(text: str) -> list[str]:
+    """Split names as a shell does; a file whose path has spaces may be given as it is."""
+    if Path(text).exists():
+        return [text]
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise not_allowed(text, "names with closed quotes") from None
 
 
 def not_allowed(text: str, allowed: str) -> ArgumentTypeError:
