@@ -94,8 +94,13 @@ image: ## The function's container image: BASE_IMAGE= PLATFORM=linux/arm64
 	@$(PYTHON) -m scripts image $(if $(BASE_IMAGE),--base "$(BASE_IMAGE)") \
 	    $(if $(PLATFORM),--platform "$(PLATFORM)")
 
+.PHONY: compose
+compose: # before minutes of building
+	@docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || \
+	    { echo "integration-test: Docker with Compose is needed, and not installed" >&2; exit 1; }
+
 .PHONY: integration-test
-integration-test: image $(TEST_ENV)/installed ## A stream through the image, with LocalStack: BASE_IMAGE= LOCALSTACK_IMAGE=
+integration-test: compose image $(TEST_ENV)/installed ## A stream through the image, with LocalStack: BASE_IMAGE= LOCALSTACK_IMAGE=
 	@$(TEST_ENV)/bin/python -m pytest integration-test
 
 .PHONY: soak
