@@ -14,13 +14,11 @@ from cli.program import FAILED, program, run_program, stop_on_signal
 if __name__ == "__main__":
     run_program("demo.__main__")  # before the slow imports
 
-from rich.console import Console
-
 from cli.arguments import Parser, rate_or_none, seed, share, whole_number
 from cli.run_folder import create_run_folder
 from demo.aws_commands import put_command, write_commands
 from demo.demo import Demo, exit_status
-from demo.display import open_display
+from demo.display import OutputConsole, open_display
 from demo.ride_generator import RideStatistics, read_statistics
 from demo.ride_pipeline import PREDICTIONS, RIDES, ride_pipeline
 from demo.ride_sources import Rides, drawn_rides, no_rides, replayed_rides
@@ -73,7 +71,7 @@ def _run(arguments: argparse.Namespace) -> int:
         hint = _hint(pipeline) if rides.count is None else ()
         demo = Demo(pipeline, rides, _rate(arguments), stop)
         signals.enter_context(stop_on_signal(stop.set, signal.SIGHUP))
-        with open_display(Console(), statistics.zones, hint) as show:
+        with open_display(OutputConsole(), statistics.zones, hint) as show:
             last = demo.run(show)
     for line in closing_lines(last):
         print(line)

@@ -48,6 +48,14 @@ def open_display(
         yield lambda snapshot: live.update(View(snapshot, zones, hint), refresh=True)
 
 
+class OutputConsole(Console):
+    """A console whose closed pipe is an error like any other's; rich's own ends the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error again."""
+        raise BrokenPipeError
+
+
 class PlainLines:
     """Prints a line a second, each new dead-letter record, and each ride put by others.
 

@@ -34,7 +34,7 @@ FIGURE_WIDTH = 26
 MOST_BESIDE = 3
 """Figures in a line; so many fit in 80 columns."""
 
-ROUTE_FROM = 56
+ROUTE_FROM = 64
 """On narrower terminals the route gives way to the figures of a prediction."""
 
 LATEST_PREDICTIONS = 8

@@ -173,6 +173,25 @@ def test_ctrl_c_is_answered_while_the_function_hangs(
     assert run.count("outstanding") > 0
 
 
+def test_a_reader_that_ends_stops_an_endless_run_without_a_word(tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "demo", "--folder", str(tmp_path), "--rate", "20"]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **UNUSABLE},
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while b"rides in" not in process.stdout.readline():
+            continue
+        process.stdout.close()
+        assert process.wait(DEADLINE_SECONDS) == 0
+        assert process.stderr.read() == b""
+
+
 def test_ctrl_c_during_the_start_ends_at_once_without_output(start: Callable[..., Run]) -> None:
     run = start()
     run.wait_for("Starting an embedded Kinesis")
