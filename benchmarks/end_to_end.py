@@ -43,7 +43,7 @@ def _drive(rate: float, count: int, shards: int) -> Snapshot:
         config = replace(ride_pipeline(Path(folder)), shards=shards)
         with open_pipeline(config, lambda _: None) as pipeline:
             rides = drawn_rides(read_statistics(), count=count, seed=SEED)
-            demo = Demo(pipeline, rides, rate, threading.Event())
+            demo = Demo(pipeline, rides, rate, threading.Event(), watch_others=False)
             last = demo.run(lambda _: None)
     if demo.failure is not None:
         raise demo.failure

@@ -1,5 +1,6 @@
 """Train both models on months of trips and write the bundle that a function loads."""
 
+import sys
 from itertools import chain
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     evaluated = (name for name in (*validate, *test) if _is_file(name))
     require_files([Path(name) for name in (*given, *evaluated)])
-    console = Console()
+    console = Console(file=sys.stdout)  # this file, also while scikit-learn has another one
     with StepProgress(console) as progress:
         config = TrainingConfig(
             train=list(map(Path, given)) or data.files(options.months, progress),

@@ -68,9 +68,13 @@ def train(config: TrainingConfig, progress: Progress) -> str:
         "validated on": " ".join(months.validated_on) or f"last {_HELD_OUT:.0%} of the trips",
         "trips": len(trips),
     }
-    steps = progress.track(outcomes, description="track in MLflow")
+    task = progress.add_task("track in MLflow", total=1 + len(outcomes))
+    logged = []
     with start_run(parameters) as version:
-        logged = [(outcome, log_outcome(outcome)) for outcome in steps]
+        for outcome in outcomes:
+            progress.advance(task)
+            logged.append((outcome, log_outcome(outcome)))
+    progress.advance(task)
     write_bundle(config.output, version, months, logged, count_statistics(trips, load_zones()))
     return version
 
