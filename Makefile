@@ -23,8 +23,19 @@ COMMA := ,
 export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 
+# A misspelt variable would be ignored. A goal takes those that its help line names.
+TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV FUZZ_ENV AUDIT_ENV UV_ENV MAKEFLAGS SHELL
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+ifneq ($(filter-out $(TAKEN_BY_ALL),$(GIVEN)),)
+TAKEN := $(sort $(foreach goal,$(or $(MAKECMDGOALS),help),$(shell sed -n 's/^$(goal):.*\#\# //p' $(firstword $(MAKEFILE_LIST)) | grep -o '[A-Z_]*=' | tr -d =)))
+UNKNOWN := $(sort $(filter-out $(TAKEN_BY_ALL) $(TAKEN),$(GIVEN)))
+ifneq ($(UNKNOWN),)
+$(error $(UNKNOWN) is not a variable of `make $(or $(MAKECMDGOALS),help)`; allowed: $(or $(TAKEN),none))
+endif
+endif
+
 .PHONY: help
-help: ## List these commands; NAME= is what they take
+help: ## List these commands and the variables that each takes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(RUN_ENV)/installed: requirements/run.txt
@@ -53,13 +64,26 @@ $(RUN_ENV)/installed-parquet:
 	@touch $@
 
 .PHONY: run
-run: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE=
-	@$(RUN_ENV)/bin/python -m demo \
+run: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= FOLDER=build/local
+	@exec $(RUN_ENV)/bin/python -m demo \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
-	    $(if $(DATA),--data "$(DATA)") $(if $(SHARDS),--shards "$(SHARDS)") \
+	    $(if $(DATA),--data "$$DATA") $(if $(SHARDS),--shards "$(SHARDS)") \
 	    $(if $(SEED),--seed "$(SEED)") $(if $(POISON),--poison "$(POISON)") \
 	    $(if $(FUNCTION_URL),--function-url "$(FUNCTION_URL)") \
-	    $(if $(ON_FAILURE),--on-failure "$(ON_FAILURE)")
+	    $(if $(ON_FAILURE),--on-failure "$(ON_FAILURE)") $(if $(FOLDER),--folder "$$FOLDER")
+
+ONE_EVENT = $(if $(JSON),--json "$$JSON") $(if $(PU),--pickup "$$PU") $(if $(DO),--dropoff "$$DO") \
+	    $(if $(MILES),--miles "$$MILES") $(if $(AT),--at "$$AT") $(if $(ID),--ride-id "$$ID")
+
+.PHONY: predict
+predict: $(RUN_ENV)/installed ## The model's prediction for one event: PU=130 DO=205 MILES=3.66 AT=2025-03-01T08:15 ID=256 or JSON='{...}'
+	@exec $(RUN_ENV)/bin/python -m scripts predict $(ONE_EVENT)
+
+.PHONY: put
+put: $(RUN_ENV)/installed ## Put one event on the stream of `make run`, show its prediction: PU= DO= MILES= AT= ID= or JSON=; KEY= ENDPOINT=
+	@exec $(RUN_ENV)/bin/python -m scripts predict --put $(ONE_EVENT) \
+	    $(if $(KEY),--key "$$KEY") \
+	    --endpoint-url "$${ENDPOINT:-$${KINESIS_ENDPOINT_URL:-http://127.0.0.1:4566}}"
 
 .PHONY: test
 test: lint typecheck ## Lint, types and every test
@@ -70,44 +94,52 @@ image: ## The function's container image: BASE_IMAGE= PLATFORM=linux/arm64
 	@$(PYTHON) -m scripts image $(if $(BASE_IMAGE),--base "$(BASE_IMAGE)") \
 	    $(if $(PLATFORM),--platform "$(PLATFORM)")
 
+.PHONY: compose
+compose: # before minutes of building
+	@docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || \
+	    { echo "integration-test: Docker with Compose is needed, and not installed" >&2; exit 1; }
+
 .PHONY: integration-test
-integration-test: image $(TEST_ENV)/installed ## A stream through the image, with LocalStack: BASE_IMAGE= LOCALSTACK_IMAGE=
+integration-test: compose image $(TEST_ENV)/installed ## A stream through the image, with LocalStack: BASE_IMAGE= LOCALSTACK_IMAGE=
 	@$(TEST_ENV)/bin/python -m pytest integration-test
 
 .PHONY: soak
-soak: $(RUN_ENV)/installed ## The whole pipeline under faults, 60 s: MINUTES= RIDES= RATE= SEED= SHARDS= OUTPUT_SHARDS= RIDES_PER_RECORD=
-	@$(RUN_ENV)/bin/python -m tests.soak \
+soak: $(RUN_ENV)/installed ## The whole pipeline under faults, 60 s: MINUTES= RIDES= RATE= SEED= SHARDS= OUTPUT_SHARDS= RIDES_PER_RECORD= FOLDER=build/soak
+	@exec $(RUN_ENV)/bin/python -m tests.soak \
 	    $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(RIDES),--rides "$(RIDES)") \
 	    $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)") \
 	    $(if $(SHARDS),--shards "$(SHARDS)") $(if $(OUTPUT_SHARDS),--output-shards "$(OUTPUT_SHARDS)") \
-	    $(if $(RIDES_PER_RECORD),--rides-per-record "$(RIDES_PER_RECORD)")
+	    $(if $(RIDES_PER_RECORD),--rides-per-record "$(RIDES_PER_RECORD)") \
+	    $(if $(FOLDER),--folder "$$FOLDER")
 
 .PHONY: reshard
-reshard: $(RUN_ENV)/installed ## Split and merge both streams' shards while rides flow (needs node): RIDES= RATE= SEED=
-	@$(RUN_ENV)/bin/python -m tests.soak.reshard \
-	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)")
+reshard: $(RUN_ENV)/installed ## Split and merge both streams' shards while rides flow (needs node): RIDES= RATE= SEED= FOLDER=build/soak
+	@exec $(RUN_ENV)/bin/python -m tests.soak.reshard \
+	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)") \
+	    $(if $(FOLDER),--folder "$$FOLDER")
 
 .PHONY: soak-compare
-soak-compare: $(RUN_ENV)/installed ## The same soak with this project's function and the course's handler: MINUTES= RATE= SEED=
-	@$(RUN_ENV)/bin/python -m tests.soak.compare \
-	    $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)")
+soak-compare: $(RUN_ENV)/installed ## The same soak with this project's function and the course's handler: MINUTES= RATE= SEED= FOLDER=build/soak
+	@exec $(RUN_ENV)/bin/python -m tests.soak.compare \
+	    $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)") \
+	    $(if $(FOLDER),--folder "$$FOLDER")
 
 .PHONY: fuzz
 fuzz: $(FUZZ_ENV)/installed ## Fuzz every reader of untrusted bytes, guided by coverage: SECONDS=60 TARGET= SEED=
-	@$(FUZZ_ENV)/bin/python -m tests.fuzz \
+	@exec $(FUZZ_ENV)/bin/python -m tests.fuzz \
 	    $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(TARGET),--target "$(TARGET)") $(if $(SEED),--seed "$(SEED)")
 
 .PHONY: audit
 audit: $(AUDIT_ENV)/installed ## Look the locked packages up in a database of known vulnerabilities: STRICT=1
-	@$(AUDIT_ENV)/bin/python -m scripts audit $(if $(STRICT),--strict)
+	@exec $(AUDIT_ENV)/bin/python -m scripts audit $(if $(STRICT),--strict)
 
 .PHONY: bench
 bench: $(BENCH_ENV)/installed ## Measure speed, memory, start and cost beside others; QUICK=1 within two minutes
-	@$(BENCH_ENV)/bin/python -m benchmarks $(if $(QUICK),--quick)
+	@exec $(BENCH_ENV)/bin/python -m benchmarks $(if $(QUICK),--quick)
 
 .PHONY: plots
 plots: $(BENCH_ENV)/installed ## Draw the plots of docs/performance.md from the last `make bench`
-	@$(BENCH_ENV)/bin/python -m benchmarks.performance_plots
+	@exec $(BENCH_ENV)/bin/python -m benchmarks.performance_plots
 
 .PHONY: lint
 lint: $(TEST_ENV)/installed ## Only ruff's rules and format
@@ -124,21 +156,25 @@ format: $(TEST_ENV)/installed ## Format, and fix what ruff can
 	@$(TEST_ENV)/bin/ruff format .
 
 .PHONY: train
-train: $(TRAIN_ENV)/installed ## Train a bundle: MONTHS=2023-01,2023-02 or DATA="<files>"; VALIDATE= TEST= OUTPUT=models
-	@$(TRAIN_ENV)/bin/python -m scripts train \
-	    $(if $(MONTHS),--months "$(MONTHS)") $(if $(DATA),--data $(DATA)) \
-	    $(if $(VALIDATE),--validate $(VALIDATE)) $(if $(TEST),--test $(TEST)) \
-	    $(if $(OUTPUT),--output "$(OUTPUT)")
+train: $(TRAIN_ENV)/installed ## Train a bundle: MONTHS=2023-01,2023-02 or DATA="<files>"; VALIDATE= TEST= OUTPUT=build/bundle
+	@exec $(TRAIN_ENV)/bin/python -m scripts train \
+	    $(if $(MONTHS),--months "$(MONTHS)") $(if $(DATA),--data "$$DATA") \
+	    $(if $(VALIDATE),--validate "$$VALIDATE") $(if $(TEST),--test "$$TEST") \
+	    $(if $(OUTPUT),--output "$$OUTPUT")
+
+.PHONY: ship
+ship: $(RUN_ENV)/installed ## Make a trained bundle the one that ships, in models/: BUNDLE=build/bundle
+	@exec $(RUN_ENV)/bin/python -m scripts ship $(if $(BUNDLE),"$$BUNDLE")
 
 .PHONY: evaluate
 evaluate: $(TRAIN_ENV)/installed ## Evaluate a bundle beside two baselines: DATA="<files>"; BUNDLE=models TRAIN_DATA="<files>"
-	@$(TRAIN_ENV)/bin/python -m scripts evaluate \
-	    $(if $(DATA),--data $(DATA)) $(if $(BUNDLE),--bundle "$(BUNDLE)") \
-	    $(if $(TRAIN_DATA),--train $(TRAIN_DATA))
+	@exec $(TRAIN_ENV)/bin/python -m scripts evaluate \
+	    $(if $(DATA),--data "$$DATA") $(if $(BUNDLE),--bundle "$$BUNDLE") \
+	    $(if $(TRAIN_DATA),--train "$$TRAIN_DATA")
 
 .PHONY: schemas
 schemas: $(RUN_ENV)/installed ## Write the JSON Schemas of docs/schemas from the code
-	@$(RUN_ENV)/bin/python -m scripts schemas
+	@exec $(RUN_ENV)/bin/python -m scripts schemas
 
 .PHONY: lock
 lock: $(UV_ENV)/installed ## Lock the dependency groups of pyproject.toml again: UPGRADE=1

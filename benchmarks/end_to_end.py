@@ -10,7 +10,7 @@ from demo.demo import Demo, exit_status
 from demo.ride_generator import read_statistics
 from demo.ride_pipeline import ride_pipeline
 from demo.ride_sources import drawn_rides
-from demo.view import Snapshot
+from demo.snapshot import Snapshot
 from local.errors import StartError
 from local.pipeline import open_pipeline
 
@@ -43,7 +43,7 @@ def _drive(rate: float, count: int, shards: int) -> Snapshot:
         config = replace(ride_pipeline(Path(folder)), shards=shards)
         with open_pipeline(config, lambda _: None) as pipeline:
             rides = drawn_rides(read_statistics(), count=count, seed=SEED)
-            demo = Demo(pipeline, rides, rate, threading.Event())
+            demo = Demo(pipeline, rides, rate, threading.Event(), watch_others=False)
             last = demo.run(lambda _: None)
     if demo.failure is not None:
         raise demo.failure

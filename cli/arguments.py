@@ -2,8 +2,10 @@
 
 import argparse
 import math
+import shlex
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -44,6 +46,21 @@ def rate_or_none(text: str) -> float:
 def share(text: str) -> float:
     """Parse a number from 0 to 1."""
     return _number(text, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+
+
+def location(text: str) -> str:
+    """Return a URL as it is, and a folder's path, which may be relative, as a `file://` URL."""
+    return text if "://" in text else Path(text).resolve().as_uri()
+
+
+def names(text: str) -> list[str]:
+    """Split names as a shell does; a file whose path has spaces may be given as it is."""
+    if Path(text).exists():
+        return [text]
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise not_allowed(text, "names with closed quotes") from None
 
 
 def not_allowed(text: str, allowed: str) -> ArgumentTypeError:

@@ -25,12 +25,16 @@ P = ParamSpec("P")
 def run_program(module: str) -> NoReturn:
     """Import a module and exit with the status that its `main` returns.
 
-    The import may take seconds; Ctrl-C during it ends the program without a traceback.
+    The import may take seconds; Ctrl-C during it ends the program without a traceback. So does
+    Ctrl-C after `main`, while threads end. SIGTERM is like Ctrl-C: `main` stops what it started.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     main = import_module(module).main
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, _interrupt_once)
+    status = main()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(status)
 
 
 def program(
@@ -88,6 +92,11 @@ def stop_on_signal(stop: Callable[[], object], *others: int) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _interrupt_once(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # timeout and make send SIGTERM twice
+    raise KeyboardInterrupt
 
 
 def _flush_stdout() -> None:

@@ -4,28 +4,27 @@ import argparse
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.program import program, run_program, stop_on_signal
+from cli.program import FAILED, program, run_program, stop_on_signal
 
 if __name__ == "__main__":
     run_program("demo.__main__")  # before the slow imports
 
-from rich.console import Console
-
 from cli.arguments import Parser, rate_or_none, seed, share, whole_number
-from demo.aws_commands import paste_commands
+from cli.run_folder import create_run_folder
+from demo.aws_commands import put_command, write_commands
 from demo.demo import Demo, exit_status
-from demo.display import open_display
+from demo.display import OutputConsole, open_display
 from demo.ride_generator import RideStatistics, read_statistics
 from demo.ride_pipeline import PREDICTIONS, RIDES, ride_pipeline
 from demo.ride_sources import Rides, drawn_rides, no_rides, replayed_rides
-from demo.view import closing_lines
+from demo.snapshot import closing_lines
 from local.errors import FunctionError, LocalError, StartError
-from local.pipeline import open_pipeline
+from local.pipeline import Pipeline, open_pipeline
 from streaming.errors import StreamingError
 
 FOLDER = Path("build/local")
@@ -48,6 +47,9 @@ def main(argv: list[str] | None = None) -> int:
     with stop_on_signal(_interrupt, signal.SIGHUP):
         try:
             return _run(arguments)
+        except BrokenPipeError:
+            # Nobody reads on (`| head`): that stops a run as Ctrl-C does.
+            return FAILED if arguments.rides or arguments.data else 0
         except FunctionError as error:
             raise StartError(str(error).removeprefix(IMPORT_FAILED)) from error
 
@@ -56,7 +58,7 @@ def _run(arguments: argparse.Namespace) -> int:
     statistics = read_statistics()
     rides = _rides(arguments, statistics)
     config = replace(
-        ride_pipeline(arguments.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"),
+        ride_pipeline(create_run_folder(arguments.folder)),
         endpoint_url=os.environ.get("KINESIS_ENDPOINT_URL") or None,
         function_url=arguments.function_url,
         shards=arguments.shards,
@@ -66,11 +68,10 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"Ignored environment variables, the demo sets its own: {', '.join(ignored)}")
     stop = threading.Event()
     with ExitStack() as signals, open_pipeline(config, print) as pipeline:
-        if rides.count is None:
-            print(paste_commands(pipeline.client, RIDES, PREDICTIONS))
+        hint = _hint(pipeline) if rides.count is None else ()
         demo = Demo(pipeline, rides, _rate(arguments), stop)
         signals.enter_context(stop_on_signal(stop.set, signal.SIGHUP))
-        with open_display(Console(), statistics.zones) as show:
+        with open_display(OutputConsole(), statistics.zones, hint) as show:
             last = demo.run(show)
     for line in closing_lines(last):
         print(line)
@@ -78,6 +79,15 @@ def _run(arguments: argparse.Namespace) -> int:
     if demo.failure is not None:
         raise demo.failure
     return exit_status(last.counts, rides.count)
+
+
+def _hint(pipeline: Pipeline) -> Sequence[str]:
+    """Return the one command to try, and where those for the `aws` command are."""
+    commands = write_commands(pipeline.client, RIDES, PREDICTIONS, pipeline.config.folder)
+    return (
+        f"Put a ride from a second terminal (with aws: {commands}):",
+        f"  {put_command(pipeline.client.meta.endpoint_url)}",
+    )
 
 
 def _rate(arguments: argparse.Namespace) -> float:

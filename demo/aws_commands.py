@@ -1,9 +1,11 @@
-"""Commands to paste into a second terminal, for the `aws` command line."""
+"""Commands to paste into a second terminal: `make put`, and those of the `aws` command line."""
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
+from cli.endpoint import EMBEDDED
 from streaming.clients import is_aws
 
 RIDE_ID = 256
@@ -13,6 +15,19 @@ SMALLEST_EVENT = {
 }
 LOOK_BACK_SECONDS = 60
 EMULATOR_CREDENTIALS = "export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
+
+
+def put_command(endpoint_url: str) -> str:
+    """Return the command that puts the smallest event and shows its prediction."""
+    endpoint = "" if endpoint_url == EMBEDDED else f" ENDPOINT={endpoint_url}"
+    return f"make put PU=130 DO=205 MILES=3.66{endpoint}"
+
+
+def write_commands(client: Any, rides: str, predictions: str, folder: Path) -> Path:
+    """Write `paste_commands` to a file in a folder and return its path."""
+    path = folder / "commands.txt"
+    path.write_text(paste_commands(client, rides, predictions))
+    return path
 
 
 def shard_of(client: Any, stream_name: str, partition_key: str) -> str:

@@ -5,13 +5,15 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from cli.run_folder import require_space
 from demo.display import Show
-from demo.outcomes import DeadLetterFolders, RouteLookUp, read_predictions
+from demo.outcomes import DeadLetterFolders, read_events, read_predictions
 from demo.producer import paced_batches, put_records_batches
+from demo.rate_meter import RateMeter
 from demo.ride_pipeline import dead_letter_folder
 from demo.ride_sources import Rides
-from demo.ride_tracker import RateMeter, RideCounts, RideTracker
-from demo.view import Snapshot
+from demo.ride_tracker import RideCounts, RideTracker
+from demo.snapshot import Snapshot
 from local.pipeline import Pipeline
 from streaming import Publisher, StreamError, StreamReader
 
@@ -24,27 +26,38 @@ IDLE_SECONDS = 90.0
 """How long to wait for outstanding rides while nothing happens; longer than an invocation."""
 
 DRAIN_SECONDS = 5.0
-"""How long to wait for outstanding rides after Ctrl-C."""
+"""How long to wait for outstanding events after Ctrl-C, and for those of others at the end."""
+
+JOIN_SECONDS = 1.0
+"""How long a thread may take to end: it may be in a call that Kinesis does not answer."""
 
 MOST_OUTSTANDING = 20_000
 """Putting pauses at this many outstanding rides, to bound memory and the wait at the end."""
 
 
 class Demo:
-    """One run: a thread puts rides, a thread reads predictions, and the caller's shows both.
+    """One run: threads put rides and read both streams, and the caller's thread shows them.
 
     Args:
         pipeline: A running pipeline.
         rides: What to put; without a count, the run ends only when `stop` is set.
         rate: Rides a second.
         stop: Set to end the run.
+        watch_others: Whether to read the input stream too, and count what others put: at full
+            speed on two cores that takes a quarter of the throughput.
 
     Attributes:
         failure: The error that ended the run early, or None.
     """
 
     def __init__(
-        self, pipeline: Pipeline, rides: Rides, rate: float, stop: threading.Event
+        self,
+        pipeline: Pipeline,
+        rides: Rides,
+        rate: float,
+        stop: threading.Event,
+        *,
+        watch_others: bool = True,
     ) -> None:
         self.failure: Exception | None = None
         self._pipeline = pipeline
@@ -56,9 +69,12 @@ class Demo:
         self._all_put = threading.Event()
         config = pipeline.config
         self._folders = DeadLetterFolders(dead_letter_folder(config.folder), config.discarded)
-        self._reader = StreamReader(
-            pipeline.client, config.output_stream, config.mapping.starting_position
+        self._events, self._predictions = (
+            StreamReader(pipeline.client, stream, config.mapping.starting_position)
+            for stream in (config.input_stream, config.output_stream)
         )
+        self._watch_others = watch_others
+        self._ends_at: float | None = None
         self._started = time.monotonic()
 
     def run(self, show: Show) -> Snapshot:
@@ -73,7 +89,11 @@ class Demo:
         self._started = time.monotonic()
         threads = [
             threading.Thread(target=self._guarded, args=(work,), name=work.__name__, daemon=True)
-            for work in (self._put, self._read)
+            for work in (
+                self._put,
+                self._read_predictions,
+                *([self._read_events] if self._watch_others else []),
+            )
         ]
         for thread in threads:
             thread.start()
@@ -81,26 +101,33 @@ class Demo:
             self._watch(show)
         finally:
             self._stop.set()
-            self._reader.stop()
+            self._events.stop()
+            self._predictions.stop()
             for thread in threads:
-                thread.join()
+                thread.join(JOIN_SECONDS)
+        self._ends_at = None
         last = self._snapshot()
         show(last)
         return last
 
     def _watch(self, show: Show) -> None:
-        stopping_since: float | None = None
         while self.failure is None:
             time.sleep(POLL_SECONDS)
+            require_space(self._pipeline.config.folder)
             self._folders.read(self._tracker)
+            self._tracker.finished(self._pipeline.mapping.snapshot().checkpoints)
+            counts, all_put = self._tracker.counts(), self._all_put.is_set()
+            if self._ends_at is None and (
+                self._stop.is_set() or (all_put and counts.own_outstanding == 0)
+            ):
+                self._ends_at = time.monotonic() + DRAIN_SECONDS
+                self._tracker.ignore_new_events()
             show(self._snapshot())
-            if self._stop.is_set() and stopping_since is None:
-                stopping_since = time.monotonic()
             if is_over(
-                self._tracker.counts(),
-                all_put=self._all_put.is_set(),
+                counts,
+                all_put=all_put,
                 idle=self._tracker.idle_seconds(),
-                stopping=time.monotonic() - stopping_since if stopping_since else 0.0,
+                time_is_up=self._ends_at is not None and time.monotonic() > self._ends_at,
             ):
                 return
             self.failure = self.failure or self._pipeline.mapping.failure
@@ -130,10 +157,11 @@ class Demo:
             self._stop.wait(POLL_SECONDS)
         return self._stop.is_set()
 
-    def _read(self) -> None:
-        pipeline = self._pipeline
-        route_of = RouteLookUp(pipeline.client, pipeline.config.input_stream)
-        read_predictions(self._reader, self._tracker, route_of)
+    def _read_events(self) -> None:
+        read_events(self._events, self._tracker)
+
+    def _read_predictions(self) -> None:
+        read_predictions(self._predictions, self._tracker)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
@@ -147,7 +175,7 @@ class Demo:
         mapping = self._pipeline.mapping.snapshot()
         p50, p99 = self._tracker.latency(0.5, 0.99)
         return Snapshot(
-            counts=replace(counts, duplicates=counts.duplicates + self._reader.duplicates),
+            counts=replace(counts, duplicates=counts.duplicates + self._predictions.duplicates),
             goal=self._rides.count,
             elapsed=now - self._started,
             per_second=self._meter.rate(now, counts.predicted + counts.others_predicted),
@@ -159,23 +187,26 @@ class Demo:
             recent=self._tracker.recent(),
             recent_others=self._tracker.recent_others(),
             newest_dead_letter=self._tracker.newest_dead_letter(),
+            reasons=self._tracker.reasons(),
+            running=self._pipeline.function.in_progress(),
+            stopping=self._ends_at - now if self._ends_at and counts.outstanding else None,
         )
 
 
-def is_over(counts: RideCounts, *, all_put: bool, idle: float, stopping: float) -> bool:
+def is_over(counts: RideCounts, *, all_put: bool, idle: float, time_is_up: bool) -> bool:
     """Return whether a run has nothing more to wait for.
 
     Args:
-        counts: The rides so far.
+        counts: The events so far.
         all_put: Whether no more rides will be put.
-        idle: Seconds since a ride was put or completed.
-        stopping: Seconds since the run was told to stop; 0 if it was not.
+        idle: Seconds since an event was put or completed.
+        time_is_up: Whether the run was stopped, or its own rides completed, long enough ago.
     """
     if counts.outstanding == 0:
         return all_put
-    return idle > IDLE_SECONDS or stopping > DRAIN_SECONDS
+    return time_is_up or (counts.own_outstanding > 0 and idle > IDLE_SECONDS)
 
 
 def exit_status(counts: RideCounts, goal: int | None) -> int:
-    """Return 0 if all rides were put and every ride is accounted for, else 1."""
+    """Return 0 if all rides were put and every event is accounted for, else 1."""
     return 0 if counts.accounted_for and goal in (None, counts.put) else 1

@@ -1,14 +1,22 @@
 """Output: a live view on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
 from rich.console import Console
 from rich.live import Live
 
-from demo.view import Snapshot, Zones, plain_dead_letter, plain_line, plain_prediction, render
+from demo.snapshot import (
+    Snapshot,
+    Zones,
+    plain_dead_letter,
+    plain_line,
+    plain_prediction,
+    stopping_line,
+)
+from demo.view import View
 
 LINE_SECONDS = 1.0
 
@@ -17,20 +25,35 @@ Show: TypeAlias = Callable[[Snapshot], None]
 
 @contextmanager
 def open_display(
-    console: Console, zones: Zones, *, clock: Callable[[], float] = time.monotonic
+    console: Console,
+    zones: Zones,
+    hint: Sequence[str] = (),
+    *,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Show]:
     """Open a live view or plain output, and yield the function that shows a snapshot.
 
     Args:
         console: Where to show.
         zones: The zones' names.
+        hint: Lines about what to try.
         clock: Monotonic seconds.
     """
     if not console.is_terminal:
+        for line in hint:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         yield PlainLines(console, zones, clock)
         return
     with Live(console=console, auto_refresh=False) as live:
-        yield lambda snapshot: live.update(render(snapshot, zones), refresh=True)
+        yield lambda snapshot: live.update(View(snapshot, zones, hint), refresh=True)
+
+
+class OutputConsole(Console):
+    """A console whose closed pipe is an error like any other's; rich's own ends the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error again."""
+        raise BrokenPipeError
 
 
 class PlainLines:
@@ -49,6 +72,7 @@ class PlainLines:
         self._next_line = clock()
         self._others = 0
         self._dead_letter = ""
+        self._stopping = False
 
     def __call__(self, snapshot: Snapshot) -> None:
         """Show a snapshot, if a line is due."""
@@ -56,6 +80,9 @@ class PlainLines:
         self._others = snapshot.counts.others_predicted
         for prediction in reversed(new):
             self._print(plain_prediction(prediction, self._zones))
+        if snapshot.stopping is not None and not self._stopping:
+            self._stopping = True
+            self._print(stopping_line(snapshot))
         if self._clock() >= self._next_line:
             self._next_line = self._clock() + LINE_SECONDS
             self._print(plain_line(snapshot))

@@ -1,21 +1,15 @@
 """Reads what became of rides: predictions from their stream, dead-letter records from folders."""
 
-import dataclasses
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
 from demo.ride_tracker import DeadLetter, Prediction, RideTracker, Route
 from streaming import DECODE_ERRORS, DeadLetterRecord, StreamRecord
 from streaming.redrive.formats import read_dead_letter_records
 from streaming.storage import FolderStorage
-
-LOOK_UP_SECONDS = 1.0
-"""A look-up reads the shard, and Kinesis allows five reads per second and shard in total."""
 
 
 class _Values(msgspec.Struct):
@@ -26,6 +20,7 @@ class _Values(msgspec.Struct):
 class _Predicted(msgspec.Struct):
     prediction: msgspec.Raw
     event_id: str | None = None
+    arrived_at: datetime | None = None
 
 
 class _Route(msgspec.Struct):
@@ -37,90 +32,60 @@ class _RideStarted(msgspec.Struct):
     ride: _Route
 
 
-def read_predictions(
-    records: Iterable[StreamRecord], tracker: RideTracker, route_of: Callable[[str], Route | None]
-) -> None:
+def read_events(records: Iterable[StreamRecord], tracker: RideTracker) -> None:
+    """Track each event that this run did not put, until the records end.
+
+    Args:
+        records: The user records of the rides' stream.
+        tracker: Tracks the rides.
+    """
+    for record in records:
+        if not tracker.knows(record.partition_key):
+            tracker.arrived(record.event_id, _route(record.data))
+
+
+def read_predictions(records: Iterable[StreamRecord], tracker: RideTracker) -> None:
     """Match each prediction with its ride, until the records end.
 
     Args:
         records: The predictions' stream; records that are not predictions are skipped.
         tracker: Tracks the rides.
-        route_of: Finds the zones of a ride that this run did not put, by its event id.
     """
     for record in records:
         try:
-            event = msgspec.json.decode(record.data, type=_Predicted)
-            prediction = _prediction(record.partition_key, event.prediction)
+            prediction = _prediction(record)
         except DECODE_ERRORS:
             continue
-        if event.event_id and not tracker.knows(prediction.key):
-            prediction = dataclasses.replace(prediction, route=route_of(event.event_id))
         tracker.predicted(prediction)
 
 
-def _prediction(key: str, raw: msgspec.Raw) -> Prediction:
+def _route(data: bytes) -> Route | None:
     try:
-        values = msgspec.json.decode(raw, type=_Values)
+        ride = msgspec.json.decode(data, type=_RideStarted).ride
+    except DECODE_ERRORS:
+        return None
+    return ride.PULocationID, ride.DOLocationID
+
+
+def _prediction(record: StreamRecord) -> Prediction:
+    event = msgspec.json.decode(record.data, type=_Predicted)
+    try:
+        values = msgspec.json.decode(event.prediction, type=_Values)
     except msgspec.ValidationError:
         values = _Values()
-    text = None
+    text = latency = None
     if values.ride_duration is values.ride_tip is None:
-        text = msgspec.json.format(bytes(raw), indent=-1).decode()
-    return Prediction(key=key, duration=values.ride_duration, tip=values.ride_tip, text=text)
-
-
-class RouteLookUp:
-    """Finds a ride's zones on the stream that it was put on, at most once a second.
-
-    Args:
-        client: A boto3 Kinesis client.
-        stream_name: The rides' stream.
-        clock: Monotonic seconds.
-    """
-
-    def __init__(
-        self,
-        client: Any,
-        stream_name: str,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._client = client
-        self._stream_name = stream_name
-        self._clock = clock
-        self._next = clock()
-
-    def __call__(self, event_id: str) -> Route | None:
-        """Find a ride's zones.
-
-        Args:
-            event_id: `shardId:sequenceNumber`, with `:index` inside an aggregate.
-
-        Returns:
-            Pickup and dropoff zone; None if it is too early for another look-up, or the record is
-            not there or not plain JSON.
-        """
-        if self._clock() < self._next:
-            return None
-        self._next = self._clock() + LOOK_UP_SECONDS
-        try:
-            shard_id, sequence_number = event_id.split(":")[:2]
-            data = self._record(shard_id, sequence_number)
-            ride = msgspec.json.decode(data, type=_RideStarted).ride
-        # Another kind of id, an expired record, or data that is not a plain ride.
-        except (BotoCoreError, ClientError, LookupError, ValueError):
-            return None
-        return ride.PULocationID, ride.DOLocationID
-
-    def _record(self, shard_id: str, sequence_number: str) -> bytes:
-        response = self._client.get_shard_iterator(
-            StreamName=self._stream_name,
-            ShardId=shard_id,
-            ShardIteratorType="AT_SEQUENCE_NUMBER",
-            StartingSequenceNumber=sequence_number,
-        )
-        records = self._client.get_records(ShardIterator=response["ShardIterator"], Limit=1)
-        return bytes(records["Records"][0]["Data"])
+        text = msgspec.json.format(bytes(event.prediction), indent=-1).decode()
+    if event.arrived_at is not None and event.arrived_at.tzinfo is not None:
+        latency = (record.arrived_at - event.arrived_at).total_seconds()
+    return Prediction(
+        key=record.partition_key,
+        duration=values.ride_duration,
+        tip=values.ride_tip,
+        latency=latency,
+        text=text,
+        event_id=event.event_id,
+    )
 
 
 class DeadLetterFolders:
@@ -143,10 +108,10 @@ class DeadLetterFolders:
             InvalidDeadLetter: A file does not hold dead-letter records.
         """
         for record in self._new_records(self._dead_letters):
-            tracker.dead_lettered(DeadLetter(record.partition_key, record.error_message))
+            tracker.dead_lettered(_dead_letter(record, record.error_message))
         for record in self._new_records(self._discarded):
             reason = f"discarded by the event source mapping: {record.error_type}"
-            tracker.dead_lettered(DeadLetter(record.partition_key, reason))
+            tracker.dead_lettered(_dead_letter(record, reason))
 
     def _new_records(self, folder: Path) -> Iterator[DeadLetterRecord]:
         storage = FolderStorage(folder)
@@ -154,3 +119,7 @@ class DeadLetterFolders:
             if folder / name not in self._read:
                 self._read.add(folder / name)
                 yield from read_dead_letter_records(storage.read(name))
+
+
+def _dead_letter(record: DeadLetterRecord, reason: str) -> DeadLetter:
+    return DeadLetter(record.partition_key, reason, record.event_id)

@@ -3,15 +3,18 @@
 import dataclasses
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from demo.other_events import OtherEvents
 from demo.producer import OutgoingRide
+from streaming.redrive.survey import VALUES
 
 REMEMBERED = 100_000
 LATENCIES = 10_000
 RECENT = 8
+ROUTES = 1_000
 
 Route = tuple[int, int]
 
@@ -25,9 +28,11 @@ class Prediction:
         duration: Minutes; None if the function does not predict it.
         tip: US dollars; None if the function does not predict it.
         route: Pickup and dropoff zone; None if not known.
-        latency: Seconds from the put until the prediction could be read; None for a ride that
-            this run did not put.
+        latency: Seconds from the put until the prediction could be read; for a ride that this run
+            did not put, from its arrival on the stream to the prediction's; None if not known.
         text: The prediction as JSON, if another kind of model made it.
+        event_id: The predicted event's id; None if the prediction has none.
+        by_others: Whether another producer put the ride.
     """
 
     key: str
@@ -36,6 +41,8 @@ class Prediction:
     route: Route | None = None
     latency: float | None = None
     text: str | None = None
+    event_id: str | None = None
+    by_others: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +52,12 @@ class DeadLetter:
     Attributes:
         key: Its partition key; None if not known.
         reason: Why it failed.
+        event_id: Its event id; None if not known.
     """
 
     key: str | None
     reason: str
+    event_id: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,8 +70,11 @@ class RideCounts:
         predicted: Those whose prediction was read.
         dead_lettered: Those with a dead-letter record.
         duplicates: Further predictions of rides that are predicted or dead-lettered.
-        others_predicted: Predictions of rides that this run did not put.
-        others_dead_lettered: Dead-letter records of rides that this run did not put.
+        others_predicted: Predicted rides that this run did not put.
+        others_dead_lettered: Dead-lettered rides that this run did not put.
+        others_skipped: Events that this run did not put, and that the function finished without a
+            prediction or a dead-letter record: those of another event type.
+        others_outstanding: Events that this run did not put, and that have no outcome yet.
     """
 
     put: int = 0
@@ -72,21 +84,38 @@ class RideCounts:
     duplicates: int = 0
     others_predicted: int = 0
     others_dead_lettered: int = 0
+    others_skipped: int = 0
+    others_outstanding: int = 0
 
     @property
     def completed(self) -> int:
-        """Rides that were predicted or dead-lettered."""
+        """Rides of this run that were predicted or dead-lettered."""
         return self.predicted + self.dead_lettered
 
     @property
-    def outstanding(self) -> int:
-        """Rides on the stream that are neither predicted nor dead-lettered yet."""
+    def own_outstanding(self) -> int:
+        """Rides of this run on the stream that are neither predicted nor dead-lettered yet."""
         return self.put - self.rejected - self.completed
 
     @property
+    def outstanding(self) -> int:
+        """Events on the stream without an outcome, whoever put them."""
+        return self.own_outstanding + self.others_outstanding
+
+    @property
+    def others_completed(self) -> int:
+        """Events that this run did not put, and that have an outcome."""
+        return self.others_predicted + self.others_dead_lettered + self.others_skipped
+
+    @property
+    def others(self) -> int:
+        """Events that this run did not put."""
+        return self.others_completed + self.others_outstanding
+
+    @property
     def accounted_for(self) -> bool:
-        """Whether every ride was predicted or dead-lettered."""
-        return self.put == self.completed
+        """Whether every event has an outcome, whoever put it."""
+        return self.put == self.completed and not self.others_outstanding
 
 
 class RideTracker:
@@ -114,6 +143,9 @@ class RideTracker:
         self._recent: deque[Prediction] = deque(maxlen=RECENT)
         self._recent_others: deque[Prediction] = deque(maxlen=RECENT)
         self._newest_dead_letter: DeadLetter | None = None
+        self._reasons: Counter[str] = Counter()
+        self._others = OtherEvents(remembered)
+        self._routes: OrderedDict[str, Route] = OrderedDict()
         self._changed_at = clock()
 
     def put(self, rides: Iterable[OutgoingRide]) -> None:
@@ -144,8 +176,7 @@ class RideTracker:
                 return
             ride = self._outstanding.pop(prediction.key, None)
             if ride is None:
-                self._counts.others_predicted += 1
-                self._recent_others.appendleft(prediction)
+                self._other_predicted(prediction)
                 return
             put_at, route = ride
             self._counts.predicted += 1
@@ -162,15 +193,43 @@ class RideTracker:
             if key is not None and key in self._completed:
                 return
             if key is None or self._outstanding.pop(key, None) is None:
-                self._counts.others_dead_lettered += 1
-                return
-            self._counts.dead_lettered += 1
-            self._complete(key)
+                identity = dead_letter.event_id or key or f"unknown {self._reasons.total()}"
+                if not self._others.complete(identity, "dead_lettered"):
+                    return
+            else:
+                self._counts.dead_lettered += 1
+                self._complete(key)
+            self._reasons[VALUES.sub("", dead_letter.reason)] += 1
+
+    def arrived(self, event_id: str, route: Route | None) -> None:
+        """Add an event of another producer, which was read from the input stream."""
+        with self._lock:
+            self._others.arrived(event_id, self._clock())
+            if route is not None:
+                self._routes[event_id] = route
+                if len(self._routes) > ROUTES:
+                    self._routes.popitem(last=False)
+
+    def finished(self, checkpoints: Mapping[str, str]) -> None:
+        """See `OtherEvents.skip_finished`."""
+        with self._lock:
+            self._others.skip_finished(checkpoints, self._clock())
+
+    def ignore_new_events(self) -> None:
+        """Count no more events of other producers."""
+        with self._lock:
+            self._others.close()
 
     def counts(self) -> RideCounts:
         """Return the counts of this moment."""
         with self._lock:
-            return dataclasses.replace(self._counts)
+            return dataclasses.replace(
+                self._counts,
+                others_predicted=self._others.count("predicted"),
+                others_dead_lettered=self._others.count("dead_lettered"),
+                others_skipped=self._others.count("skipped"),
+                others_outstanding=self._others.outstanding,
+            )
 
     def latency(self, *quantiles: float) -> list[float | None]:
         """Return quantiles (0 to 1) of the last 10,000 latencies in seconds; None before any."""
@@ -188,40 +247,36 @@ class RideTracker:
     def recent_others(self) -> list[Prediction]:
         """Return the last predictions of rides that this run did not put, the newest first."""
         with self._lock:
-            return list(self._recent_others)
+            return [
+                dataclasses.replace(each, route=self._routes.get(each.event_id or ""))
+                for each in self._recent_others
+            ]
 
     def newest_dead_letter(self) -> DeadLetter | None:
         """Return the last dead-letter record, whether or not this run put its ride."""
         with self._lock:
             return self._newest_dead_letter
 
+    def reasons(self) -> dict[str, int]:
+        """Return the number of dead-letter records by reason, the most frequent first."""
+        with self._lock:
+            return dict(self._reasons.most_common())
+
     def idle_seconds(self) -> float:
         """Return the seconds since a ride was put or completed."""
         with self._lock:
             return self._clock() - self._changed_at
+
+    def _other_predicted(self, prediction: Prediction) -> None:
+        if not self._others.complete(prediction.event_id or prediction.key, "predicted"):
+            self._counts.duplicates += 1
+            return
+        if prediction.latency is not None:
+            self._latencies.append(prediction.latency)
+        self._recent_others.appendleft(dataclasses.replace(prediction, by_others=True))
 
     def _complete(self, key: str) -> None:
         self._changed_at = self._clock()
         self._completed[key] = None
         if len(self._completed) > self._remembered:
             self._completed.popitem(last=False)
-
-
-class RateMeter:
-    """Computes the rate of a growing count over the last few seconds.
-
-    Args:
-        window: Length in seconds.
-    """
-
-    def __init__(self, window: float = 5.0) -> None:
-        self._window = window
-        self._readings: deque[tuple[float, int]] = deque()
-
-    def rate(self, now: float, count: int) -> float:
-        """Add a reading and return the rate per second; 0 at the first reading."""
-        self._readings.append((now, count))
-        while len(self._readings) > 2 and self._readings[1][0] <= now - self._window:  # noqa: PLR2004  two readings make a rate
-            self._readings.popleft()
-        then, before = self._readings[0]
-        return (count - before) / (now - then) if now > then else 0.0

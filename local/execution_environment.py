@@ -76,6 +76,11 @@ class ExecutionEnvironment:
             raise FunctionError.from_object(json.loads(body))
         return body
 
+    def kill(self) -> None:
+        """See `StartableFunction`."""
+        if (running := self._runtime) is not None:
+            running.process.kill()
+
     def close(self) -> None:
         """Stop the process."""
         if self._runtime is not None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -36,7 +37,10 @@ class Function(Protocol):
         """
 
     def close(self) -> None:
-        """Release what the function holds; a later invocation is a cold start."""
+        """Release what the function holds; a later invocation is a cold start.
+
+        An invocation in progress fails.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,9 @@ class StartableFunction(Function, Protocol):
     def start(self) -> None:
         """Import the handler; raises `FunctionError` if that fails."""
 
+    def kill(self) -> None:
+        """Make the invocation in progress fail; may be called by another thread."""
+
 
 class FunctionPool:
     """A function that scales as Lambda does: one environment per concurrent invocation.
@@ -110,6 +117,7 @@ class FunctionPool:
     def __init__(self, new_environment: Callable[[], StartableFunction]) -> None:
         self._new_environment = new_environment
         self._warm: list[StartableFunction] = []
+        self._busy: list[StartableFunction] = []
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -127,8 +135,10 @@ class FunctionPool:
             return environment.invoke(payload)
 
     def close(self) -> None:
-        """Close every environment; none may be in use."""
+        """Close every environment, and kill those that still serve an invocation."""
         with self._lock:
+            for environment in self._busy:
+                environment.kill()
             for environment in self._warm:
                 environment.close()
             self._warm.clear()
@@ -137,8 +147,42 @@ class FunctionPool:
     def _environment(self) -> Iterator[StartableFunction]:
         with self._lock:
             environment = self._warm.pop() if self._warm else self._new_environment()
+            self._busy.append(environment)
         try:
             yield environment
         finally:
             with self._lock:
+                self._busy.remove(environment)
                 self._warm.append(environment)
+
+
+class MonitoredFunction:
+    """A function that knows its invocations in progress.
+
+    Args:
+        function: What is invoked.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, function: Function, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._function = function
+        self._clock = clock
+        self._started: dict[object, float] = {}
+
+    def invoke(self, payload: bytes) -> bytes:
+        """See `Function`."""
+        invocation = object()
+        self._started[invocation] = self._clock()
+        try:
+            return self._function.invoke(payload)
+        finally:
+            del self._started[invocation]
+
+    def close(self) -> None:
+        """See `Function`."""
+        self._function.close()
+
+    def in_progress(self) -> list[float]:
+        """Return for how many seconds each invocation in progress has run, the longest first."""
+        now = self._clock()
+        return [now - started for started in list(self._started.values())]

@@ -19,10 +19,13 @@ from local.event_source_mapping.on_failure_destination import (
     open_destination,
 )
 from local.execution_environment import ExecutionEnvironment
-from local.function import Function, FunctionConfiguration, FunctionPool
+from local.function import Function, FunctionConfiguration, FunctionPool, MonitoredFunction
 from local.runtime_emulator import RuntimeEmulator
 from streaming.clients import kinesis_client
 from streaming.storage import FolderStorage
+
+STOP_SECONDS = 2.0
+"""How long a pipeline that is taken down waits for invocations in progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +69,13 @@ class Pipeline:
         config: What was set up.
         client: A boto3 Kinesis client for its endpoint, which does not retry.
         mapping: The event source mapping.
+        function: What the mapping invokes.
     """
 
     config: PipelineConfig
     client: Any
     mapping: EventSourceMapping
+    function: MonitoredFunction
 
 
 @contextmanager
@@ -105,7 +110,7 @@ def open_pipeline(config: PipelineConfig, notify: Callable[[str], None]) -> Iter
                 notify(f"Created the stream {stream}, shards: {config.shards}")
         notify("Starting the function ...")
         configuration = _function_configuration(config, client)
-        function = _start_function(config, configuration)
+        function = MonitoredFunction(_start_function(config, configuration))
         stack.callback(function.close)
         mapping = EventSourceMapping(
             client,
@@ -115,7 +120,9 @@ def open_pipeline(config: PipelineConfig, notify: Callable[[str], None]) -> Iter
             function_arn=configuration.arn,
             destination=destination,
         )
-        yield Pipeline(config, client, stack.enter_context(mapping))
+        stack.callback(mapping.stop, STOP_SECONDS)  # then the function ends, whatever it does
+        mapping.start()
+        yield Pipeline(config, client, mapping, function)
 
 
 def _ensured(client: Any, stream: str, shards: int) -> bool:

@@ -1,13 +1,15 @@
 """Evaluate a model bundle on months of trips, compared with two baselines."""
 
 import argparse
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
-from cli.arguments import Parser
+from cli.arguments import Parser, names
 from cli.program import program
+from cli.progress import StepProgress
 from training.bundle_io import trained_on
 from training.download import TripData
 from training.errors import TrainingError, TripDataError
@@ -24,9 +26,11 @@ def main(arguments: list[str] | None = None, *, source: TripData | None = None) 
         source: Provides the months that are not next to the data; default: the TLC's site.
     """
     options = _parser().parse_args(arguments)
+    options.data = [Path(name) for name in chain.from_iterable(options.data)]
+    options.train = [Path(name) for name in chain.from_iterable(options.train)]
     require_files([*options.data, *options.train])
     months = trained_on(options.bundle)
-    with Progress(console=Console(stderr=True)) as progress:
+    with StepProgress(Console(stderr=True)) as progress:
         train, missing = _training_files(
             options, months, source or TripData(options.cache), progress
         )
@@ -57,7 +61,7 @@ def _parser() -> Parser:
     parser = Parser(description=__doc__)
     parser.add_argument(
         "--data",
-        type=Path,
+        type=names,
         nargs="+",
         required=True,
         metavar="FILE",
@@ -68,7 +72,7 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--train",
-        type=Path,
+        type=names,
         nargs="+",
         default=[],
         metavar="FILE",

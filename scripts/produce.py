@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
-from typing import cast
-
-import msgspec
+from typing import TextIO, cast
 
 from cli.arguments import Parser, rate, seed, share, whole_number
 from cli.endpoint import MonitoredClient, endpoint_client, named_endpoint
+from cli.event_key import DEFAULT_FIELD, KEY_HELP, event_key
 from cli.program import FAILED, INTERRUPTED, USAGE_ERROR, program
 from demo.producer import paced_batches, put_records_batches
 from demo.ride_generator import read_statistics
@@ -36,6 +35,9 @@ TIMEOUT_SECONDS = 60.0
 """How long rides that Kinesis refuses are resent."""
 
 READ_BYTES = 65_536
+
+TERMINAL_SECONDS, LINE_SECONDS = 0.5, 10.0
+"""How often progress is shown on a terminal, and elsewhere."""
 
 
 @dataclass(slots=True)
@@ -83,9 +85,8 @@ def main(
         entries = _entries(options, stdin or cast("BufferedIOBase", sys.stdin.buffer))
         monitored = _monitored_client(client, options.endpoint_url)
         publisher = Publisher(monitored, options.stream, clock=clock, sleep=sleep)
-        put(
-            paced_batches(entries, options.rate, clock=clock, sleep=sleep), publisher, counts, clock
-        )
+        batches = paced_batches(entries, options.rate, clock=clock, sleep=sleep)
+        put(batches, publisher, counts, clock, Progress(sys.stderr, clock))
     except KeyboardInterrupt:
         print(f"Interrupted: {counts}", file=sys.stderr)
         return INTERRUPTED
@@ -96,8 +97,36 @@ def main(
     return 0 if counts.accepted == counts.put else FAILED
 
 
+class Progress:
+    """Shows how far a program is, on one line of a terminal or as a line now and then.
+
+    Args:
+        stream: Standard error.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._interval = TERMINAL_SECONDS if stream.isatty() else LINE_SECONDS
+        self._due = clock() + self._interval
+
+    def show(self, line: object) -> None:
+        """Show a line, if it is due."""
+        if self._clock() < self._due:
+            return
+        self._due = self._clock() + self._interval
+        # On a terminal the next line overwrites it.
+        end = "\x1b[K\r" if self._stream.isatty() else "\n"
+        print(line, end=end, file=self._stream, flush=True)
+
+
 def put(
-    batches: Iterable[list[Entry]], publisher: Publisher, counts: Counts, clock: Callable[[], float]
+    batches: Iterable[list[Entry]],
+    publisher: Publisher,
+    counts: Counts,
+    clock: Callable[[], float],
+    progress: Progress,
 ) -> None:
     """Put batches until Kinesis still refuses one after the timeout, and count their rides."""
     for batch in batches:
@@ -109,6 +138,7 @@ def put(
         counts.failure = outcome.failure
         if outcome.refused:
             return
+        progress.show(counts)
 
 
 def arriving_lines(stdin: BufferedIOBase) -> Iterator[list[bytes]]:
@@ -120,20 +150,26 @@ def arriving_lines(stdin: BufferedIOBase) -> Iterator[list[bytes]]:
     yield [rest]
 
 
-def line_entries(groups: Iterable[list[bytes]]) -> Iterator[list[Entry]]:
-    """Make each line an entry, unchanged; its partition key is the ride's id or the line number."""
+def line_entries(groups: Iterable[list[bytes]], key: str = DEFAULT_FIELD) -> Iterator[list[Entry]]:
+    """Make each line an entry, unchanged.
+
+    Args:
+        groups: Lines that arrive together.
+        key: The event's field that is its partition key; without it, the line number is.
+    """
     number = itertools.count(1)
     for group in groups:
         entries: list[Entry] = []
         for position, line in ((next(number), line.strip()) for line in group):
             if line:
-                entry: Entry = {"Data": line, "PartitionKey": _ride_id(line) or f"line-{position}"}
-                _warn_of_size(position, entry)
+                found = event_key(line, key) or f"line-{position}"
+                entry: Entry = {"Data": line, "PartitionKey": found}
+                _warn_of_size(position, entry, key)
                 entries.append(entry)
         yield entries
 
 
-def _warn_of_size(line: int, entry: Entry) -> None:
+def _warn_of_size(line: int, entry: Entry, key: str) -> None:
     """Report a line that Kinesis does not accept, or only if the stream is configured for it."""
     size, characters = entry_bytes(entry), len(entry["PartitionKey"])
     problem = None
@@ -141,21 +177,14 @@ def _warn_of_size(line: int, entry: Entry) -> None:
         allowed = f"{DEFAULT_ENTRY_BYTES:,}, or the stream's MaxRecordSizeInKiB"
         problem = f"{size:,} bytes with its partition key; allowed: {allowed}"
     elif characters > PARTITION_KEY_CHARACTERS:
-        problem = f"a ride_id of {characters:,} characters; allowed: {PARTITION_KEY_CHARACTERS}"
+        problem = f"a {key} of {characters:,} characters; allowed: {PARTITION_KEY_CHARACTERS}"
     if problem:
         print(f"Line {line:,} has {problem}", file=sys.stderr)
 
 
-def _ride_id(data: bytes) -> str | None:
-    try:
-        return str(msgspec.json.decode(data)["ride_id"]) or None
-    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError):
-        return None
-
-
 def _entries(options: argparse.Namespace, stdin: BufferedIOBase) -> Iterator[list[Entry]]:
     if options.stdin:
-        return line_entries(arriving_lines(stdin))
+        return line_entries(arriving_lines(stdin), options.key)
     randomness = {"seed": options.seed, "poison_share": options.poison}
     if options.replay:
         source = replayed_rides(options.replay, **randomness)
@@ -185,6 +214,9 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--generate", type=whole_number, metavar="N", help="N realistic rides")
     source.add_argument("--replay", type=Path, metavar="FILE", help="a month of green-taxi trips")
     source.add_argument("--stdin", action="store_true", help="one JSON event per line")
+    parser.add_argument(
+        "--key", default=DEFAULT_FIELD, metavar="FIELD", help=f"with --stdin: {KEY_HELP}"
+    )
     parser.add_argument("--stream", default="ride_events", help="default: %(default)s")
     parser.add_argument("--endpoint-url", metavar="URL", help="default: KINESIS_ENDPOINT_URL, AWS")
     parser.add_argument("--rate", type=rate, metavar="R", help="rides a second; default: no limit")

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from cli.arguments import Parser, not_allowed
+from cli.arguments import Parser, location, not_allowed
 from cli.endpoint import first_line, named_endpoint
 from cli.printable import printable
 from cli.program import FAILED, INTERRUPTED, USAGE_ERROR, program, stop_on_signal
@@ -214,7 +214,7 @@ def _client(endpoint_url: str | None) -> RedriveClient:
 
 def _parser() -> Parser:
     parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("location", help="s3://bucket/prefix or file:///folder")
+    parser.add_argument("location", type=location, help="s3://bucket/prefix or a folder")
     parser.add_argument("--list", action="store_true", help="each kind of error, with an example")
     parser.add_argument("--deliver", action="store_true", help="put the records on the stream")
     parser.add_argument(

@@ -1,11 +1,18 @@
 """Train both models on months of trips and write the bundle that a function loads."""
 
+import sys
+from itertools import chain
 from pathlib import Path
 
+from rich.box import SIMPLE
+from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
-from cli.arguments import Parser
+from cli.arguments import Parser, names
 from cli.program import program
+from cli.progress import StepProgress
+from training.bundle_io import read_metrics
 from training.download import TripData
 from training.errors import TrainingError
 from training.training_run import TrainingConfig, train
@@ -17,18 +24,39 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     options = _parser().parse_args(arguments)
     data = TripData(options.cache)
-    evaluated = [*options.validate, *options.test]
-    require_files([*(options.data or []), *(Path(name) for name in evaluated if _is_file(name))])
-    with Progress() as progress:
+    given, validate, test = (
+        list(chain.from_iterable(texts or []))
+        for texts in (options.data, options.validate, options.test)
+    )
+    evaluated = (name for name in (*validate, *test) if _is_file(name))
+    require_files([Path(name) for name in (*given, *evaluated)])
+    console = Console(file=sys.stdout)  # this file, also while scikit-learn has another one
+    with StepProgress(console) as progress:
         config = TrainingConfig(
-            train=options.data or data.files(options.months, progress),
-            validate=_files(options.validate, data, progress),
-            test=_files(options.test, data, progress),
+            train=list(map(Path, given)) or data.files(options.months, progress),
+            validate=_files(validate, data, progress),
+            test=_files(test, data, progress),
             output=options.output,
         )
         version = train(config, progress)
+    console.print(_table(read_metrics(options.output)))
     print(f"wrote version {version} to {options.output}")
     return 0
+
+
+def _table(metrics: dict[str, dict[str, float]]) -> Table:
+    """Return a bundle's metrics as a table."""
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("")
+    for heading in ("RMSE", "MAE", "R²", "trips"):
+        table.add_column(heading, justify="right")
+    for target, values in metrics.items():
+        for part in ("validation", "validation_noisy", "test", "test_noisy"):
+            if f"{part}_rmse" in values:
+                row = [f"{values[f'{part}_{name}']:.2f}" for name in ("rmse", "mae", "r2")]
+                trips = values[f"{part.removesuffix('_noisy')}_trips"]
+                table.add_row(f"{target}, {part.replace('_', ', ')}", *row, f"{trips:,.0f}")
+    return table
 
 
 def _files(names: list[str], data: TripData, progress: Progress) -> list[Path]:
@@ -50,10 +78,11 @@ def _parser() -> Parser:
         help="months to train on; downloaded once",
     )
     source.add_argument(
-        "--data", type=Path, nargs="+", metavar="FILE", help="parquet files to train on"
+        "--data", type=names, nargs="+", metavar="FILE", help="parquet files to train on"
     )
     parser.add_argument(
         "--validate",
+        type=names,
         nargs="+",
         default=[],
         metavar="MONTH|FILE",
@@ -61,13 +90,17 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--test",
+        type=names,
         nargs="+",
         default=[],
         metavar="MONTH|FILE",
         help="months to test the final models on",
     )
     parser.add_argument(
-        "--output", type=Path, default=Path("models"), help="the bundle's folder (default: models)"
+        "--output",
+        type=Path,
+        default=Path("build/bundle"),
+        help="the bundle's folder (default: %(default)s)",
     )
     parser.add_argument(
         "--cache", type=Path, default=Path("data"), help="folder of downloads (default: data)"

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -117,15 +118,18 @@ def test_every_ride_is_predicted_or_dead_lettered(
 
 
 def test_a_ride_put_by_hand_is_predicted_and_ctrl_c_leaves_nothing_running(
-    start: Callable[..., Run],
+    start: Callable[..., Run], tmp_path: Path
 ) -> None:
     run = start("--rate", "20")
-    endpoint_url = run.wait_for(r"aws kinesis put-record --endpoint-url (\S+)")[1]
+    run.wait_for(r"make put PU=130")
+    endpoint_url = run.wait_for(r"Kinesis is at (http\S+)")[1]
     client = kinesis_client(endpoint_url, retries={"total_max_attempts": 1})
     client.put_record(
         StreamName="ride_events", PartitionKey="256", Data=json.dumps(SMALLEST_EVENT).encode()
     )
     run.wait_for(r"ride 256 .*→ .* min +\$\d")
+    (commands,) = tmp_path.rglob("commands.txt")
+    assert f"put-record --endpoint-url {endpoint_url} " in commands.read_text()
     run.process.send_signal(signal.SIGINT)
     assert run.end() == 0
     assert run.count("outstanding") == 0
@@ -139,7 +143,8 @@ def test_a_run_at_rate_0_predicts_the_rides_of_others(
     start: Callable[..., Run],
 ) -> None:
     run = start("--rate", "0")
-    endpoint_url = run.wait_for(r"aws kinesis put-record --endpoint-url (\S+)")[1]
+    run.wait_for(r"make put PU=130")
+    endpoint_url = run.wait_for(r"Kinesis is at (http\S+)")[1]
     client = kinesis_client(endpoint_url, isolated=True)
     for ride_id, distance in ((256, 3.66), (257, -1)):
         ride = {**SMALLEST_EVENT["ride"], "trip_distance": distance}
@@ -153,6 +158,38 @@ def test_a_run_at_rate_0_predicts_the_rides_of_others(
     assert run.count("put by others, predicted") == 1
     assert run.count("put by others, dead-lettered") == 1
     client.close()
+
+
+def test_ctrl_c_is_answered_while_the_function_hangs(
+    start: Callable[..., Run],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as never_answers:
+        url = f"http://127.0.0.1:{never_answers.getsockname()[1]}"
+        run = start("--rate", "20", "--function-url", url)
+        run.wait_for(r"running 1 for")
+        run.process.send_signal(signal.SIGINT)
+        run.wait_for(r"Stopping: waiting up to 5 s for \d+ outstanding events, invocations")
+        assert run.end() == 1
+    assert run.count("outstanding") > 0
+
+
+def test_a_reader_that_ends_stops_an_endless_run_without_a_word(tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "demo", "--folder", str(tmp_path), "--rate", "20"]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **UNUSABLE},
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while b"rides in" not in process.stdout.readline():
+            continue
+        process.stdout.close()
+        assert process.wait(DEADLINE_SECONDS) == 0
+        assert process.stderr.read() == b""
 
 
 def test_ctrl_c_during_the_start_ends_at_once_without_output(start: Callable[..., Run]) -> None:

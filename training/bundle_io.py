@@ -83,6 +83,15 @@ def trained_on(folder: Path) -> list[str]:
     return months
 
 
+def read_metrics(folder: Path) -> dict[str, dict[str, float]]:
+    """Return the metrics of a bundle's models by target.
+
+    Raises:
+        BundleError: The bundle has no readable manifest.
+    """
+    return {name: entry["metrics"] for name, entry in _read_manifest(folder)["targets"].items()}
+
+
 def read_model(folder: Path, target: str) -> tuple[onnx.ModelProto, int]:
     """Return the ONNX model of a target and the number of trips that it was fitted to.
 

@@ -1,6 +1,8 @@
 """Fit one model: lookup tables, then gradient-boosted trees on the tables' residuals."""
 
+import io
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,9 +144,9 @@ def fit(target: Target, trips: pd.DataFrame, progress: Progress) -> FittedModel:
     for part in progress.track(range(parameters.folds), description=f"{target.name}: look up"):
         tables = build_tables(_where(rides, fold != part), truth[fold != part], zones)
         features[fold == part], guess[fold == part] = look_up(tables, _where(mixed, fold == part))
-    task = progress.add_task(f"{target.name}: fit {parameters.trees} trees", total=None)
-    trees = _regressor(parameters).fit(features, truth - guess)
-    progress.update(task, total=1, completed=1)
+    task = progress.add_task(f"{target.name}: fit {parameters.trees} trees", total=parameters.trees)
+    with redirect_stdout(_TreeCount(lambda: progress.advance(task))):
+        trees = _regressor(parameters).fit(features, truth - guess)
     return FittedModel(target, build_tables(rides, truth, zones), trees, len(truth))
 
 
@@ -161,6 +163,23 @@ def _mix_distances(distance: Array, parameters: Parameters, rng: np.random.Gener
     return np.where(draw >= 1 - parameters.unknown, np.float32(0), mixed)
 
 
+class _TreeCount(io.TextIOBase):
+    """Standard output for scikit-learn, whose only news of a fit are lines such as `[3/40] ...`.
+
+    Args:
+        advance: Called for each tree.
+    """
+
+    def __init__(self, advance: Callable[[], None]) -> None:
+        self._advance = advance
+
+    def write(self, text: str) -> int:
+        """Count a tree, and print nothing."""
+        if text.startswith("["):
+            self._advance()
+        return len(text)
+
+
 def _regressor(parameters: Parameters) -> HistGradientBoostingRegressor:
     # No `categorical_features`: skl2onnx converts them incorrectly.
     return HistGradientBoostingRegressor(
@@ -172,6 +191,7 @@ def _regressor(parameters: Parameters) -> HistGradientBoostingRegressor:
         max_features=parameters.max_features,
         early_stopping=False,
         random_state=parameters.seed,
+        verbose=2,  # see _TreeCount
     )
 
 

@@ -39,7 +39,7 @@ class TrainingConfig:
     train: Sequence[Path]
     validate: Sequence[Path] = ()
     test: Sequence[Path] = ()
-    output: Path = Path("models")
+    output: Path = Path("build/bundle")
 
 
 def train(config: TrainingConfig, progress: Progress) -> str:
@@ -68,8 +68,13 @@ def train(config: TrainingConfig, progress: Progress) -> str:
         "validated on": " ".join(months.validated_on) or f"last {_HELD_OUT:.0%} of the trips",
         "trips": len(trips),
     }
+    task = progress.add_task("track in MLflow", total=1 + len(outcomes))
+    logged = []
     with start_run(parameters) as version:
-        logged = [(outcome, log_outcome(outcome)) for outcome in outcomes]
+        for outcome in outcomes:
+            progress.advance(task)
+            logged.append((outcome, log_outcome(outcome)))
+    progress.advance(task)
     write_bundle(config.output, version, months, logged, count_statistics(trips, load_zones()))
     return version
 
@@ -88,13 +93,17 @@ def _train_target(
         model = fit(target, trips, progress)
     else:
         validated = model = fit(target, trips, progress)
+    task = progress.add_task(f"{target.name}: evaluate, export, check", total=3)
     metrics = evaluate_model(validated, validation, "validation")
     if test is not None:
         metrics |= evaluate_model(model, test, "test")
+    progress.advance(task)
     graph = to_onnx(model)
+    progress.advance(task)
     rng = np.random.default_rng(target.parameters.seed)
     rows = rng.choice(len(trips), min(PARITY_RIDES, len(trips)), replace=False)
     metrics["parity_largest_difference"] = check_parity(graph, model, inputs(trips.iloc[rows]))
+    progress.advance(task)
     return Outcome(target, model.trips, graph, metrics, _figures(validated, validation))
 
 

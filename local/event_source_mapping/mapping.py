@@ -148,16 +148,20 @@ class EventSourceMapping:
             self.stop()
             raise
 
-    def stop(self) -> None:
+    def stop(self, timeout: float | None = None) -> None:
         """Wait until the invocations in progress have ended, and stop.
 
         A batch that waits for a retry is not sent again: its records are after the checkpoint.
+
+        Args:
+            timeout: How many seconds to wait; None: as long as the invocations take.
         """
         self._stopping.set()
         with self._lock:
             workers = list(self._workers.values())
+        deadline = None if timeout is None else time.monotonic() + timeout
         for worker in workers:
-            worker.join()
+            worker.join(deadline)
         with self._lock:
             self._workers.clear()
 

@@ -1,6 +1,7 @@
 """One shard's threads: one reads, and one for each concurrent batch invokes the function."""
 
 import threading
+import time
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -75,9 +76,14 @@ class ShardWorker:
         self._stopping = stopping
         self._changed = threading.Condition()
         self._checkpoint = CheckpointTracker()
-        self._reading = threading.Thread(target=self._read, name=f"read-{reader.shard_id}")
+        # Daemons: a function that never returns must not keep the program from ending.
+        self._reading = threading.Thread(
+            target=self._read, name=f"read-{reader.shard_id}", daemon=True
+        )
         self._invoking = [
-            threading.Thread(target=self._invoke, args=[buffer], name=f"invoke-{reader.shard_id}")
+            threading.Thread(
+                target=self._invoke, args=[buffer], name=f"invoke-{reader.shard_id}", daemon=True
+            )
             for buffer in buffers
         ]
 
@@ -86,11 +92,15 @@ class ShardWorker:
         for thread in (*self._invoking, self._reading):
             thread.start()
 
-    def join(self) -> None:
-        """Wait until the threads have ended; `stopping` must be set, or the shard at its end."""
+    def join(self, deadline: float | None = None) -> None:
+        """Wait until the threads have ended; `stopping` must be set, or the shard at its end.
+
+        Args:
+            deadline: How long to wait at most, in monotonic seconds; None: no limit.
+        """
         self.wake()
         for thread in (self._reading, *self._invoking):
-            thread.join()
+            thread.join(None if deadline is None else max(deadline - time.monotonic(), 0.0))
 
     def wake(self) -> None:
         """Let the threads notice that `stopping` is set."""

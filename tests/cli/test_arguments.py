@@ -1,8 +1,9 @@
 from argparse import ArgumentTypeError
+from pathlib import Path
 
 import pytest
 
-from cli.arguments import Parser, rate, rate_or_none, seed, share, whole_number
+from cli.arguments import Parser, location, rate, rate_or_none, seed, share, whole_number
 
 
 def test_allowed_values_are_parsed() -> None:
@@ -58,3 +59,15 @@ def test_an_error_is_one_line(
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args(arguments)
     assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("s3://bucket/prefix", "s3://bucket/prefix"),
+        ("file:///folder", "file:///folder"),
+        ("build/local/a run/dead-letters", "file://{cwd}/build/local/a%20run/dead-letters"),
+    ],
+)
+def test_a_location_may_be_a_relative_path(text: str, url: str) -> None:
+    assert location(text) == url.format(cwd=Path.cwd())

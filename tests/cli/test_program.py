@@ -117,3 +117,28 @@ def test_sigterm_may_come_twice() -> None:
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGHUP):
             signal.raise_signal(number)
     assert len(stops) == 3
+
+
+def test_sigterm_in_main_is_like_ctrl_c_and_may_come_twice(tmp_path: Path) -> None:
+    body = """
+@program()
+def main():
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.raise_signal(signal.SIGTERM)
+        print("stopped what it started")
+"""
+    done = run(tmp_path, body)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "stopped what it started\n", "")
+
+
+def test_ctrl_c_while_threads_end_prints_nothing(tmp_path: Path) -> None:
+    body = """
+import atexit
+def main():
+    atexit.register(signal.raise_signal, signal.SIGINT)
+    return 0
+"""
+    done = run(tmp_path, body)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")

@@ -1,12 +1,13 @@
 import re
 import shlex
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
-from demo.aws_commands import paste_commands, shard_of
+from demo.aws_commands import paste_commands, put_command, shard_of, write_commands
 from model import RideModel
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
@@ -87,3 +88,24 @@ def test_aws_itself_is_called_with_the_users_own_credentials(
     kinesis.meta.endpoint_url = endpoint_url
     text = paste_commands(kinesis, "ride_events", "ride_predictions")
     assert ("AWS_ACCESS_KEY_ID=local" in text) == dummy_credentials
+
+
+@pytest.mark.parametrize(
+    ("endpoint_url", "command"),
+    [
+        ("http://127.0.0.1:4566", "make put PU=130 DO=205 MILES=3.66"),
+        (
+            "http://127.0.0.1:39617",
+            "make put PU=130 DO=205 MILES=3.66 ENDPOINT=http://127.0.0.1:39617",
+        ),
+    ],
+)
+def test_the_command_to_try_names_the_endpoint_only_if_it_must(
+    endpoint_url: str, command: str
+) -> None:
+    assert put_command(endpoint_url) == command
+
+
+def test_the_commands_for_aws_are_kept_in_a_file(kinesis: Any, tmp_path: Path) -> None:
+    path = write_commands(kinesis, "ride_events", "ride_predictions", tmp_path)
+    assert path.read_text() == paste_commands(kinesis, "ride_events", "ride_predictions")

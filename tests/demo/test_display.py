@@ -6,7 +6,7 @@ from rich.console import Console
 
 from demo.display import PlainLines, open_display
 from demo.ride_tracker import DeadLetter, Prediction, RideCounts
-from demo.view import Snapshot
+from demo.snapshot import Snapshot
 from tests.fakes.clock import Clock
 
 ZONES = {130: ("Queens", "Jamaica"), 205: ("Queens", "Saint Albans")}
@@ -99,3 +99,24 @@ def test_a_terminal_gets_the_live_view(output: io.StringIO) -> None:
         show(snapshot(**by_hand("256")))
     assert "Saint Albans" in output.getvalue()
     assert "Ctrl-C stops" in output.getvalue()
+
+
+def test_a_stop_is_answered_at_once_with_what_it_waits_for(
+    lines: PlainLines, output: io.StringIO
+) -> None:
+    lines(snapshot())
+    for left in (5.0, 4.75):
+        lines(snapshot(counts=RideCounts(put=3, predicted=1), stopping=left, running=[7.0]))
+    stopping = [line for line in output.getvalue().splitlines() if "Stopping" in line]
+    assert len(stopping) == 1
+    assert "up to 5 s for 2 outstanding events, invocations running: 1 for 7 s" in stopping[0]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_to_try_is_shown_with_or_without_a_terminal(
+    output: io.StringIO, clock: Clock, *, terminal: bool
+) -> None:
+    console = Console(file=output, force_terminal=terminal, width=80, height=24)
+    with open_display(console, ZONES, ["make put PU=130"], clock=clock.now) as show:
+        show(snapshot())
+    assert "make put PU=130" in output.getvalue()

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from demo.__main__ import main
@@ -29,3 +31,13 @@ def test_an_option_that_is_not_allowed_is_one_line(
 def test_a_file_of_trips_that_is_missing_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--data", "nope.parquet"]) == 1
     assert capsys.readouterr().err == "error: no such file: nope.parquet\n"
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_with_a_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "build").write_text("a file")
+    assert main(["--folder", str(tmp_path / "build" / "local")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: cannot create {tmp_path}/build/local/")
+    assert error.endswith("Not a directory; name another folder: FOLDER=...\n")

@@ -1,7 +1,8 @@
 import pytest
 
 from demo.producer import OutgoingRide
-from demo.ride_tracker import DeadLetter, Prediction, RateMeter, RideCounts, RideTracker
+from demo.rate_meter import RateMeter
+from demo.ride_tracker import DeadLetter, Prediction, RideCounts, RideTracker
 from tests.fakes.clock import Clock
 
 
@@ -115,6 +116,50 @@ def test_a_run_without_end_remembers_a_limited_number_of_completed_rides(clock: 
     tracker.predicted(prediction("10"))
     tracker.predicted(prediction("0"))
     assert tracker.counts() == RideCounts(put=11, predicted=11, duplicates=1, others_predicted=1)
+
+
+SHARD = "shardId-000000000000"
+
+
+def other(number: int) -> Prediction:
+    return Prediction(key="256", duration=21.3, tip=2.41, event_id=f"{SHARD}:{number}")
+
+
+def test_an_event_of_others_is_outstanding_until_it_has_an_outcome(tracker: RideTracker) -> None:
+    for number in (1, 2, 3):
+        tracker.arrived(f"{SHARD}:{number}", None)
+    tracker.predicted(other(1))
+    tracker.predicted(other(1))
+    tracker.dead_lettered(DeadLetter("257", "ride is missing", f"{SHARD}:2"))
+    tracker.dead_lettered(DeadLetter("257", "ride is missing", f"{SHARD}:2"))
+    counts = tracker.counts()
+    assert counts == RideCounts(
+        others_predicted=1, others_dead_lettered=1, others_outstanding=1, duplicates=1
+    )
+    assert (counts.others, counts.outstanding, counts.accounted_for) == (3, 1, False)
+    assert tracker.reasons() == {"ride": 1}
+
+
+def test_an_event_that_the_function_finished_without_output_was_skipped(
+    tracker: RideTracker, clock: Clock
+) -> None:
+    tracker.arrived(f"{SHARD}:10", None)
+    tracker.arrived(f"{SHARD}:11:0", None)
+    for _ in range(3):
+        tracker.finished({SHARD: "10"})
+        clock.advance(1.5)
+    assert tracker.counts() == RideCounts(others_skipped=1, others_outstanding=1)
+    tracker.predicted(other(10))
+    assert tracker.counts() == RideCounts(others_predicted=1, others_outstanding=1)
+
+
+def test_a_run_that_ends_counts_no_new_events_of_others(tracker: RideTracker) -> None:
+    tracker.arrived(f"{SHARD}:1", None)
+    tracker.ignore_new_events()
+    tracker.arrived(f"{SHARD}:2", None)
+    tracker.predicted(other(1))
+    tracker.predicted(other(2))
+    assert tracker.counts() == RideCounts(others_predicted=1)
 
 
 def test_idle_time_restarts_at_each_put_and_completion(tracker: RideTracker, clock: Clock) -> None:

@@ -1,7 +1,8 @@
 import pytest
 
 from local.errors import FunctionError
-from local.function import FunctionPool
+from local.function import FunctionPool, MonitoredFunction
+from tests.fakes.clock import Clock
 
 
 class RecordingEnvironment:
@@ -11,7 +12,7 @@ class RecordingEnvironment:
         pool.append(self)
         self.pool = pool
         self.invocations = 0
-        self.started = self.closed = False
+        self.started = self.closed = self.killed = False
         self.nested: FunctionPool | None = None
 
     def start(self) -> None:
@@ -25,6 +26,9 @@ class RecordingEnvironment:
         if payload == b"fail":
             raise FunctionError("LookupError", "no such zone")
         return payload
+
+    def kill(self) -> None:
+        self.killed = True
 
     def close(self) -> None:
         self.closed = True
@@ -61,3 +65,46 @@ def test_a_pool_keeps_an_environment_that_failed_and_closes_all_of_them() -> Non
     pool.close()
 
     assert [(environment.invocations, environment.closed) for environment in created] == [(2, True)]
+
+
+class ClosingPool:
+    """Closes the pool that invokes it."""
+
+    pool: FunctionPool
+
+    def start(self) -> None: ...
+
+    def invoke(self, payload: bytes) -> bytes:
+        self.pool.close()
+        return payload
+
+    def kill(self) -> None:
+        self.killed = True
+
+    def close(self) -> None: ...
+
+
+def test_closing_a_pool_kills_the_environment_that_still_serves_an_invocation() -> None:
+    environment = ClosingPool()
+    environment.pool = FunctionPool(lambda: environment)
+
+    environment.pool.invoke(b"1")
+
+    assert environment.killed
+
+
+def test_a_monitored_function_knows_how_long_its_invocations_have_run() -> None:
+    clock = Clock()
+    seen: list[list[float]] = []
+
+    class Slow(RecordingEnvironment):
+        def invoke(self, payload: bytes) -> bytes:
+            clock.advance(12)
+            seen.append(monitored.in_progress())
+            return payload
+
+    monitored = MonitoredFunction(Slow([]), clock=clock.now)
+
+    assert monitored.invoke(b"1") == b"1"
+    assert seen == [[12]]
+    assert monitored.in_progress() == []

@@ -91,6 +91,31 @@ def test_lines_of_standard_input_are_put_as_they_are(kinesis: Any, clock: Clock)
     ]
 
 
+def test_a_deeply_nested_line_is_put_like_any_other(kinesis: Any, clock: Clock) -> None:
+    nested = b"[" * 100_000 + b"]" * 100_000
+    stdin = io.BytesIO(nested + b"\n" + SMALLEST + b"\n")
+    assert produce(kinesis, clock, "--stdin", stdin=stdin) == 0
+    assert [entry["PartitionKey"] for entry in put_entries(kinesis)] == ["line-1", "256"]
+
+
+def test_the_partition_key_is_the_field_that_is_named(kinesis: Any, clock: Clock) -> None:
+    stdin = io.BytesIO(
+        b'{"device": {"id": "m1"}}\n{"device": {"id": 7}}\n{"device": null}\n{"ride_id": 1}\n'
+    )
+    assert produce(kinesis, clock, "--stdin", "--key", "device.id", stdin=stdin) == 0
+    keys = [entry["PartitionKey"] for entry in put_entries(kinesis)]
+    assert keys == ["m1", "7", "line-3", "line-4"]
+
+
+def test_progress_is_a_line_every_ten_seconds_where_there_is_no_terminal(
+    kinesis: Any, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert produce(kinesis, clock, "--generate", "2500", "--rate", "100") == 0
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == 2
+    assert shown[0].endswith(" rides accepted")
+
+
 def test_refused_rides_are_sent_again(
     kinesis: Any, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import io
 import signal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import boto3
 import msgspec
@@ -20,9 +21,6 @@ from tests.dead_letter_objects import (
 )
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Terminal:
@@ -226,7 +224,8 @@ def test_an_invalid_option_is_an_error_of_one_line(
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("dead", "location is 'dead'; allowed: s3://bucket/prefix or file:///folder"),
+        ("s4://dead", "location is 's4://dead'; allowed: s3://bucket/prefix or file:///folder"),
+        ("no/such/folder", f"there is no folder {Path.cwd()}/no/such/folder"),
         ("file:///no/such/folder", "there is no folder /no/such/folder"),
     ],
 )

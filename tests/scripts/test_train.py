@@ -67,3 +67,20 @@ def test_a_missing_file_is_named_before_anything_is_downloaded(
 
     assert capsys.readouterr().err == f"error: no such file: {tmp_path / 'nope.parquet'}\n"
     assert not (tmp_path / "cache").exists()
+
+
+def test_the_paths_of_files_may_have_spaces(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_month(tmp_path, "2023-01", tip_amount=None)
+    spaced = (tmp_path / "green_tripdata_2023-01.parquet").rename(tmp_path / "my 2023-01.parquet")
+
+    for data in (str(spaced), f"'{spaced}'"):
+        assert main(["--data", data, "--output", str(tmp_path / "models")]) == 1
+        assert f"lacks the column tip_amount ({spaced})" in capsys.readouterr().err
+
+
+def test_what_ships_is_not_the_default_output(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "(default: build/bundle)" in " ".join(capsys.readouterr().out.split())

@@ -12,7 +12,7 @@ from rich.console import Console
 from cli.arguments import Parser, rate, whole_number
 from local.errors import LocalError
 from streaming.errors import StreamingError
-from tests.soak.command_line import create_run_folder, soak_parser
+from tests.soak.command_line import open_run_folder, soak_parser
 from tests.soak.environment import SoakConfig
 from tests.soak.report import print_report
 from tests.soak.soak import run
@@ -37,7 +37,7 @@ def _config(arguments: argparse.Namespace) -> SoakConfig:
     if arguments.rides is not None and arguments.minutes is None:
         seconds = None
     return SoakConfig(
-        folder=create_run_folder(arguments.folder),
+        folder=open_run_folder(arguments.folder),
         workload=Workload(
             rides=arguments.rides,
             seed=arguments.seed,

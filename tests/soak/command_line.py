@@ -1,10 +1,10 @@
 """What the soak's programs share on the command line."""
 
 import logging
-from datetime import UTC, datetime
 from pathlib import Path
 
 from cli.arguments import Parser, rate, seed
+from cli.run_folder import create_run_folder
 
 FOLDER = Path("build/soak")
 
@@ -24,9 +24,8 @@ def soak_parser(program: str, description: str, *, default_rate: float) -> Parse
     return parser
 
 
-def create_run_folder(parent: Path, suffix: str = "") -> Path:
-    """Create a folder for one run, named by its start, and write this program's log there."""
-    folder = parent / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}{suffix}"
-    folder.mkdir(parents=True)
+def open_run_folder(parent: Path, suffix: str = "") -> Path:
+    """Create a folder for one run, and write this program's log there."""
+    folder = create_run_folder(parent, suffix)
     logging.basicConfig(filename=folder / "soak.log", format="%(asctime)s %(message)s")
     return folder

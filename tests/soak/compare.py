@@ -19,7 +19,7 @@ from cli.arguments import rate
 from local.errors import LocalError
 from local.event_source_mapping.configuration import EventSourceMappingConfiguration
 from streaming.errors import StreamingError
-from tests.soak.command_line import create_run_folder, soak_parser
+from tests.soak.command_line import open_run_folder, soak_parser
 from tests.soak.environment import HANDLER, MAPPING, SoakConfig
 from tests.soak.reconciliation import Expected, ReceivedPrediction
 from tests.soak.report import SoakResult, markdown, show
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=rate, default=DEFAULT_MINUTES, metavar="M")
     arguments = parser.parse_args(argv)
     console = Console()
-    folder = create_run_folder(arguments.folder, "-compare")
+    folder = open_run_folder(arguments.folder, "-compare")
     results = []
     for number, (name, (handler, mapping)) in enumerate(CONTENDERS.items()):
         console.print(f"{name} ...")

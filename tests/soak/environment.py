@@ -16,6 +16,7 @@ from local.event_source_mapping.mapping import EventSourceMapping, Timing
 from local.event_source_mapping.on_failure_destination import StorageDestination
 from local.execution_environment import ExecutionEnvironment
 from local.function import FunctionConfiguration, FunctionPool
+from local.pipeline import STOP_SECONDS
 from streaming.clients import kinesis_client
 from streaming.storage import FolderStorage
 from tests.soak.fault_proxy import FaultProxy, fault_proxy
@@ -130,7 +131,7 @@ def open_environment(config: SoakConfig) -> Iterator[SoakEnvironment]:
             destination=StorageDestination(FolderStorage(config.folder / "discarded")),
             timing=Timing(now=lambda: datetime.fromtimestamp(clock.now(), UTC)),
         )
-        stack.callback(mapping.stop)
+        stack.callback(mapping.stop, STOP_SECONDS)
         stack.callback(injector.stop)
         yield SoakEnvironment(direct, faulty, bucket, proxy, injector, clock, mapping)
 

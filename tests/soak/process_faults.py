@@ -189,6 +189,10 @@ class FaultyEnvironment:
         self.injector.invocation_started(lambda: self.process.pid)
         return self.process.invoke(payload)
 
+    def kill(self) -> None:
+        """See `StartableFunction`."""
+        self.process.kill()
+
     def close(self) -> None:
         """See `Function`."""
         self.process.close()

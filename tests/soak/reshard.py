@@ -18,7 +18,7 @@ from cli.arguments import whole_number
 from local.embedded_kinesis import stream_status
 from local.errors import LocalError
 from streaming.errors import StreamingError
-from tests.soak.command_line import create_run_folder, soak_parser
+from tests.soak.command_line import open_run_folder, soak_parser
 from tests.soak.environment import PREDICTIONS, RIDES, SoakConfig
 from tests.soak.kinesis_local import kinesis_local, missing_tools
 from tests.soak.reconciliation import Expected
@@ -113,7 +113,7 @@ def main(argv: list[str] | None = None) -> int:
     if missing := missing_tools():
         console.print(f"SKIPPED: kinesis-local needs {' and '.join(missing)}: not found")
         return 0
-    folder = create_run_folder(arguments.folder, "-reshard")
+    folder = open_run_folder(arguments.folder, "-reshard")
     resharder = Resharder(console.print)
     config = SoakConfig(
         folder=folder,

@@ -33,6 +33,10 @@ from tests.soak.workload import KinesisRecord, generate_records
 PUT_SECONDS = 120.0
 POLL_SECONDS = 0.2
 PROGRESS_SECONDS = 10.0
+JOIN_SECONDS = 2.0
+INTERRUPTED_SECONDS = 15.0
+"""After Ctrl-C or SIGTERM: three threads, the mapping and four processes get 2 s each at most."""
+
 SETTLE_SECONDS = 60.0
 """How long the reader may take to reach the output stream's tip after the mapping has stopped."""
 
@@ -108,11 +112,14 @@ class _Soak:
             environment.injector.stop()
             environment.mapping.stop()
             written = self._settle()
+        except KeyboardInterrupt:
+            self._progress(f"Stopping, within {INTERRUPTED_SECONDS:.0f} s ...")
+            raise
         finally:
             self._over.set()
             self._reader.stop()
             for thread in threads:
-                thread.join()
+                thread.join(JOIN_SECONDS)
         self._raise_failure()
         environment.bucket.read_new()
         return self._result(

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import model as serving
+from scripts.ship import main as ship
 from tests.training.city import city_trips, write_month
 from training.bundle_io import read_model, trained_on
 from training.errors import BundleError
@@ -61,7 +63,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "scripts", "train"),
-            *("--data", files["2023-01"], files["2023-02"], "--test", files["2023-03"]),
+            *("--data", f"{files['2023-01']} {files['2023-02']}", "--test", files["2023-03"]),
+            *("--output", "models"),
         ],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONWARNINGS": "ignore"},
@@ -97,6 +100,47 @@ def test_each_target_has_its_unit_model_run_and_metrics(trained: Trained) -> Non
         assert {"validation_rmse", "test_rmse", "test_noisy_mae", "test_r2"} <= set(metrics)
         assert metrics["test_rmse"] > 0
     assert targets["duration"]["trips"] > targets["tip"]["trips"] > 1_000
+
+
+def test_a_training_shows_its_steps_and_ends_with_its_metrics(trained: Trained) -> None:
+    lines = trained.output.splitlines()
+
+    assert "duration: fit 40 trees ..." in lines
+    assert "track in MLflow ..." in lines
+    for target, entry in trained.manifest["targets"].items():
+        (row,) = [line.split() for line in lines if f"{target}, test, noisy" in line]
+        assert row[3] == f"{entry['metrics']['test_noisy_rmse']:.2f}"
+    assert lines[-1] == f"wrote version {trained.manifest['version']} to models"
+
+
+def test_a_trained_bundle_is_shipped_by_a_step_of_its_own(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "duration").mkdir()
+    (tmp_path / "duration" / "old.onnx").touch()
+    (tmp_path / "README.md").write_text("a model card")
+
+    assert ship([str(trained.bundle), "--to", str(tmp_path)]) == 0
+
+    assert f"has version {trained.manifest['version']} now; before: none" in capsys.readouterr().out
+    assert serving.load_model({"MODEL_LOCATION": str(tmp_path)}, pytest.fail).version
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("README.md", "duration", "manifest.json", "statistics.json", "tip")
+    ]
+    assert not (tmp_path / "duration" / "old.onnx").exists()
+
+
+def test_a_damaged_bundle_is_not_shipped(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged, target = tmp_path / "bundle", tmp_path / "models"
+    shutil.copytree(trained.bundle, damaged)
+    (damaged / "tip" / "model.onnx").write_bytes(b"damaged")
+
+    assert ship([str(damaged), "--to", str(target)]) == 1
+
+    assert "error: " in capsys.readouterr().err
+    assert not target.exists()
 
 
 def test_every_hash_in_the_manifest_is_that_of_its_file(trained: Trained) -> None:

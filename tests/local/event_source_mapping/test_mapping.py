@@ -288,6 +288,20 @@ def test_a_stop_waits_for_the_invocation_in_progress(fixture: MappingFixture) ->
     assert mapping.snapshot().checkpoints == {SHARD: str(sent[0])}
 
 
+def test_a_stop_with_a_timeout_does_not_wait_for_a_function_that_hangs(
+    fixture: MappingFixture,
+) -> None:
+    fixture.put("key", b"ride")
+    function = Blocking()
+    mapping = fixture.map(function)
+    assert function.entered.acquire(timeout=20)
+
+    mapping.stop(timeout=0.0)
+
+    assert mapping.snapshot().records_done == 0
+    function.released.set()
+
+
 def test_a_stop_does_not_wait_for_a_batch_that_always_fails(fixture: MappingFixture) -> None:
     fixture.put("key", b"ride")
     mapping = fixture.map(ScriptedFunction(otherwise=lambda _: RAISES))

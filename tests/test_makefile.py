@@ -1,0 +1,162 @@
+"""What `make` does before any program runs: environments, variables, signals."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAKE = shutil.which("make") or "make"
+PYTHON = """#!/bin/sh
+case "$*" in
+    *"-m venv"*)
+        for folder; do :; done
+        rm -rf "$folder"
+        mkdir -p "$folder/bin"
+        cp "$PIP" "$folder/bin/pip" ;;
+esac
+"""
+
+
+def make(
+    *arguments: str, folder: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(
+        [MAKE, "-f", str(ROOT / "Makefile"), *arguments],
+        cwd=folder,
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def script(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("stamp", ["installed", "installed-parquet"])
+def test_what_an_interrupted_installation_leaves_is_repaired_by_the_next_call(
+    tmp_path: Path, stamp: str
+) -> None:
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    python = script(tmp_path / "python", PYTHON)
+    failing = script(tmp_path / "failing", "#!/bin/sh\nexit 130\n")
+    working = script(tmp_path / "working", '#!/bin/sh\necho "$*" >>"${0%/bin/pip}/log"\n')
+    environment = tmp_path / ".venv-run"
+    arguments = (f"PYTHON={python}", f".venv-run/{stamp}")
+
+    assert make(*arguments, folder=tmp_path, PIP=str(failing)).returncode != 0
+    assert not (environment / stamp).exists()
+    (environment / "half-written").touch()
+    (environment / "bin" / "pip").unlink()
+    repaired = make(*arguments, folder=tmp_path, PIP=str(working))
+
+    assert repaired.returncode == 0, repaired.stderr
+    assert (environment / stamp).exists()
+    assert not (environment / "half-written").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["run", "RIDE=100"], "RIDE is not a variable of `make run`; allowed: DATA FOLDER"),
+        (["run", "MINUTES=1"], "MINUTES is not a variable of `make run`"),
+        (["lint", "RIDES=1"], "RIDES is not a variable of `make lint`; allowed: none"),
+    ],
+    ids=str,
+)
+def test_a_variable_that_a_goal_does_not_take_is_refused(arguments: list[str], line: str) -> None:
+    done = make("-n", *arguments)
+    assert done.returncode == 2
+    assert line in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_goal_takes_every_variable_that_its_help_line_names() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for goal, line in re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, re.MULTILINE):
+        if given := [f"{name}=x" for name in re.findall(r"([A-Z_]+)=", line)]:
+            assert make("-n", goal, *given).returncode == 0, goal
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_reach_the_program_and_make_adds_no_error(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    environment = tmp_path / ".venv-run"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "installed").touch()
+    script(
+        environment / "bin" / "python",
+        f"#!/bin/sh\ntrap 'echo stopped; exit 0' {number.name[3:]}\necho started\n"
+        "while :; do read -r line <&3; done 3<&0\n",
+    )
+    process = subprocess.Popen(
+        [MAKE, "run", f"RUN_ENV={environment}"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "started\n"
+    if number == signal.SIGINT:  # a terminal sends Ctrl-C to the whole group
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    out, error = process.communicate(timeout=60)
+    assert out == "stopped\n"
+    assert "[" not in error  # as in "make: *** [Makefile:68: run] Error 130"
+
+
+def test_a_missing_compose_is_one_line_before_anything_is_built(tmp_path: Path) -> None:
+    script(tmp_path / "docker", "#!/bin/sh\nexit 1\n")
+    done = make("integration-test", PATH=str(tmp_path))
+    assert done.stderr.splitlines()[0] == (
+        "integration-test: Docker with Compose is needed, and not installed"
+    )
+    assert done.stdout == ""
+
+
+OFFLINE_BUILD = ROOT / "integration-test" / "offline" / "build"
+
+
+def offline_build(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    path = f"{folder}:{os.environ['PATH']}"
+    return subprocess.run(
+        [OFFLINE_BUILD, *command],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_a_command_runs_with_the_offline_images_only_if_they_are_built(tmp_path: Path) -> None:
+    script(tmp_path / "mmdebstrap", "#!/bin/sh\n")
+    command = ("sh", "-c", 'echo "$BASE_IMAGE $LOCALSTACK_IMAGE"')
+
+    script(tmp_path / "docker", "#!/bin/sh\n")
+    built = offline_build(tmp_path, *command)
+    assert (built.returncode, built.stdout) == (
+        0,
+        "lambda-python-offline:3.13 localstack-offline:4.14.0\n",
+    )
+
+    script(tmp_path / "docker", "#!/bin/sh\ntest $1 = image\n")
+    failed = offline_build(tmp_path, *command)
+    assert (failed.returncode, failed.stdout) == (1, "")
