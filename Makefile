@@ -114,9 +114,12 @@ lint: $(TEST_ENV)/installed ## Only ruff's rules and format
 	@$(TEST_ENV)/bin/ruff check .
 	@$(TEST_ENV)/bin/ruff format --check .
 
+# With another model.py, what imports the ride models' names is left out, as tests/conftest.py does.
+OTHER_MODEL = $(shell grep -q "^class RideModel:" model.py || paste -s -d "|" tests/ride_files.txt)
+
 .PHONY: typecheck
 typecheck: $(TEST_ENV)/installed ## Only the types
-	@$(TEST_ENV)/bin/mypy
+	@$(TEST_ENV)/bin/mypy $(if $(OTHER_MODEL),--exclude "$(OTHER_MODEL)")
 
 .PHONY: format
 format: $(TEST_ENV)/installed ## Format, and fix what ruff can

@@ -13,6 +13,7 @@ from streaming import (
     StreamingError,
     Telemetry,
     aws_client,
+    check_members,
     kinesis_client,
     open_storage,
 )
@@ -38,10 +39,12 @@ def build_consumer(environment: Mapping[str, str]) -> Consumer[Any]:
     Raises:
         SettingsError: A variable has a value that is not allowed.
         ModelBundleError: The model bundle is missing, damaged or incompatible.
+        InvalidModel: The model lacks a member.
     """
     settings = Settings.from_environment(environment, output_stream=OUTPUT_STREAM)
     s3_client = partial(aws_client, "s3", **CALL_LIMITS)
     model = load_model(environment, s3_client)
+    check_members(model)
     telemetry = Telemetry(model.name, METRICS_NAMESPACE, settings.log_level)
     if settings.test_run:
         return Consumer(model, publisher=None, dead_letters=None, telemetry=telemetry)

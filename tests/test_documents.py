@@ -35,12 +35,14 @@ def answer_to_the_example() -> dict[str, Any]:
     return found
 
 
+@pytest.mark.rides
 def test_the_answer_that_is_shown_is_the_shipped_models() -> None:
     (shown,) = blocks("json")
 
     assert json.loads(shown) == answer_to_the_example()
 
 
+@pytest.mark.rides
 def test_the_picture_shows_the_same_prediction() -> None:
     picture = (ROOT / "docs" / "data-flow.svg").read_text()
 

@@ -62,6 +62,7 @@ def test_the_start_imports_no_other_package_of_the_project() -> None:
     assert not modules & FORBIDDEN
 
 
+@pytest.mark.rides
 def test_a_test_run_needs_no_region_and_no_credentials() -> None:
     started = start(
         f"import json, lambda_function as f; print(json.dumps(f.lambda_handler({EVENT!r}, None)))",
@@ -83,10 +84,10 @@ def test_a_test_run_needs_no_region_and_no_credentials() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MODELS", "fare"),
+        pytest.param("MODELS", "fare", marks=pytest.mark.rides),
         ("TEST_RUN", "perhaps"),
         ("DEAD_LETTERS", "somewhere"),
-        ("MODEL_LOCATION", "no-such-folder"),
+        pytest.param("MODEL_LOCATION", "no-such-folder", marks=pytest.mark.rides),
     ],
 )
 def test_an_invalid_setting_stops_the_start_with_one_line_that_names_it(
@@ -117,6 +118,7 @@ def test_without_credentials_the_start_fails_with_the_variable() -> None:
     assert "AWS_ACCESS_KEY_ID is None; allowed: a key" in started.stderr.splitlines()[-1]
 
 
+@pytest.mark.rides
 def test_rides_are_published_and_poison_is_dead_lettered(tmp_path: Path) -> None:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()

@@ -26,6 +26,7 @@ from streaming import (
     Entry,
     InvalidDeadLetter,
     InvalidEvent,
+    InvalidModel,
     Model,
     ModelBundleError,
     Poison,
@@ -51,6 +52,7 @@ from streaming import (
     Telemetry,
     UnexpectedEvent,
     aws_client,
+    check_members,
     deliver,
     hour_and_weekday,
     invalid_event,
@@ -105,6 +107,7 @@ def consume(environment: Mapping[str, str]) -> dict[str, Any]:
     client = kinesis_client(settings.kinesis_endpoint_url, read_timeout=5)
     assert_type(client, "KinesisClient")
     model: Model[Order] = OrderModel()
+    check_members(model)
     consumer = Consumer(
         model,
         publisher=Publisher(client, settings.predictions_stream_name),
@@ -190,7 +193,7 @@ def handle_errors() -> str:
         load()
     except (SettingsError, ModelBundleError, UnexpectedEvent, ReconciliationError) as error:
         return str(error)
-    except (StorageError, InvalidDeadLetter, DeliveryLogMismatch) as error:
+    except (InvalidModel, StorageError, InvalidDeadLetter, DeliveryLogMismatch) as error:
         return str(error)
     except StreamUnavailable as error:
         stream_error: StreamError = error

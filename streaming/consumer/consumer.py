@@ -14,11 +14,12 @@ import msgspec
 
 from streaming.consumer.batch import Batch
 from streaming.consumer.interface import EventT, Model, PredictionRecord
+from streaming.consumer.model_check import check_count, check_key, check_predictions
 from streaming.consumer.poison import dead_letter_record, model_failure
 from streaming.consumer.records import UserRecord, kinesis_records, stream_name, user_records
 from streaming.consumer.telemetry import Telemetry
 from streaming.dead_letters import encode_lines, object_name
-from streaming.errors import Poison, PredictionFailed, PredictionTooLarge, StorageError
+from streaming.errors import Poison, PredictionTooLarge, StorageError
 from streaming.publisher import Entry, Publisher, entry_bytes
 from streaming.storage import Storage
 from streaming.timestamps import iso_utc
@@ -147,6 +148,7 @@ class Consumer(Generic[EventT]):
             except MemoryError:
                 raise  # not the record's fault: Lambda retries the batch
             except Exception as error:  # noqa: BLE001  a model may raise anything
+                self._telemetry.model_error("decode", error)
                 batch.poison.append((user_record, model_failure("decode", error)))
             else:
                 if event is None:
@@ -165,6 +167,7 @@ class Consumer(Generic[EventT]):
             if len(events) == 1:
                 if isinstance(error, MemoryError):
                     raise
+                self._telemetry.model_error("predict", error)
                 batch.poison.append((events[0][0], model_failure("predict", error)))
                 return []
         middle = len(events) // 2
@@ -175,27 +178,34 @@ class Consumer(Generic[EventT]):
     ) -> list[tuple[UserRecord, Entry]]:
         model, encode = self._model, self._encode
         predictions = model.predict([event for _, event in events])
-        if len(predictions) != len(events):
-            raise PredictionFailed(f"{len(predictions)} predictions for {len(events)} events")
-        return [
-            (
-                user_record,
-                {
-                    "Data": encode(
-                        PredictionRecord(
-                            model.event_type,
-                            user_record.event_id,
-                            model.name,
-                            model.version,
-                            prediction.value,
-                            iso_utc(user_record.arrived_at),
-                        )
-                    ),
-                    "PartitionKey": _encodable(prediction.partition_key),
-                },
-            )
-            for (user_record, _), prediction in zip(events, predictions, strict=True)
-        ]
+        check_count(predictions, len(events))
+        try:
+            entries: list[tuple[UserRecord, Entry]] = [
+                (
+                    user_record,
+                    {
+                        "Data": encode(
+                            PredictionRecord(
+                                model.event_type,
+                                user_record.event_id,
+                                model.name,
+                                model.version,
+                                prediction.value,
+                                iso_utc(user_record.arrived_at),
+                            )
+                        ),
+                        "PartitionKey": _valid_key(prediction.partition_key),
+                    },
+                )
+                for (user_record, _), prediction in zip(events, predictions, strict=True)
+            ]
+        except Exception:
+            check_predictions(predictions)
+            raise
+        # msgspec writes NaN and infinity as null.
+        if any(b"null" in entry["Data"] for _, entry in entries):
+            check_predictions(predictions)
+        return entries
 
     def _publish(
         self, publisher: Publisher, entries: Sequence[tuple[UserRecord, Entry]], batch: Batch
@@ -234,8 +244,8 @@ def _slices(received: Iterator[UserRecord]) -> Iterator[list[UserRecord]]:
         yield some
 
 
-def _encodable(partition_key: str) -> str:
-    """Reject a key that UTF-8 cannot encode, before it fails the call for all other entries."""
-    if not partition_key.isascii():
-        partition_key.encode()
+def _valid_key(partition_key: str) -> str:
+    """Reject a key that Kinesis refuses, before it fails the call for all other entries."""
+    if not (partition_key and str.isascii(partition_key)):
+        check_key(partition_key)
     return partition_key

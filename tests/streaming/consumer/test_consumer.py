@@ -266,6 +266,39 @@ def test_a_partition_key_that_cannot_be_encoded_as_utf8_is_poison(harness: Harne
     assert harness.sums() == (3, 2, 0, 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("prediction", "message"),
+    [
+        (Prediction("k", {"x": float("nan")}), "Prediction.value holds NaN or infinity, which"),
+        (Prediction("", 1), "Prediction.partition_key is empty; allowed: a string of 1 to 256"),
+        (Prediction(b"k", 1), "Prediction.partition_key is of type bytes; allowed: a string"),  # type: ignore[arg-type]
+        (Prediction(None, 1), "Prediction.partition_key is of type NoneType; allowed: a string"),  # type: ignore[arg-type]
+        ({"odd": 1}, "predict returned a dict; allowed: Prediction"),
+    ],
+)
+def test_a_prediction_that_cannot_be_published_is_poison_that_names_its_member(
+    harness: Harness, prediction: Any, message: str
+) -> None:
+    class Odd(Shout):
+        def predict(self, events: Sequence[str]) -> list[Prediction]:
+            return [prediction if word == "odd" else Prediction("k", None) for word in events]
+
+    harness.model = Odd()
+
+    assert harness.handle(event(b"hello", b"odd", b"bye")) == {"batchItemFailures": []}
+    (line,) = harness.dead_letters_written()
+    assert line["error_type"] == "PredictionFailed"
+    assert line["error_message"].startswith(message)
+    assert harness.sums() == (3, 2, 0, 1, 0)
+
+
+def test_a_prediction_that_is_missing_is_poison_that_names_predict(harness: Harness) -> None:
+    harness.handle(event(b"mute"))
+
+    (line,) = harness.dead_letters_written()
+    assert line["error_message"] == "predict returned 0 predictions for 1 events"
+
+
 def test_an_event_that_makes_decode_fail_is_poison(harness: Harness) -> None:
     class Fragile(Shout):
         def decode(self, content: bytes, arrived_at: float) -> str | None:

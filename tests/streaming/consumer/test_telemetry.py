@@ -7,8 +7,8 @@ import pytest
 
 from streaming.consumer.batch import BatchCounts
 from streaming.consumer.records import user_records
-from streaming.consumer.telemetry import POISON_LINES, Telemetry
-from streaming.errors import InvalidEvent
+from streaming.consumer.telemetry import POISON_LINES, TRACEBACKS, Telemetry
+from streaming.errors import InvalidEvent, PredictionFailed
 from tests.lambda_events import SHARD, event
 
 COUNTS = BatchCounts(received=6, published=3, skipped=1, dead_lettered=1, failed=1, retried=2)
@@ -125,3 +125,47 @@ def test_only_the_first_line_of_a_failure_is_logged(
 
     (line,) = logged(capsys)
     assert line["message"] == "The signature is wrong."
+
+
+def fail(name: str = "Broken", error: Exception | None = None) -> Exception:
+    try:
+        raise error or type(name, (Exception,), {})("secret")  # noqa: TRY301
+    except Exception as raised:  # noqa: BLE001  whatever it was given
+        return raised
+
+
+def test_an_exception_of_the_model_is_logged_once_with_its_traceback_and_without_its_message(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry = Telemetry(service, "Rides")
+
+    for _ in range(3):
+        telemetry.model_error("predict", fail())
+    telemetry.model_error("decode", fail())
+
+    predict, decode = logged(capsys)
+    assert (predict["level"], predict["message"]) == ("ERROR", "the model raised an exception")
+    assert (predict["method"], predict["error_type"]) == ("predict", "Broken")
+    (frame,) = predict["traceback"]
+    assert frame.startswith(f"{__file__}:")
+    assert " fail: raise error or type(name" in frame
+    assert decode["method"] == "decode"
+    assert '"secret"' not in json.dumps({**predict, "traceback": []})
+
+
+def test_the_tracebacks_of_different_exceptions_are_bounded(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry = Telemetry(service, "Rides")
+
+    for number in range(TRACEBACKS + 5):
+        telemetry.model_error("predict", fail(f"Broken{number}"))
+
+    names = [line["error_type"] for line in logged(capsys)]
+    assert names == [f"Broken{number}" for number in range(TRACEBACKS)]
+
+
+def test_poison_needs_no_traceback(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Telemetry(service, "Rides").model_error("predict", fail(error=PredictionFailed("no key")))
+
+    assert logged(capsys) == []
