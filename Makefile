@@ -54,6 +54,7 @@ $(RUN_ENV)/installed-parquet:
 
 .PHONY: run
 run: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE=
+	@$(RUN_ENV)/bin/python -m scripts check_model --quiet
 	@$(RUN_ENV)/bin/python -m demo \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
 	    $(if $(DATA),--data "$(DATA)") $(if $(SHARDS),--shards "$(SHARDS)") \
@@ -65,8 +66,13 @@ run: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## The whol
 test: lint typecheck ## Lint, types and every test
 	@$(TEST_ENV)/bin/python -m pytest --cov --cov-report=term
 
+.PHONY: check-model
+check-model: $(RUN_ENV)/installed ## Check model.py before any event comes: EVENTS=<a file, an event per line>
+	@$(RUN_ENV)/bin/python -m scripts check_model $(if $(EVENTS),--events "$(EVENTS)")
+
 .PHONY: image
-image: ## The function's container image: BASE_IMAGE= PLATFORM=linux/arm64
+image: $(RUN_ENV)/installed ## The function's container image: BASE_IMAGE= PLATFORM=linux/arm64
+	@$(RUN_ENV)/bin/python -m scripts check_model --quiet
 	@$(PYTHON) -m scripts image $(if $(BASE_IMAGE),--base "$(BASE_IMAGE)") \
 	    $(if $(PLATFORM),--platform "$(PLATFORM)")
 

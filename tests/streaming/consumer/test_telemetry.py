@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,13 +11,16 @@ from streaming.consumer.telemetry import POISON_LINES, TRACEBACKS, Telemetry
 from streaming.errors import InvalidEvent, PredictionFailed
 from tests.lambda_events import SHARD, event
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 COUNTS = BatchCounts(received=6, published=3, skipped=1, dead_lettered=1, failed=1, retried=2)
 
 
 @pytest.fixture
-def service(request: pytest.FixtureRequest) -> str:
+def service(tmp_path: Path) -> str:
     """Return a unique name: Powertools binds a service's logger to the first standard output."""
-    return str(request.node.name)
+    return str(tmp_path)
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
