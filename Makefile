@@ -115,6 +115,10 @@ bench: $(BENCH_ENV)/installed ## Measure speed, memory, start and cost beside ot
 plots: $(BENCH_ENV)/installed ## Draw the plots of docs/performance.md from the last `make bench`
 	@$(BENCH_ENV)/bin/python -m benchmarks.performance_plots
 
+.PHONY: picture
+picture: $(RUN_ENV)/installed ## Draw the README's picture of `make run`, from a real run
+	@$(RUN_ENV)/bin/python -m scripts picture
+
 .PHONY: lint
 lint: $(TEST_ENV)/installed ## Only ruff's rules and format
 	@$(TEST_ENV)/bin/ruff check .

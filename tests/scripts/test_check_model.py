@@ -147,7 +147,7 @@ def test_predictions_that_differ_by_rounding_are_equal() -> None:
         ("import json", "import jsen", "model.py cannot be imported: No module named 'jsen'; add"),
         ("import json", "import json, helpers", "model.py uses helpers.py, which the image does"),
         ("import json", "import json, pytest", "model.py imports pytest, which the image does not"),
-        ("    return D", "    open('data.csv'); return D", "model.py uses data.csv, which the"),
+        ("    return T", "    open('data.csv'); return T", "model.py uses data.csv, which the"),
         ('b\'{"id": "a"', '1, b\'{"id": "a"', "EXAMPLES must be a tuple of bytes, each a user"),
     ],
 )
@@ -176,7 +176,7 @@ def test_what_the_image_holds_is_no_problem(project: Path, importing: str) -> No
     model = changed("import json", importing)
 
     checked = check(
-        project, model.replace("    return D", "    open('models/table.csv'); return D")
+        project, model.replace("    return T", "    open('models/table.csv'); return T")
     )
 
     assert (checked.returncode, checked.stderr) == (0, "")
