@@ -12,6 +12,7 @@ TEST_ENV := .venv-test
 BENCH_ENV := .venv-bench
 FUZZ_ENV := .venv-fuzz
 AUDIT_ENV := .venv-audit
+MUTANTS_ENV := .venv-mutants
 UV_ENV := .venv-uv
 
 # What the locks can serve; pyproject.toml says why.
@@ -33,6 +34,7 @@ $(TEST_ENV)/installed: requirements/test.txt
 $(BENCH_ENV)/installed: requirements/bench.txt
 $(FUZZ_ENV)/installed: requirements/fuzz.txt
 $(AUDIT_ENV)/installed: requirements/audit.txt
+$(MUTANTS_ENV)/installed: requirements/mutants.txt
 $(UV_ENV)/installed: requirements/uv.txt
 $(RUN_ENV)/installed-parquet: requirements/parquet.txt $(RUN_ENV)/installed
 
@@ -103,6 +105,10 @@ fuzz: $(FUZZ_ENV)/installed ## Fuzz every reader of untrusted bytes, guided by c
 	@$(FUZZ_ENV)/bin/python -m tests.fuzz \
 	    $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(TARGET),--target "$(TARGET)") $(if $(SEED),--seed "$(SEED)")
 
+.PHONY: mutants
+mutants: $(MUTANTS_ENV)/installed ## Change streaming/ and model.py in small ways: do the tests notice? MODULES="publisher retries"
+	@$(MUTANTS_ENV)/bin/python -m tests.mutants $(MODULES)
+
 .PHONY: audit
 audit: $(AUDIT_ENV)/installed ## Look the locked packages up in a database of known vulnerabilities: STRICT=1
 	@$(AUDIT_ENV)/bin/python -m scripts audit $(if $(STRICT),--strict)
@@ -159,4 +165,4 @@ lock: $(UV_ENV)/installed ## Lock the dependency groups of pyproject.toml again:
 
 .PHONY: clean
 clean: ## Remove what was built and installed
-	@rm -rf build .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf build .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache mutants
