@@ -49,7 +49,9 @@ def build_consumer(environment: Mapping[str, str]) -> Consumer[Any]:
     if settings.test_run:
         return Consumer(model, publisher=None, dead_letters=None, telemetry=telemetry)
     client = kinesis_client(settings.kinesis_endpoint_url, **CALL_LIMITS)
-    publisher = Publisher(client, settings.predictions_stream_name)
+    publisher = Publisher(
+        client, settings.predictions_stream_name, aggregation=settings.aggregate_output
+    )
     location = settings.dead_letters
     dead_letters = open_storage("DEAD_LETTERS", location, s3_client) if location else None
     return Consumer(

@@ -38,8 +38,14 @@ WINDOWS = (0, 5, 30, 300)
 
 MILLION = 1_000_000
 RATES = (10, 1_000, 100_000)
+AGGREGATION_RATES = (1_000, 100_000)
 SIZING_RATES = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 RIDES_PER_CALL = {OURS: 500, COURSE: 1}
+
+# Of full batches: the producer aggregates a hundred rides, as the KPL does in 20 KB, and
+# AGGREGATE_OUTPUT=all packs a slice of 1,000 predictions into 64 records.
+RIDES_PER_RECORD = 100
+PREDICTIONS_PER_RECORD = 1_000 / 64
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -76,17 +82,41 @@ class Traffic(msgspec.Struct, frozen=True):
         ride_bytes: Size of a ride's record.
         prediction_bytes: Size of a prediction's record.
         envelope_bytes: Size of a ride in the event that Lambda passes to the function.
+        rides_per_record: Rides in a record; more than one if the producer aggregates them.
+        predictions_per_record: Predictions in a record.
     """
 
     rate: float
     ride_bytes: int = 190
     prediction_bytes: int = 330
     envelope_bytes: int = 810
+    rides_per_record: float = 1
+    predictions_per_record: float = 1
 
-    def shards(self, record_bytes: int) -> int:
-        """Return the number of shards for a stream of such records."""
-        most = min(SHARD_RECORDS, SHARD_BYTES / record_bytes)
+    @property
+    def shards_in(self) -> int:
+        """Shards of the input stream."""
+        return self._shards(self.ride_bytes, self.rides_per_record)
+
+    @property
+    def shards_out(self) -> int:
+        """Shards of the output stream."""
+        return self._shards(self.prediction_bytes, self.predictions_per_record)
+
+    @property
+    def put_units(self) -> float:
+        """PUT payload units of a ride and its prediction."""
+        return _put_units(self.ride_bytes, self.rides_per_record) + _put_units(
+            self.prediction_bytes, self.predictions_per_record
+        )
+
+    def _shards(self, size: int, per_record: float) -> int:
+        most = min(SHARD_RECORDS * per_record, SHARD_BYTES / size)
         return max(1, math.ceil(self.rate / most))
+
+
+def _put_units(size: int, per_record: float) -> float:
+    return math.ceil(size * per_record / PUT_UNIT_BYTES) / per_record
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -169,7 +199,7 @@ def plan(
     most = min(MAX_BATCH, MAX_EVENT_BYTES // traffic.envelope_bytes)
     # A full batch takes the least time per ride: what is too slow with it is always too slow.
     full_rate = MAX_PARALLELIZATION * most / profile.seconds(most, memory_mb)
-    shards = max(traffic.shards(traffic.ride_bytes), math.ceil(traffic.rate / full_rate))
+    shards = max(traffic.shards_in, math.ceil(traffic.rate / full_rate))
     collected = traffic.rate / shards * max(window, POLL_SECONDS)
     batch = max(1, min(most, math.floor(collected)))
     seconds = profile.seconds(batch, memory_mb)
@@ -186,7 +216,7 @@ def plan(
         seconds=seconds,
         parallel=max(1, math.ceil(concurrency / shards)),
         shards_in=shards,
-        shards_out=traffic.shards(traffic.prediction_bytes),
+        shards_out=traffic.shards_out,
         concurrency=concurrency,
         lambda_dollars=_lambda_dollars(batch, seconds, memory_mb, architecture),
         kinesis_dollars=_kinesis_dollars(traffic, shards),
@@ -200,11 +230,9 @@ def _lambda_dollars(batch: int, seconds: float, memory_mb: int, architecture: st
 
 
 def _kinesis_dollars(traffic: Traffic, shards_in: int) -> float:
-    shards = shards_in + traffic.shards(traffic.prediction_bytes)
     hours = MILLION / traffic.rate / 3_600
-    sizes = (traffic.ride_bytes, traffic.prediction_bytes)
-    units = sum(math.ceil(size / PUT_UNIT_BYTES) for size in sizes)
-    return shards * hours * SHARD_HOUR + units * MILLION_PUT_UNITS
+    shard_hours = (shards_in + traffic.shards_out) * hours
+    return shard_hours * SHARD_HOUR + traffic.put_units * MILLION_PUT_UNITS
 
 
 def cheapest_plans(results: Results) -> list[Plan]:
@@ -220,6 +248,22 @@ def cheapest_plans(results: Results) -> list[Plan]:
 def sizing(results: Results) -> list[Plan]:
     """Return our cheapest plan for each rate, without a batching window."""
     return cost_curve(results, OURS, SIZING_RATES, longest_window=0)
+
+
+def aggregation(results: Results) -> list[tuple[str, Plan]]:
+    """Return our cheapest plans without a batching window, by which streams are aggregated."""
+    needs = profile(results, OURS)
+    streams = {
+        "none": (1, 1),
+        "predictions": (1, PREDICTIONS_PER_RECORD),
+        "rides, predictions": (RIDES_PER_RECORD, PREDICTIONS_PER_RECORD),
+    }
+    traffic = [
+        (name, Traffic(rate, rides_per_record=rides, predictions_per_record=predictions))
+        for rate in AGGREGATION_RATES
+        for name, (rides, predictions) in streams.items()
+    ]
+    return [(name, cheapest(needs, each, longest_window=0)) for name, each in traffic]
 
 
 def cost_curve(

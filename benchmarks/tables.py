@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from benchmarks.contenders import COURSE, OURS, POWERTOOLS
-from benchmarks.cost import Plan, cheapest_plans, sizing
+from benchmarks.cost import Plan, aggregation, cheapest_plans, sizing
 from benchmarks.results import Results, Spread, Start, Throughput
 
 Item = TypeVar("Item")
@@ -72,6 +72,7 @@ def tables(results: Results) -> list[TableOf]:
         _end_to_end(results),
         _growth(results),
         _costs(results),
+        _aggregation(results),
         _sizing(results),
     ]
 
@@ -171,6 +172,15 @@ def _costs(results: Results) -> TableOf:
     title = f"A million rides in the cheapest setting, US$ ({architectures})"
     names = ("", "rides/s", "MB", "window", "batch", "shards", "Lambda", "Kinesis", "US$")
     return _plan_table(title, plans, names)
+
+
+def _aggregation(results: Results) -> TableOf:
+    names = ("rides/s", "shards", "Lambda", "Kinesis", "US$")
+    rows = [
+        (streams, *(PLAN_COLUMNS[name](plan) for name in names))
+        for streams, plan in aggregation(results)
+    ]
+    return TableOf("A million rides with aggregated records, US$", ("aggregated", *names), rows)
 
 
 def _sizing(results: Results) -> TableOf:

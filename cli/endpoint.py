@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.printable import printable
 from streaming.clients import kinesis_client
 from streaming.errors import SettingsError, StreamingError
 from streaming.publisher import PutRecordsClient
@@ -67,8 +68,8 @@ def one_line(error: BaseException, endpoint_url: str | None) -> str:
 
 
 def first_line(text: str) -> str:
-    """Return a text's first line, cut at 200 characters."""
-    line = text.strip().partition("\n")[0]
+    """Return a text's first line, escaped and cut at 200 characters."""
+    line = printable(text.strip().partition("\n")[0])
     return line if len(line) <= LINE_CHARACTERS else f"{line[:LINE_CHARACTERS]}…"
 
 

@@ -10,6 +10,8 @@ from importlib import import_module
 from types import FrameType
 from typing import NoReturn, ParamSpec
 
+from cli.printable import printable
+
 FAILED = 1
 USAGE_ERROR = 2
 """The exit status for an option that is not allowed, as argparse has it."""
@@ -51,7 +53,7 @@ def program(
             except BrokenPipeError:
                 return FAILED
             except errors as error:
-                print(f"error: {error}", file=sys.stderr)
+                print(f"error: {printable(str(error))}", file=sys.stderr)
                 return status
             except KeyboardInterrupt:
                 return INTERRUPTED

@@ -138,7 +138,8 @@ def _parser() -> Parser:
     parser.add_argument(
         "--on-failure",
         metavar="URL",
-        help="write discarded records also to file:///folder or s3://bucket/prefix",
+        help="send discarded records also to file:///folder, s3://bucket/prefix, or the ARN of an "
+        "SQS queue or SNS topic",
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
     return parser

@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from cli.printable import printable
 from demo.ride_tracker import DeadLetter, Prediction, RideCounts, Route
 
 Zones = Mapping[int, tuple[str, str]]
@@ -103,8 +104,8 @@ def plain_prediction(prediction: Prediction, zones: Zones) -> str:
 
 def plain_dead_letter(dead_letter: DeadLetter) -> str:
     """Return a dead-letter record's key and reason as one line."""
-    key = _printable(dead_letter.key or UNKNOWN)
-    return f"dead-letter record {key}: {_printable(dead_letter.reason)}"
+    key = printable(dead_letter.key or UNKNOWN)
+    return f"dead-letter record {key}: {printable(dead_letter.reason)}"
 
 
 def closing_lines(snapshot: Snapshot) -> list[str]:
@@ -201,8 +202,8 @@ def _predictions(snapshot: Snapshot, zones: Zones) -> Table:
 def _cells(prediction: Prediction, zones: Zones) -> tuple[str, str, str, str, str]:
     duration, tip = prediction.duration, prediction.tip
     return (
-        _printable(prediction.key),
-        _route(prediction.route, zones) if prediction.text is None else _printable(prediction.text),
+        printable(prediction.key),
+        _route(prediction.route, zones) if prediction.text is None else printable(prediction.text),
         UNKNOWN if duration is None else f"{duration:.1f} min",
         UNKNOWN if tip is None else f"${tip:.2f}",
         BY_OTHERS if prediction.latency is None else _seconds(prediction.latency),
@@ -214,11 +215,6 @@ def _route(route: Route | None, zones: Zones) -> str:
         return UNKNOWN
     pickup, dropoff = (zones.get(zone, ("", f"zone {zone}"))[1] for zone in route)
     return f"{pickup} → {dropoff}"
-
-
-def _printable(text: str) -> str:
-    """Replace control characters: other producers choose their keys and data."""
-    return "".join(character if character.isprintable() else "·" for character in text)
 
 
 def _seconds(value: float | None) -> str:

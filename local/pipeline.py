@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.embedded_kinesis import HOST, embedded_kinesis, ensure_stream, without_aws_settings
 from local.errors import StartError
 from local.event_source_mapping import EventSourceMapping, EventSourceMappingConfiguration
-from local.event_source_mapping.on_failure_destination import Destination, DestinationCopies
+from local.event_source_mapping.on_failure_destination import (
+    Destination,
+    DestinationCopies,
+    StorageDestination,
+    open_destination,
+)
 from local.execution_environment import ExecutionEnvironment
 from local.function import Function, FunctionConfiguration, FunctionPool
 from local.runtime_emulator import RuntimeEmulator
-from streaming.clients import aws_client, kinesis_client
-from streaming.storage import FolderStorage, open_storage
+from streaming.clients import kinesis_client
+from streaming.storage import FolderStorage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,8 @@ class PipelineConfig:
         endpoint_url: A running Kinesis; None: start an embedded one.
         function_url: A runtime interface emulator; None: child processes.
         shards: Shards of a stream that has to be created.
-        on_failure: A second on-failure destination, `file:///folder` or `s3://bucket/prefix`.
+        on_failure: A second on-failure destination: `file:///folder`, `s3://bucket/prefix`, or the
+            ARN of a standard SQS queue or SNS topic.
     """
 
     folder: Path
@@ -121,11 +126,10 @@ def _ensured(client: Any, stream: str, shards: int) -> bool:
 
 
 def _destination(config: PipelineConfig) -> Destination:
-    folder = FolderStorage(config.discarded)
+    folder = StorageDestination(FolderStorage(config.discarded))
     if config.on_failure is None:
         return folder
-    s3 = partial(aws_client, "s3")
-    return DestinationCopies(open_storage("OnFailure", config.on_failure, s3), folder)
+    return DestinationCopies(open_destination(config.on_failure), folder)
 
 
 def _function_configuration(config: PipelineConfig, client: Any) -> FunctionConfiguration:

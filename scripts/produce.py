@@ -24,7 +24,7 @@ from demo.ride_sources import drawn_rides, replayed_rides
 from local.errors import LocalError
 from streaming.errors import StreamingError
 from streaming.publisher import (
-    ENTRY_BYTES,
+    DEFAULT_ENTRY_BYTES,
     PARTITION_KEY_CHARACTERS,
     Entry,
     Publisher,
@@ -134,11 +134,12 @@ def line_entries(groups: Iterable[list[bytes]]) -> Iterator[list[Entry]]:
 
 
 def _warn_of_size(line: int, entry: Entry) -> None:
-    """Report a line that Kinesis never accepts; the publisher leaves it out."""
+    """Report a line that Kinesis does not accept, or only if the stream is configured for it."""
     size, characters = entry_bytes(entry), len(entry["PartitionKey"])
     problem = None
-    if size > ENTRY_BYTES:
-        problem = f"{size:,} bytes with its partition key; allowed: {ENTRY_BYTES:,}"
+    if size > DEFAULT_ENTRY_BYTES:
+        allowed = f"{DEFAULT_ENTRY_BYTES:,}, or the stream's MaxRecordSizeInKiB"
+        problem = f"{size:,} bytes with its partition key; allowed: {allowed}"
     elif characters > PARTITION_KEY_CHARACTERS:
         problem = f"a ride_id of {characters:,} characters; allowed: {PARTITION_KEY_CHARACTERS}"
     if problem:

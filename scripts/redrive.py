@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.arguments import Parser, not_allowed
+from cli.printable import printable
 from cli.program import FAILED, INTERRUPTED, USAGE_ERROR, program, stop_on_signal
 from streaming import (
     Delivery,
@@ -118,9 +119,9 @@ def _table(found: Survey) -> Table:
     ):
         first, last = (at[:19].replace("T", " ") for at in (kind.first, kind.last))
         arrived = first if first == last else f"{first}\n{last}"
-        example = Text(f"{kind.example.error_message}\n")
-        example.append(kind.example.event_id or "no event id", style="dim")
-        table.add_row(f"{kind.count:,}", Text(error_type), arrived, example)
+        example = Text(f"{printable(kind.example.error_message)}\n")
+        example.append(printable(kind.example.event_id or "no event id"), style="dim")
+        table.add_row(f"{kind.count:,}", Text(printable(error_type)), arrived, example)
     return table
 
 
@@ -143,8 +144,8 @@ def _report(delivery: Delivery, found: Survey, console: Console) -> int:
 
 
 def _print(console: Console, line: str) -> None:
-    """Print a line as it is: neither rich's markup nor its line breaks."""
-    console.print(line, markup=False, soft_wrap=True)
+    """Print a line without rich's markup and line breaks; it may quote what others wrote."""
+    console.print(printable(line), markup=False, soft_wrap=True)
 
 
 @contextmanager

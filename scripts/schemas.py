@@ -36,6 +36,7 @@ RidePredicted = msgspec.defstruct(
     bases=(PredictionRecord,),
     namespace={"__doc__": PredictionRecord.__doc__},
     frozen=True,
+    kw_only=True,  # prediction is required, although it follows the optional fields of the base
 )
 
 VERSIONS: dict[str, tuple[int, type[msgspec.Struct]]] = {

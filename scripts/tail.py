@@ -18,11 +18,12 @@ import msgspec
 
 from cli.arguments import Parser, not_allowed, whole_number
 from cli.endpoint import endpoint_client, named_endpoint, one_line
+from cli.printable import printable
 from cli.program import FAILED, USAGE_ERROR, program, stop_on_signal
 from local.errors import LocalError
 from streaming import TRIM_HORIZON, CheckpointFile, StartingPosition, StreamReader, StreamRecord
 from streaming.errors import StreamError, StreamingError, excerpt
-from streaming.reader.shard_reader import KinesisReads
+from streaming.reader.stream_description import StreamReads
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -33,7 +34,7 @@ class _RideValues(msgspec.Struct):
     ride_tip: float | None = None
 
 
-class _Prediction(msgspec.Struct, tag_field="event_type", tag="ride_predicted"):
+class _Prediction(msgspec.Struct):
     model: str
     version: str
     prediction: msgspec.Raw
@@ -41,7 +42,7 @@ class _Prediction(msgspec.Struct, tag_field="event_type", tag="ride_predicted"):
 
 
 def as_line(record: StreamRecord) -> str:
-    """Format a prediction as one line: values, seconds since its event arrived, model."""
+    """Format any model's prediction as one line: values, seconds since its event arrived, model."""
     try:
         predicted = msgspec.json.decode(record.data, type=_Prediction)
         values = _values(predicted.prediction)
@@ -50,7 +51,7 @@ def as_line(record: StreamRecord) -> str:
     latency = "-"
     if predicted.arrived_at is not None:
         latency = f"after {(record.arrived_at - predicted.arrived_at).total_seconds():.1f} s"
-    return f"{values}   {latency:<12} {predicted.model} {predicted.version}"
+    return printable(f"{values}   {latency:<12} {predicted.model} {predicted.version}")
 
 
 def _values(prediction: msgspec.Raw) -> str:
@@ -69,7 +70,7 @@ def _values(prediction: msgspec.Raw) -> str:
 def as_json(record: StreamRecord) -> str | None:
     """Return the payload as compact JSON in one line; None if it is not JSON."""
     try:
-        return msgspec.json.format(record.data, indent=-1).decode()
+        return printable(msgspec.json.format(record.data, indent=-1).decode())
     except UNREADABLE:
         return None
 
@@ -110,7 +111,7 @@ class Printer:
 def main(
     argv: Sequence[str] | None = None,
     *,
-    client: KinesisReads | None = None,
+    client: StreamReads | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -150,6 +151,7 @@ def _print_records(
         with suppress(KeyboardInterrupt), stop_on_signal(reader.stop):
             for record in islice(reader, options.limit):
                 printer.show(as_json(record) if options.json else as_line(record))
+                reader.checkpoint()
                 if checkpoints:
                     checkpoints.save_periodically(reader)
     finally:

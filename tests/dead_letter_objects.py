@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from local.event_source_mapping.invocation_event import EventEncoder
 from local.event_source_mapping.on_failure_destination import (
     DiscardedBatch,
+    InvocationRecord,
     MappingIdentity,
-    invocation_record,
-    object_key,
 )
 from streaming.consumer.poison import dead_letter_record
 from streaming.consumer.records import user_records
@@ -50,6 +49,10 @@ def write_dead_letters(folder: Path, *records: DeadLetterRecord) -> None:
 
 def discarded_batch(*numbers: int, raised: bool = True) -> bytes:
     """Build a discarded batch as Lambda does, of records whose data is `event <number>`."""
+    return invocation_record(*numbers, raised=raised).content()
+
+
+def invocation_record(*numbers: int, raised: bool = True) -> InvocationRecord:
     encoder = EventEncoder(ARN)
     arrived_at = datetime.fromtimestamp(ARRIVED, UTC)
     records = [
@@ -61,11 +64,10 @@ def discarded_batch(*numbers: int, raised: bool = True) -> bytes:
         for number in numbers
     ]
     discarded = DiscardedBatch(records, "RetryAttemptsExhausted", invocations=3, raised=raised)
-    return invocation_record(discarded, IDENTITY, arrived_at)
+    return InvocationRecord(discarded, IDENTITY, arrived_at)
 
 
 def write_discarded_batch(folder: Path, *numbers: int) -> None:
     """Write a discarded batch as Lambda does."""
-    path = folder / object_key(IDENTITY.uuid, SHARD, datetime.fromtimestamp(ARRIVED, UTC))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(discarded_batch(*numbers))
+    record = invocation_record(*numbers)
+    FolderStorage(folder).put(record.key, record.content())

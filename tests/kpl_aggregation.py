@@ -5,33 +5,19 @@ The format: amazon-kinesis-producer, aggregation-format.md.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from streaming.aggregation import AGGREGATE_MAGIC
+from streaming.aggregation_writer import encode_field as field
+from streaming.aggregation_writer import encode_varint as varint
+from streaming.aggregation_writer import frame as aggregate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 
-def varint(value: int) -> bytes:
-    """Encode an integer in base 128, low digits first (protobuf.dev, Encoding)."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def field(number: int, value: int | bytes) -> bytes:
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def aggregate(message: bytes) -> bytes:
-    """Frame a protobuf message, valid or not, as an aggregated record."""
-    return AGGREGATE_MAGIC + message + hashlib.md5(message, usedforsecurity=False).digest()
+__all__ = ["aggregate", "field", "varint"]
+"""The writer's own functions, which can write damaged messages too."""
 
 
 def aggregate_of(partition_key: str, entries: Iterable[bytes]) -> bytes:

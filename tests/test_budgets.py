@@ -51,9 +51,9 @@ class CountingClient:
     def __init__(self) -> None:
         self.calls = 0
 
-    def put_records(self, **_: Any) -> dict[str, Any]:
+    def put_records(self, **call: Any) -> dict[str, Any]:
         self.calls += 1
-        return {"FailedRecordCount": 0}
+        return {"FailedRecordCount": 0, "Records": [{"SequenceNumber": "1"}] * len(call["Records"])}
 
 
 MODEL = load_model({}, dict)

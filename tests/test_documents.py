@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,10 @@ from typing import Any
 
 import pytest
 
+from cli.endpoint import EMBEDDED
 from lambda_function import build_consumer
+from local.embedded_kinesis import embedded_kinesis
+from streaming import kinesis_client
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -109,6 +113,31 @@ def test_another_model_is_another_model_py_and_nothing_else(other_model: Path) -
 
     assert "'prediction': {'alarm': True}" in started.stdout, started.stderr
     assert "'event_type': 'alarm_predicted'" in started.stdout
+
+
+def test_the_reader_resumes_and_ends_cleanly_on_ctrl_c(tmp_path: Path) -> None:
+    (example,) = (block for block in blocks("python") if "StreamReader" in block)
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+    with embedded_kinesis(tmp_path / "kinesis.log", port=0) as kinesis:
+        (tmp_path / "read.py").write_text(example.replace(EMBEDDED, kinesis.endpoint_url))
+        client = kinesis_client(kinesis.endpoint_url, isolated=True)
+        client.create_stream(StreamName="ride_predictions", ShardCount=1)
+        for data in (b"one", b"\x1b[2J"):
+            client.put_record(StreamName="ride_predictions", PartitionKey="\x9b2J", Data=data)
+            with subprocess.Popen(
+                [sys.executable, "read.py"],
+                cwd=tmp_path,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            ) as reading:
+                assert reading.stdout is not None
+                assert reading.stdout.readline() == f"'\\x9b2J' {data!r}\n"
+                reading.send_signal(signal.SIGINT)
+                assert reading.communicate(timeout=60) == ("", "")
+                assert reading.returncode == 0
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -7,15 +7,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
 from lambda_function import build_consumer
+from streaming import StreamReader
 from streaming.errors import SettingsError
 from tests.lambda_events import event, ride
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 EVENT = json.loads((ROOT / "tests" / "events" / "kinesis.json").read_text())
@@ -118,29 +122,37 @@ def test_without_credentials_the_start_fails_with_the_variable() -> None:
     assert "AWS_ACCESS_KEY_ID is None; allowed: a key" in started.stderr.splitlines()[-1]
 
 
-@pytest.mark.rides
-def test_rides_are_published_and_poison_is_dead_lettered(tmp_path: Path) -> None:
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    """Return the URL of a Kinesis with a stream of predictions."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        kinesis = boto3.client("kinesis", endpoint_url=endpoint)
+        url = f"http://{host}:{port}"
+        kinesis = boto3.client("kinesis", endpoint_url=url)
         kinesis.create_stream(StreamName="predictions", ShardCount=1)
-        consumer = build_consumer(
-            {
-                "KINESIS_ENDPOINT_URL": endpoint,
-                "PREDICTIONS_STREAM_NAME": "predictions",
-                "DEAD_LETTERS": tmp_path.as_uri(),
-                "RUN_ID": "mine",
-            }
-        )
-
-        response = consumer.handle(event(ride(1), ride(2, PULocationID=999), ride("three")))
-
-        predictions = all_records(kinesis, "predictions")
+        yield url
+        kinesis.delete_stream(StreamName="predictions")
     finally:
         server.stop()
+
+
+@pytest.mark.rides
+def test_rides_are_published_and_poison_is_dead_lettered(tmp_path: Path, endpoint: str) -> None:
+    consumer = build_consumer(
+        {
+            "KINESIS_ENDPOINT_URL": endpoint,
+            "PREDICTIONS_STREAM_NAME": "predictions",
+            "DEAD_LETTERS": tmp_path.as_uri(),
+            "RUN_ID": "mine",
+        }
+    )
+
+    response = consumer.handle(event(ride(1), ride(2, PULocationID=999), ride("three")))
+
+    kinesis = boto3.client("kinesis", endpoint_url=endpoint)
+    predictions = all_records(kinesis, "predictions")
     assert response == {"batchItemFailures": []}
     assert [(p["prediction"]["ride_id"], p["version"]) for p in predictions] == [
         (1, "mine"),
@@ -148,6 +160,29 @@ def test_rides_are_published_and_poison_is_dead_lettered(tmp_path: Path) -> None
     ]
     (path,) = tmp_path.rglob("*.jsonl")
     assert "ride.PULocationID is 999; allowed: an integer from 1 to 265" in path.read_text()
+
+
+@pytest.mark.rides
+def test_aggregated_predictions_are_read_as_any_others(endpoint: str) -> None:
+    consumer = build_consumer(
+        {
+            "KINESIS_ENDPOINT_URL": endpoint,
+            "PREDICTIONS_STREAM_NAME": "predictions",
+            "AGGREGATE_OUTPUT": "all",
+        }
+    )
+    batch = event(*(ride(number) for number in range(200)))
+
+    assert consumer.handle(batch) == {"batchItemFailures": []}
+
+    kinesis = boto3.client("kinesis", endpoint_url=endpoint)
+    iterator = kinesis.get_shard_iterator(
+        StreamName="predictions", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    assert len(kinesis.get_records(ShardIterator=iterator)["Records"]) <= 64
+    read = [json.loads(r.data) for r in StreamReader(kinesis, "predictions", follow=False)]
+    assert {p["event_id"] for p in read} == {r["eventID"] for r in batch["Records"]}
+    assert {p["prediction"]["ride_id"] for p in read} == set(range(200))
 
 
 def all_records(kinesis: Any, stream: str) -> list[dict[str, Any]]:

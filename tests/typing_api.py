@@ -110,7 +110,9 @@ def consume(environment: Mapping[str, str]) -> dict[str, Any]:
     check_members(model)
     consumer = Consumer(
         model,
-        publisher=Publisher(client, settings.predictions_stream_name),
+        publisher=Publisher(
+            client, settings.predictions_stream_name, aggregation=settings.aggregate_output
+        ),
         dead_letters=storage_of("s3://bucket/prefix"),
         telemetry=Telemetry("orders", "Orders", settings.log_level),
     )
@@ -163,6 +165,7 @@ def read(client: KinesisClient) -> None:
         assert_type(record.data, bytes)
         assert_type(record.arrived_at, datetime)
         assert_type(record.event_id, str)
+        reader.checkpoint()
         checkpoint_file.save_periodically(reader)
     checkpoint_file.save(reader)
     assert_type(reader.position, dict[str, str])

@@ -1,10 +1,20 @@
-"""Records that were read from a shard, gathered into batches for the function."""
+"""Records that were read from a shard, gathered into batches for the function.
+
+A batching window begins when the invocation before it has ended, as AWS was observed to do: of a
+window of 4 s, a record that arrives 3 s later waits 1 s. A window that ends without records is
+followed by the next, so that no record waits longer than one window.
+"""
 
 from collections import deque
 from collections.abc import Callable, Sequence
 
 from local.event_source_mapping.configuration import EventSourceMappingConfiguration
-from local.event_source_mapping.invocation_event import ENVELOPE_BYTES, PAYLOAD_BYTES, EncodedRecord
+from local.event_source_mapping.invocation_event import (
+    ENVELOPE_BYTES,
+    PAYLOAD_BYTES,
+    WINDOW_BYTES,
+    EncodedRecord,
+)
 
 
 class BatchBuffer:
@@ -21,9 +31,11 @@ class BatchBuffer:
         self._size = configuration.batch_size
         self._window = configuration.maximum_batching_window_in_seconds
         self._clock = clock
+        reserved = WINDOW_BYTES if configuration.tumbling_window_in_seconds else 0
+        self._limit = PAYLOAD_BYTES - reserved
         self._waiting: deque[EncodedRecord] = deque()
         self._bytes = 0
-        self._gathering_since = 0.0
+        self._window_start = clock()
         self._closed = False
 
     @property
@@ -34,12 +46,17 @@ class BatchBuffer:
     @property
     def is_full(self) -> bool:
         """Whether two batches are waiting: reading more would only use memory."""
-        return len(self._waiting) >= 2 * self._size or self._bytes >= 2 * PAYLOAD_BYTES
+        return len(self._waiting) >= 2 * self._size or self._bytes >= 2 * self._limit
+
+    def open_window(self) -> None:
+        """Begin a batching window: an invocation has ended."""
+        self._window_start = self._clock()
 
     def add(self, records: Sequence[EncodedRecord]) -> None:
         """Add records, in the shard's order."""
-        if not self._waiting:
-            self._gathering_since = self._clock()
+        if not self._waiting and self._window:
+            elapsed = self._clock() - self._window_start
+            self._window_start += elapsed // self._window * self._window
         self._waiting.extend(records)
         self._bytes += sum(record.size for record in records)
 
@@ -54,10 +71,10 @@ class BatchBuffer:
         if (
             self._closed
             or len(self._waiting) >= self._size
-            or self._bytes + ENVELOPE_BYTES > PAYLOAD_BYTES
+            or self._bytes + ENVELOPE_BYTES > self._limit
         ):
             return 0.0
-        return max(self._gathering_since + self._window - self._clock(), 0.0)
+        return max(self._window_start + self._window - self._clock(), 0.0)
 
     def take(self) -> list[EncodedRecord]:
         """Return the next batch if one is due, else an empty list.
@@ -70,9 +87,8 @@ class BatchBuffer:
         payload = ENVELOPE_BYTES
         while self._waiting and len(batch) < self._size:
             payload += self._waiting[0].size
-            if batch and payload > PAYLOAD_BYTES:
+            if batch and payload > self._limit:
                 break
             batch.append(self._waiting.popleft())
         self._bytes -= sum(record.size for record in batch)
-        self._gathering_since = self._clock()
         return batch

@@ -1,32 +1,28 @@
 """Processes a batch until each record is done or discarded, by AWS's rules.
 
 The rules are from the Lambda developer guide's pages on Kinesis: Configuring partial batch
-response, Retain discarded batch records, and the parameters of the event source mapping.
+response, Retain discarded batch records, and the parameters of the event source mapping. Where the
+guide is silent they follow what AWS was observed to do.
 """
 
 import logging
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
-from itertools import count, dropwhile
+from itertools import count, takewhile
 
-from local.errors import FunctionError, FunctionUnavailable
-from local.event_source_mapping.configuration import UNLIMITED, EventSourceMappingConfiguration
-from local.event_source_mapping.invocation_event import EncodedRecord, count_done, event_payload
+from local.errors import FunctionUnavailable
+from local.event_source_mapping.invocation_event import EncodedRecord
+from local.event_source_mapping.invoker import Invoker
 from local.event_source_mapping.mapping_metrics import MappingMetrics
 from local.event_source_mapping.on_failure_destination import (
-    Condition,
     Destination,
     DiscardedBatch,
+    InvocationRecord,
     MappingIdentity,
-    invocation_record,
-    object_key,
 )
-from local.function import Function
+from local.event_source_mapping.retry_policy import MappingStopped, RetryPolicy
 from streaming.errors import StorageError
-from streaming.retries import backoff
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +31,7 @@ class Action(Enum):
     """What to do after an invocation."""
 
     FINISH = auto()
+    ADVANCE = auto()
     SPLIT = auto()
     RETRY = auto()
     DISCARD = auto()
@@ -59,35 +56,32 @@ class Attempt:
     raised: bool = False
 
 
-def decide(
-    attempt: Attempt, done: int, configuration: EventSourceMappingConfiguration
-) -> tuple[Action, Sequence[Attempt]]:
+def decide(attempt: Attempt, done: int, policy: RetryPolicy) -> tuple[Action, Sequence[Attempt]]:
     """Return what to do after an invocation.
 
     Args:
         attempt: What was sent.
         done: How many of its records, from the first, are done.
-        configuration: The mapping's configuration.
+        policy: The mapping's limits.
 
     Returns:
-        The action, and the attempts it applies to, in order. A split does not count as a retry:
-        the batch is cut at the first record not done, or halved if that is its first record.
+        The action, and the attempts it applies to, in order. If some records are done, the
+        checkpoint has moved: the others are a new batch, with all of MaximumRetryAttempts before
+        it. A split costs no retry.
     """
-    rest = replace(attempt, records=attempt.records[done:])
-    if not rest.records:
+    if done == len(attempt.records):
         return Action.FINISH, []
-    if configuration.bisect_batch_on_function_error and len(attempt.records) > 1:
-        if done:
-            return Action.SPLIT, [rest]
-        middle = len(rest.records) // 2
+    if done:
+        return Action.ADVANCE, [Attempt(attempt.records[done:])]
+    if policy.configuration.bisect_batch_on_function_error and len(attempt.records) > 1:
+        middle = len(attempt.records) // 2
         return Action.SPLIT, [
-            replace(rest, records=rest.records[:middle]),
-            replace(rest, records=rest.records[middle:]),
+            replace(attempt, records=attempt.records[:middle]),
+            replace(attempt, records=attempt.records[middle:]),
         ]
-    limit = configuration.maximum_retry_attempts
-    if limit != UNLIMITED and attempt.retries >= limit:
-        return Action.DISCARD, [rest]
-    return Action.RETRY, [replace(rest, retries=attempt.retries + 1)]
+    if policy.is_exhausted(attempt.retries):
+        return Action.DISCARD, [attempt]
+    return Action.RETRY, [replace(attempt, retries=attempt.retries + 1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,28 +89,24 @@ class BatchProcessor:
     """Invokes the function with one batch after another and applies the mapping's rules.
 
     Attributes:
-        configuration: The mapping's configuration.
+        policy: The mapping's limits.
+        invoker: Invokes the function.
         identity: The mapping's names.
-        function: The function.
-        destination: Stores discarded records; None: they are only logged.
-        retention: The stream's retention period.
+        destination: Receives discarded records; None: they are only logged.
         metrics: The mapping's metrics.
         on_finished: Called with records that are done or discarded, in order.
-        wait: Waits for some seconds; returns true if the mapping stops.
-        now: The time of day.
-        jitter: Returns a random number, uniform from 0 to 1.
     """
 
-    configuration: EventSourceMappingConfiguration
+    policy: RetryPolicy
+    invoker: Invoker
     identity: MappingIdentity
-    function: Function
     destination: Destination | None
-    retention: timedelta
     metrics: MappingMetrics
     on_finished: Callable[[Sequence[EncodedRecord]], None]
-    wait: Callable[[float], bool]
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    jitter: Callable[[], float] = random.random
+
+    def due_in(self) -> float | None:
+        """Return None: there is nothing to do without records."""
+        return None
 
     def process(self, records: Sequence[EncodedRecord]) -> bool:
         """Process a batch until each record is done or discarded.
@@ -130,103 +120,90 @@ class BatchProcessor:
         todo = [Attempt(records)]
         try:
             while todo:
-                todo.extend(reversed(self._step(todo.pop())))
-        except _Stopped:
+                self._discard_expired(todo)
+                if todo:
+                    todo.extend(reversed(self._step(todo.pop())))
+        except MappingStopped:
             return False
         return True
 
+    def close(self) -> None:
+        """Do nothing: the end of a shard leaves nothing to do."""
+
+    def _discard_expired(self, todo: list[Attempt]) -> None:
+        """Discard the first records if they are too old, those of several halves together.
+
+        Args:
+            todo: The attempts, the next one last.
+        """
+        oldest = self.policy.oldest()
+        expired: list[EncodedRecord] = []
+        invocations = 0
+        while todo:
+            attempt = todo[-1]
+            old = list(takewhile(lambda each: each.record.arrived_at < oldest, attempt.records))
+            if old:
+                invocations = max(invocations, attempt.invocations)
+            expired += old
+            if len(old) < len(attempt.records):
+                todo[-1] = replace(attempt, records=attempt.records[len(old) :])
+                break
+            todo.pop()
+        if expired:
+            self._discard(DiscardedBatch(expired, "RecordAgeExceeded", invocations))
+
     def _step(self, attempt: Attempt) -> Sequence[Attempt]:
-        attempt = self._without_expired(attempt)
-        if not attempt.records:
-            return []
         try:
-            attempt, done = self._invoke(attempt)
-        except FunctionUnavailable as error:
-            logger.warning("The function cannot be invoked: %s", error)
-            self.metrics.add("service_errors")
-            self._pause(attempt.service_errors)
+            outcome = self.invoker.invoke(attempt.records)
+        except FunctionUnavailable:
+            self.policy.pause(attempt.service_errors)
             return [replace(attempt, service_errors=attempt.service_errors + 1)]
-        self.on_finished(attempt.records[:done])
-        self.metrics.add("records_done", done)
-        return self._follow(attempt, done)
-
-    def _without_expired(self, attempt: Attempt) -> Attempt:
-        oldest = self.now() - self._longest_age()
-        fresh = list(dropwhile(lambda each: each.record.arrived_at < oldest, attempt.records))
-        if expired := len(attempt.records) - len(fresh):
-            old = replace(attempt, records=attempt.records[:expired])
-            self._discard(old, "RecordAgeExceeded")
-        return replace(attempt, records=fresh)
-
-    def _longest_age(self) -> timedelta:
-        seconds = self.configuration.maximum_record_age_in_seconds
-        if seconds == UNLIMITED:
-            return self.retention
-        return min(self.retention, timedelta(seconds=seconds))
-
-    def _invoke(self, attempt: Attempt) -> tuple[Attempt, int]:
-        last = attempt.records[-1].record
-        age = self.now() - last.arrived_at
-        self.metrics.set_iterator_age(last.shard_id, age / timedelta(milliseconds=1))
-        try:
-            response = self.function.invoke(event_payload(attempt.records))
-            done, raised = self._count_done(response, attempt.records), False
-        except FunctionError as error:
-            logger.warning("The function failed on %d records: %s", len(attempt.records), error)
-            self.metrics.add("function_errors")
-            done, raised = 0, True
-        self.metrics.add("invocations")
-        return replace(
-            attempt, invocations=attempt.invocations + 1, service_errors=0, raised=raised
-        ), done
-
-    def _count_done(self, response: bytes, records: Sequence[EncodedRecord]) -> int:
-        if not self.configuration.partial_responses:
-            return len(records)
-        done = count_done(response, records)
-        if done < len(records):
-            self.metrics.add("partial_failures")
-        return done
+        self.on_finished(attempt.records[: outcome.done])
+        self.metrics.add("records_done", outcome.done)
+        invoked = replace(
+            attempt,
+            invocations=attempt.invocations + 1,
+            service_errors=0,
+            raised=outcome.raised,
+        )
+        return self._follow(invoked, outcome.done)
 
     def _follow(self, attempt: Attempt, done: int) -> Sequence[Attempt]:
-        action, following = decide(attempt, done, self.configuration)
-        if action is Action.DISCARD:
-            self._discard(following[0], "RetryAttemptsExhausted")
-            return []
-        if action is Action.SPLIT:
-            self.metrics.add("bisects")
-        elif action is Action.RETRY:
-            self.metrics.add("retries")
-            self._pause(attempt.retries)
+        action, following = decide(attempt, done, self.policy)
+        match action:
+            case Action.DISCARD:
+                self._discard(
+                    DiscardedBatch(
+                        attempt.records,
+                        "RetryAttemptsExhausted",
+                        attempt.invocations,
+                        attempt.raised,
+                    )
+                )
+                return []
+            case Action.SPLIT:
+                self.metrics.add("bisects")
+            case Action.RETRY:
+                self.metrics.add("retries")
+                self.policy.pause_before_retry(attempt.retries)
         return following
 
-    def _discard(self, attempt: Attempt, condition: Condition) -> None:
-        discarded = DiscardedBatch(attempt.records, condition, attempt.invocations, attempt.raised)
-        logger.warning("Discarded %d records: %s", len(attempt.records), condition)
+    def _discard(self, batch: DiscardedBatch) -> None:
+        logger.warning("Discarded %d records: %s", len(batch.records), batch.condition)
         if self.destination is not None:
-            self._store(discarded, self.destination)
-        self.on_finished(attempt.records)
-        self.metrics.add("records_discarded", len(attempt.records))
+            self._send(batch, self.destination)
+        self.on_finished(batch.records)
+        self.metrics.add("records_discarded", len(batch.records))
 
-    def _store(self, discarded: DiscardedBatch, destination: Destination) -> None:
-        at = self.now()
-        key = object_key(self.identity.uuid, discarded.records[0].record.shard_id, at)
-        body = invocation_record(discarded, self.identity, at)
+    def _send(self, batch: DiscardedBatch, destination: Destination) -> None:
+        record = InvocationRecord(batch, self.identity, self.policy.now())
         for failures in count():
             try:
-                destination.put(key, body)
+                destination.send(record)
             except StorageError as error:
                 # A record that is neither done nor stored would be lost.
                 logger.warning("The on-failure destination fails: %s", error)
                 self.metrics.add("destination_failures")
-                self._pause(failures)
+                self.policy.pause(failures)
             else:
                 return
-
-    def _pause(self, attempt: int) -> None:
-        if self.wait(backoff(attempt, self.jitter)):
-            raise _Stopped
-
-
-class _Stopped(Exception):
-    """The mapping stops while a batch waits for a retry."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
+from local.event_source_mapping.filter_criteria import FilterCriteria
 from streaming.errors import SettingsError
 from streaming.reader.checkpoints import TRIM_HORIZON, StartingPosition
 
@@ -16,6 +17,7 @@ WHOLE_NUMBERS = {
     "maximum_retry_attempts": (UNLIMITED, 10_000),
     "maximum_record_age_in_seconds": (UNLIMITED, 604_800),
     "parallelization_factor": (1, 10),
+    "tumbling_window_in_seconds": (0, 900),
 }
 """Minimum and maximum (AWS Lambda API reference, CreateEventSourceMapping)."""
 
@@ -23,8 +25,6 @@ WHOLE_NUMBERS = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSourceMappingConfiguration:
     """An event source mapping's configuration, with AWS's names and defaults.
-
-    TumblingWindowInSeconds and FilterCriteria are not implemented.
 
     Attributes:
         batch_size: BatchSize: the most records of an invocation, 1 to 10,000.
@@ -38,6 +38,9 @@ class EventSourceMappingConfiguration:
         parallelization_factor: ParallelizationFactor: concurrent batches of one shard, 1 to 10.
         starting_position: StartingPosition: TRIM_HORIZON, LATEST or a timestamp.
         function_response_types: FunctionResponseTypes: empty, or ReportBatchItemFailures.
+        filter_criteria: FilterCriteria: the filters' patterns, in JSON; see `FilterCriteria`.
+        tumbling_window_in_seconds: TumblingWindowInSeconds: pass the function's state from one
+            invocation to the next, in windows of up to 900 s; 0: no windows.
 
     Raises:
         SettingsError: A value is not allowed; the error has AWS's name of the parameter.
@@ -51,6 +54,8 @@ class EventSourceMappingConfiguration:
     parallelization_factor: int = 1
     starting_position: StartingPosition = TRIM_HORIZON
     function_response_types: tuple[str, ...] = ()
+    filter_criteria: tuple[str, ...] = ()
+    tumbling_window_in_seconds: int = 0
 
     def __post_init__(self) -> None:
         """Validate every value."""
@@ -87,6 +92,13 @@ class EventSourceMappingConfiguration:
             self.function_response_types,
             f"nothing, or {PARTIAL_RESPONSES}",
         )
+        _check(
+            not self.tumbling_window_in_seconds or self.parallelization_factor == 1,
+            "parallelization_factor",
+            self.parallelization_factor,
+            "1 with TumblingWindowInSeconds",
+        )
+        FilterCriteria(self.filter_criteria)
 
     @property
     def partial_responses(self) -> bool:

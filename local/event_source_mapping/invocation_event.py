@@ -11,6 +11,12 @@ from streaming.reader.shard_reader import StreamRecord
 PAYLOAD_BYTES = 6 * 1024 * 1024
 """Limit of an invocation's event (Lambda quotas, invocation payload)."""
 
+STATE_BYTES = 1024 * 1024
+"""Limit of the state that a tumbling window passes on."""
+
+WINDOW_BYTES = STATE_BYTES + 1024
+"""What a tumbling window adds to an event at most: the state, and names and times."""
+
 _HEAD, _SEPARATOR, _TAIL = b'{"Records":[', b",", b"]}"
 ENVELOPE_BYTES = len(_HEAD) + len(_TAIL)
 

@@ -1,5 +1,8 @@
 """The event source mapping: invokes the function with a stream's records, as Lambda does.
 
+Stopped and started again, it resumes after its checkpoints, like a mapping that is disabled and
+enabled.
+
 Each shard is read in order, and a child shard only after its parents' records are finished, so that
 the records of one partition key reach the function in order across a split or merge.
 """
@@ -8,7 +11,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -17,14 +20,18 @@ from typing import Any, Protocol, Self
 from local.event_source_mapping.batch_buffer import BatchBuffer
 from local.event_source_mapping.batch_processor import BatchProcessor
 from local.event_source_mapping.configuration import EventSourceMappingConfiguration
+from local.event_source_mapping.filter_criteria import FilterCriteria
 from local.event_source_mapping.invocation_event import EventEncoder
+from local.event_source_mapping.invoker import Invoker, PlainEvents
 from local.event_source_mapping.mapping_metrics import MappingMetrics, MappingSnapshot
 from local.event_source_mapping.on_failure_destination import Destination, MappingIdentity
-from local.event_source_mapping.shard_worker import OnFinished, ShardWorker
+from local.event_source_mapping.retry_policy import RetryPolicy
+from local.event_source_mapping.shard_worker import OnFinished, Processor, ShardWorker
+from local.event_source_mapping.tumbling_window import TumblingWindow, WindowedProcessor
 from local.function import Function, FunctionConfiguration
-from streaming.errors import StreamUnavailable
+from streaming.errors import SettingsError, StreamUnavailable
 from streaming.reader.checkpoints import LATEST, Checkpoints, Shard, StartingPosition
-from streaming.reader.shard_reader import KinesisReads, ShardReader, list_shards
+from streaming.reader.shard_reader import KinesisReads, ShardReader, StreamRecord, list_shards
 from streaming.retries import backoff
 
 
@@ -57,13 +64,17 @@ class EventSourceMapping:
 
     Args:
         client: A boto3 Kinesis client; several threads use it.
-        stream_name: The stream.
+        stream_name: The stream. A consumer's ARN is refused: SubscribeToShard, enhanced fan-out, is
+            not implemented, and no emulator that can be installed has it.
         function: The function; several threads invoke it.
         configuration: Default: AWS's defaults.
         function_arn: The function's ARN, for the on-failure destination.
         destination: The on-failure destination: stores discarded records. None: they are only
             logged.
         timing: Replaced in tests.
+
+    Raises:
+        SettingsError: `stream_name` is a consumer's ARN.
 
     Attributes:
         failure: The error that ended the mapping, such as a deleted stream, or None.
@@ -80,6 +91,12 @@ class EventSourceMapping:
         destination: Destination | None = None,
         timing: Timing | None = None,
     ) -> None:
+        if "/consumer/" in stream_name:
+            raise SettingsError(
+                "EventSourceArn",
+                stream_name,
+                "a stream; enhanced fan-out (SubscribeToShard) is not available here",
+            )
         self.failure: Exception | None = None
         self._client = client
         self._stream_name = stream_name
@@ -92,7 +109,10 @@ class EventSourceMapping:
         self._lock = threading.Lock()
         self._workers: dict[str, ShardWorker] = {}
         self._metrics = MappingMetrics()
-        self._checkpoints = Checkpoints(self._configuration.starting_position, now=self._timing.now)
+        self._filter = FilterCriteria(self._configuration.filter_criteria)
+        self._checkpoints = self._resumed({})
+        self._windows: dict[str, TumblingWindow] = {}
+        self._uuid = str(uuid.uuid4())
 
     def __enter__(self) -> Self:
         """Start the mapping."""
@@ -106,18 +126,22 @@ class EventSourceMapping:
     def start(self) -> None:
         """Start reading the shards without unfinished parents, and return.
 
-        With LATEST, every record that is put from now on reaches the function.
+        With LATEST, every record that is put from now on reaches the function. After a `stop`,
+        reading resumes after the checkpoints, and records put in between reach the function.
 
         Raises:
             StreamError: The stream cannot be read.
         """
+        self.failure = None
+        self._stopping.clear()
+        self._checkpoints = self._resumed(self._checkpoints.save())
         shards = list_shards(self._client, self._stream_name)
         response = self._client.describe_stream_summary(StreamName=self._stream_name)
         stream = response["StreamDescriptionSummary"]
         arn = stream["StreamARN"]
         self._encoder = EventEncoder(arn)
         self._retention = timedelta(hours=stream["RetentionPeriodHours"])
-        self._identity = MappingIdentity(str(uuid.uuid4()), arn, self._function_arn)
+        self._identity = MappingIdentity(self._uuid, arn, self._function_arn)
         try:
             self._begin(shards)
         except BaseException:
@@ -134,6 +158,8 @@ class EventSourceMapping:
             workers = list(self._workers.values())
         for worker in workers:
             worker.join()
+        with self._lock:
+            self._workers.clear()
 
     def snapshot(self) -> MappingSnapshot:
         """Return the metrics and checkpoints of this moment."""
@@ -151,6 +177,7 @@ class EventSourceMapping:
         with self._lock:
             self._checkpoints.finish(reader.shard_id)
         self._metrics.forget_shard(reader.shard_id)
+        self._windows.pop(reader.shard_id, None)
         # ListShards may not list the children yet; the parent's last GetRecords did.
         self._begin([*reader.child_shards, *self._list_shards()])
         with self._lock:
@@ -192,22 +219,58 @@ class EventSourceMapping:
             for _ in range(self._configuration.parallelization_factor)
         ]
         return ShardWorker(
-            reader, self._encoder, buffers, self._processor, listener=self, stopping=self._stopping
+            reader,
+            self._encoder,
+            buffers,
+            lambda on_finished: self._processor(shard_id, on_finished),
+            accepts=self._accepts,
+            listener=self,
+            stopping=self._stopping,
         )
 
-    def _processor(self, on_finished: OnFinished) -> BatchProcessor:
-        return BatchProcessor(
+    def _accepts(self, record: StreamRecord) -> bool:
+        accepted = self._filter.matches(record)
+        if not accepted:
+            self._metrics.add("records_filtered")
+        return accepted
+
+    def _processor(self, shard_id: str, on_finished: OnFinished) -> Processor:
+        policy = RetryPolicy(
             configuration=self._configuration,
-            identity=self._identity,
-            function=self._function,
-            destination=self._destination,
             retention=self._retention,
-            metrics=self._metrics,
-            on_finished=on_finished,
             wait=self._pause,
             now=self._timing.now,
             jitter=self._timing.jitter,
         )
+        window = self._window(shard_id)
+        invoker = Invoker(
+            configuration=self._configuration,
+            function=self._function,
+            events=window or PlainEvents(),
+            metrics=self._metrics,
+            now=self._timing.now,
+        )
+        processor = BatchProcessor(
+            policy=policy,
+            invoker=invoker,
+            identity=self._identity,
+            destination=self._destination,
+            metrics=self._metrics,
+            on_finished=on_finished,
+        )
+        return WindowedProcessor(processor, window, invoker, policy) if window else processor
+
+    def _window(self, shard_id: str) -> TumblingWindow | None:
+        """Return the shard's window, which a stop leaves open; None without tumbling windows."""
+        seconds = self._configuration.tumbling_window_in_seconds
+        if not seconds:
+            return None
+        window = TumblingWindow(seconds, shard_id, self._identity.stream_arn)
+        return self._windows.setdefault(shard_id, window)
+
+    def _resumed(self, saved: Mapping[str, str]) -> Checkpoints:
+        start = self._configuration.starting_position
+        return Checkpoints(start, saved, now=self._timing.now)
 
     def _list_shards(self) -> list[Shard]:
         for failures in count():

@@ -15,6 +15,7 @@ Count = Literal[
     "bisects",
     "records_done",
     "records_discarded",
+    "records_filtered",
     "destination_failures",
 ]
 
@@ -32,6 +33,7 @@ class MappingSnapshot:
         bisects: Batches split in two after a failure.
         records_done: Records that the function processed.
         records_discarded: Records discarded: retries exhausted, or too old.
+        records_filtered: Records that match no filter.
         destination_failures: Times that the on-failure destination could not be written.
         iterator_age_ms: Age of the last record in a shard's latest batch, in milliseconds; the
             maximum over the shards being read; None before the first batch.
@@ -46,6 +48,7 @@ class MappingSnapshot:
     bisects: int
     records_done: int
     records_discarded: int
+    records_filtered: int
     destination_failures: int
     iterator_age_ms: float | None
     checkpoints: Mapping[str, str]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from local.event_source_mapping.batch_buffer import BatchBuffer
-from local.event_source_mapping.batch_processor import BatchProcessor
 from local.event_source_mapping.checkpoint_tracker import CheckpointTracker
 from local.event_source_mapping.invocation_event import EncodedRecord, EventEncoder
 from streaming.reader.shard_reader import ShardReader, StreamRecord
@@ -27,6 +26,19 @@ class ShardListener(Protocol):
         """An error that no retry can fix."""
 
 
+class Processor(Protocol):
+    """Processes a shard's batches."""
+
+    def due_in(self) -> float | None:
+        """Return the seconds until there is something to do without records, or None."""
+
+    def process(self, records: Sequence[EncodedRecord]) -> bool:
+        """Process a batch, or what is due without one; return false if the mapping stops."""
+
+    def close(self) -> None:
+        """Do what the end of the shard leaves to do."""
+
+
 class ShardWorker:
     """Reads one shard to its end and has every record processed.
 
@@ -37,7 +49,8 @@ class ShardWorker:
         reader: Reads the shard.
         encoder: Encodes records for Lambda's event.
         buffers: One for each concurrent batch.
-        new_processor: Creates the batch processor, given what it calls with finished records.
+        new_processor: Creates the processor, given what it calls with finished records.
+        accepts: Returns whether a record reaches the function.
         listener: Is notified of the shard's progress.
         stopping: Set when the mapping stops.
     """
@@ -47,8 +60,9 @@ class ShardWorker:
         reader: ShardReader,
         encoder: EventEncoder,
         buffers: Sequence[BatchBuffer],
-        new_processor: Callable[[OnFinished], BatchProcessor],
+        new_processor: Callable[[OnFinished], Processor],
         *,
+        accepts: Callable[[StreamRecord], bool],
         listener: ShardListener,
         stopping: threading.Event,
     ) -> None:
@@ -56,6 +70,7 @@ class ShardWorker:
         self._encoder = encoder
         self._buffers = buffers
         self._processor = new_processor(self._finish)
+        self._accepts = accepts
         self._listener = listener
         self._stopping = stopping
         self._changed = threading.Condition()
@@ -91,13 +106,15 @@ class ShardWorker:
             for thread in self._invoking:
                 thread.join()
             if not self._stopping.is_set():
+                self._processor.close()
+            if not self._stopping.is_set():
                 self._listener.shard_end(self._reader)
         except Exception as error:  # noqa: BLE001  a thread's error would be lost
             self._listener.fail(error)
 
     def _invoke(self, buffer: BatchBuffer) -> None:
         try:
-            while batch := self._next_batch(buffer):
+            while (batch := self._next_batch(buffer)) is not None:
                 self._processor.process(batch)
         except Exception as error:  # noqa: BLE001  the same
             self._listener.fail(error)
@@ -109,13 +126,18 @@ class ShardWorker:
 
     def _add(self, records: Sequence[StreamRecord]) -> None:
         additions: list[list[EncodedRecord]] = [[] for _ in self._buffers]
+        filtered = []
         for record in records:
+            if not self._accepts(record):
+                filtered.append(record.sequence_number)
+                continue
             place = zlib.crc32(record.partition_key.encode(errors="replace")) % len(additions)
             additions[place].append(self._encoder.encode(record))
         with self._changed:
             self._checkpoint.begin([record.sequence_number for record in records])
             for buffer, addition in zip(self._buffers, additions, strict=True):
                 buffer.add(addition)
+            self._advance(filtered)
             self._changed.notify_all()
 
     def _close(self) -> None:
@@ -124,19 +146,30 @@ class ShardWorker:
                 buffer.close()
             self._changed.notify_all()
 
-    def _next_batch(self, buffer: BatchBuffer) -> list[EncodedRecord]:
-        """Wait for a buffer's next batch; an empty one means that there are no more."""
+    def _next_batch(self, buffer: BatchBuffer) -> list[EncodedRecord] | None:
+        """Wait for a buffer's next batch, or an empty one if something is due without records.
+
+        Returns:
+            None if there are no more.
+        """
         with self._changed:
+            buffer.open_window()
             while not (buffer.exhausted or self._stopping.is_set()):
                 if batch := buffer.take():
                     self._changed.notify_all()
                     return batch
-                self._changed.wait(buffer.due_in())
-        return []
+                due = self._processor.due_in()
+                if due == 0:
+                    return []
+                waits = [wait for wait in (buffer.due_in(), due) if wait is not None]
+                self._changed.wait(min(waits, default=None))
+        return None
 
     def _finish(self, records: Sequence[EncodedRecord]) -> None:
-        numbers = [encoded.record.sequence_number for encoded in records]
         with self._changed:
-            checkpoint = self._checkpoint.finish(numbers)
-            if checkpoint is not None:
-                self._listener.checkpoint(self._reader.shard_id, checkpoint)
+            self._advance([encoded.record.sequence_number for encoded in records])
+
+    def _advance(self, finished: Sequence[str]) -> None:
+        checkpoint = self._checkpoint.finish(finished)
+        if checkpoint is not None:
+            self._listener.checkpoint(self._reader.shard_id, checkpoint)

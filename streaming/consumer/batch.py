@@ -53,6 +53,7 @@ class Batch:
         poison: Poison that is not dead-lettered yet.
         failed: Sequence numbers of records that Lambda must retry.
         predictions: A test run's predictions.
+        hot_key_calls: Calls of PutRecords that were made one after another for hot partition keys.
         publishing_stopped: Entries were refused until the deadline; later ones must not overtake
             them.
     """
@@ -64,6 +65,7 @@ class Batch:
     poison: list[tuple[UserRecord, Poison]] = field(default_factory=list)
     failed: set[str | None] = field(default_factory=set)
     predictions: list[Any] = field(default_factory=list)
+    hot_key_calls: int = 0
     publishing_stopped: bool = False
 
     def fail(self, user_records: Iterable[UserRecord]) -> None:

@@ -35,6 +35,10 @@ SLICE_RECORDS = 1_000
 more memory stays resident after full batches: 6 MB at 2,000 (Python 3.13)."""
 
 
+HOT_KEY_CALLS = 10
+"""A partition key is hot if the entries of a slice take so many calls because of it."""
+
+
 class Consumer(Generic[EventT]):
     """Processes the batches that Lambda invokes the function with.
 
@@ -98,6 +102,11 @@ class Consumer(Generic[EventT]):
             else:
                 self._process(received, batch)
 
+        if batch.hot_key_calls:
+            self._telemetry.warning(
+                f"hot partition key: {batch.hot_key_calls} calls of PutRecords one after another, "
+                "for the predictions of one key; AGGREGATE_OUTPUT=hot makes them a few"
+            )
         batch.counts.reconcile()
         self._telemetry.batch(
             batch.counts,
@@ -162,7 +171,7 @@ class Consumer(Generic[EventT]):
     ) -> list[tuple[UserRecord, Entry]]:
         """Predict all events at once; on an error, halve them until the one at fault is alone."""
         try:
-            return self._predict_all(events)
+            return self._predict_all(events, batch.stream)
         except Exception as error:
             if len(events) == 1:
                 if isinstance(error, MemoryError):
@@ -174,7 +183,7 @@ class Consumer(Generic[EventT]):
         return [*self._predict(events[:middle], batch), *self._predict(events[middle:], batch)]
 
     def _predict_all(
-        self, events: Sequence[tuple[UserRecord, EventT]]
+        self, events: Sequence[tuple[UserRecord, EventT]], stream: str | None
     ) -> list[tuple[UserRecord, Entry]]:
         model, encode = self._model, self._encode
         predictions = model.predict([event for _, event in events])
@@ -192,6 +201,7 @@ class Consumer(Generic[EventT]):
                                 model.version,
                                 prediction.value,
                                 iso_utc(user_record.arrived_at),
+                                stream,
                             )
                         ),
                         "PartitionKey": _valid_key(prediction.partition_key),
@@ -213,6 +223,8 @@ class Consumer(Generic[EventT]):
         published = publisher.publish([entry for _, entry in entries], batch.deadline)
         batch.counts.published += published.accepted
         batch.counts.retried += published.retried
+        if published.successive_calls >= HOT_KEY_CALLS:
+            batch.hot_key_calls += published.successive_calls
         for position in published.unacceptable:
             user_record, entry = entries[position]
             size, key = entry_bytes(entry), len(entry["PartitionKey"])

@@ -61,17 +61,20 @@ class Model(Protocol[EventT]):
         """
 
 
-class PredictionRecord(msgspec.Struct, frozen=True, gc=False):
+class PredictionRecord(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A record of the output stream; one per prediction.
 
     Attributes:
         event_type: The model's.
         event_id: The event's `shardId:sequenceNumber`, with `:index` for an entry of an aggregated
-            record. The same input always has the same id, so that readers recognise duplicates.
+            record. The same input always has the same id, so that readers recognise duplicates;
+            it is unique within one stream and shard.
         model: The model's name.
         version: The model's version.
         prediction: The predicted values.
         arrived_at: Approximate arrival of the event on the input stream, ISO 8601 in UTC.
+        stream: The input stream, so that equal event ids of two streams are two events; absent if
+            Lambda did not name it.
     """
 
     event_type: str
@@ -80,3 +83,4 @@ class PredictionRecord(msgspec.Struct, frozen=True, gc=False):
     version: str
     prediction: Any
     arrived_at: str
+    stream: str | None = None

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from streaming.aggregation_writer import Aggregation
 from streaming.errors import SettingsError
 from streaming.locations import parse_location, split_url
 
@@ -15,6 +16,7 @@ ALLOWED = {
     "PREDICTIONS_STREAM_NAME": "1 to 128 letters, digits, and any of _.-",
     "DEAD_LETTERS": "s3://bucket/prefix or file:///folder",
     "TEST_RUN": "True or False",
+    "AGGREGATE_OUTPUT": "off, hot, all",
     "KINESIS_ENDPOINT_URL": "an http:// or https:// URL",
     "LOG_LEVEL": "DEBUG, INFO, WARNING, ERROR, CRITICAL",
 }
@@ -31,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
         dead_letters: `DEAD_LETTERS`, `s3://bucket/prefix` or `file:///folder`; None: poison is a
             batch item failure.
         test_run: `TEST_RUN`: return the predictions instead of publishing them.
+        aggregate_output: `AGGREGATE_OUTPUT`: which predictions are put in aggregated records.
         kinesis_endpoint_url: `KINESIS_ENDPOINT_URL`; None: the SDK's choice.
         log_level: `LOG_LEVEL`.
     """
@@ -38,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
     predictions_stream_name: Annotated[str, msgspec.Meta(pattern=r"\A[a-zA-Z0-9_.-]{1,128}\Z")]
     dead_letters: str | None = None
     test_run: bool = False
+    aggregate_output: Aggregation = "off"
     kinesis_endpoint_url: str | None = None
     log_level: LogLevel = "INFO"
 
@@ -56,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
         values = {"PREDICTIONS_STREAM_NAME": output_stream, **found}
         if flag := found.get("TEST_RUN"):
             values["TEST_RUN"] = FLAGS.get(flag.lower(), flag)
+        if aggregation := found.get("AGGREGATE_OUTPUT"):
+            values["AGGREGATE_OUTPUT"] = aggregation.lower()
         if level := found.get("LOG_LEVEL"):
             values["LOG_LEVEL"] = level.upper()
         try:

@@ -107,7 +107,8 @@ class Checkpoints:
     Args:
         start: The starting position if there are no checkpoints. LATEST starts with the open
             shards; child shards of a later reshard are read from their beginning.
-        saved: Checkpoints that `save` returned earlier; None or empty if there are none.
+        saved: Checkpoints that `save` returned earlier; None or empty if there are none. Shards
+            without a checkpoint are newer, and are read from their beginning.
         now: The current time.
 
     Raises:
@@ -129,9 +130,9 @@ class Checkpoints:
         for text in (saved or {}).values():
             if text != FINISHED:
                 StartingPosition.parse(text)
-        self._start = start
+        self._start = TRIM_HORIZON if saved else start
         self._now = now
-        self._resumed = bool(saved)
+        self._first = True  # no shards were listed yet
         self._reading: set[str] = set()  # shards that `update` returned and that are not finished
         self._checkpoints = dict(saved or {})
 
@@ -144,8 +145,7 @@ class Checkpoints:
             The starting position by shard id. Each shard is returned once.
         """
         listed = {shard.shard_id: shard for shard in shards}
-        first = not self._resumed
-        self._resumed = True
+        first, self._first = self._first, False
         # A shard that is being read is kept even if it is not listed: ListShards may lag behind.
         self._reading = {shard_id for shard_id in self._reading if not self._is_finished(shard_id)}
         self._checkpoints = {

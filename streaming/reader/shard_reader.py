@@ -12,11 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
-from botocore.exceptions import ClientError
 
 from streaming.errors import StreamError, StreamUnavailable
 from streaming.reader.checkpoints import LATEST, TRIM_HORIZON, IteratorType, Shard, StartingPosition
-from streaming.retries import backoff, is_transient
+from streaming.retries import backoff, error_code, is_transient
 
 logger = logging.getLogger(__name__)
 
@@ -51,14 +50,17 @@ class KinesisReads(Protocol):
 
 
 class StreamRecord(msgspec.Struct, frozen=True, gc=False):
-    """One record of a stream.
+    """One record of a stream, or a user record of an aggregated one.
 
     Attributes:
         shard_id: The shard it was read from.
-        sequence_number: A decimal number of up to 128 digits; orders the records of one shard.
+        sequence_number: A decimal number of up to 128 digits; orders the records of one shard. The
+            user records of an aggregated record have the same.
         partition_key: The producer's.
         data: The data as it was put.
         arrived_at: Approximate arrival on the stream, in UTC, with milliseconds.
+        sub_sequence_number: The place of a user record in an aggregated record, from 0; None if it
+            is in none.
     """
 
     shard_id: str
@@ -66,11 +68,18 @@ class StreamRecord(msgspec.Struct, frozen=True, gc=False):
     partition_key: str
     data: bytes
     arrived_at: datetime
+    sub_sequence_number: int | None = None
 
     @property
     def event_id(self) -> str:
-        """The `eventID` that Lambda gives this record: `shardId:sequenceNumber`."""
-        return f"{self.shard_id}:{self.sequence_number}"
+        """The `eventID` that Lambda gives this record: `shardId:sequenceNumber`.
+
+        A user record of an aggregated record has `:subSequenceNumber` behind it.
+        """
+        event_id = f"{self.shard_id}:{self.sequence_number}"
+        if self.sub_sequence_number is None:
+            return event_id
+        return f"{event_id}:{self.sub_sequence_number}"
 
 
 def list_shards(client: KinesisReads, stream_name: str) -> list[Shard]:
@@ -95,7 +104,7 @@ def list_shards(client: KinesisReads, stream_name: str) -> list[Shard]:
             for shard in page["Shards"]
         ]
     except Exception as error:  # botocore's parser may raise anything
-        raise _stream_error(stream_name, error) from error
+        raise stream_error(stream_name, error) from error
 
 
 class ShardReader:
@@ -119,7 +128,8 @@ class ShardReader:
         position: Where the next read starts: after the last record returned, or at the starting
             position.
         due: When the next read may start, on the clock; an earlier read waits.
-        finished: The shard was read to its shard end.
+        finished: The shard was read to its shard end, or it has expired: Kinesis removes a closed
+            shard with its last record.
         at_tip: The last read reached the tip of the shard.
         millis_behind_latest: From the last response; None before the first.
         child_shards: At the shard end, the child shards that Kinesis returned.
@@ -230,22 +240,41 @@ class ShardReader:
     def _recover(self, error: Exception) -> None:
         """Schedule a retry, or raise an error that a retry cannot fix."""
         self.at_tip = False
-        if _code(error) == "ExpiredIteratorException":
+        self.due = self._clock() + READ_INTERVAL_SECONDS
+        if error_code(error) == "ExpiredIteratorException":
             self._iterator = None
-            self.due = self._clock() + READ_INTERVAL_SECONDS
             return
-        stream_error = _stream_error(self._stream_name, error)
-        if not isinstance(stream_error, StreamUnavailable) and not self._is_in_the_future(error):
-            raise stream_error from error
-        logger.warning("%s: %s; retrying", self.shard_id, stream_error)
-        self.due = self._clock() + READ_INTERVAL_SECONDS + backoff(self._failures, self._jitter)
-        self._failures += 1
+        try:
+            self._examine(error)
+        except StreamUnavailable as unavailable:
+            logger.warning("%s: %s; retrying", self.shard_id, unavailable)
+            self.due += backoff(self._failures, self._jitter)
+            self._failures += 1
+
+    def _examine(self, error: Exception) -> None:
+        """Finish the shard if it has expired, or raise the error of this package.
+
+        Raises:
+            StreamUnavailable: A retry may succeed.
+            StreamError: It cannot.
+        """
+        failure = stream_error(self._stream_name, error)
+        if error_code(error) == "ResourceNotFoundException":
+            listed = list_shards(self._client, self._stream_name)
+            if self.shard_id not in {shard.shard_id for shard in listed}:
+                logger.warning("%s has expired; last position: %s", self.shard_id, self.position)
+                self.finished = True
+                return
+            failure = StreamUnavailable(str(failure))
+        elif self._is_in_the_future(error):
+            failure = StreamUnavailable(str(failure))
+        raise failure from error
 
     def _is_in_the_future(self, error: Exception) -> bool:
         """Return whether Kinesis rejected a timestamp that is in the future by its clock."""
         time = self.position.timestamp
         return (
-            _code(error) == "InvalidArgumentException"
+            error_code(error) == "InvalidArgumentException"
             and time is not None
             and time > self._now() - CLOCK_SKEW
         )
@@ -260,10 +289,9 @@ def _pages(client: KinesisReads, stream_name: str) -> Iterator[Mapping[str, Any]
         yield page
 
 
-def _stream_error(stream_name: str, error: Exception) -> StreamError:
-    kind = StreamUnavailable if is_transient(error) else StreamError
+def stream_error(stream_name: str, error: Exception) -> StreamError:
+    """Return StreamUnavailable if the same call may succeed later, StreamError if not."""
+    # A stream that is being created or resharded may be in use.
+    passing = is_transient(error) or error_code(error) == "ResourceInUseException"
+    kind = StreamUnavailable if passing else StreamError
     return kind(f"cannot read the stream {stream_name!r}: {error}")
-
-
-def _code(error: Exception) -> str | None:
-    return error.response["Error"].get("Code") if isinstance(error, ClientError) else None

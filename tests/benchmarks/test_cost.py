@@ -38,13 +38,23 @@ def test_less_memory_is_less_cpu_and_a_second_vcpu_saves_no_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "record_bytes", "shards"),
-    [(1, 200, 1), (1_000, 200, 1), (1_001, 200, 2), (1_000, 2_097, 2)],
+    ("rate", "size", "per_record", "shards"),
+    [
+        (1, 200, 1, 1),
+        (1_000, 200, 1, 1),
+        (1_001, 200, 1, 2),
+        (1_000, 2_097, 1, 2),
+        (5_000, 200, 100, 1),
+        (5_500, 200, 100, 2),
+    ],
 )
 def test_a_shard_takes_a_thousand_records_and_a_mebibyte_a_second(
-    rate: float, record_bytes: int, shards: int
+    rate: float, size: int, per_record: int, shards: int
 ) -> None:
-    assert Traffic(rate).shards(record_bytes) == shards
+    rides = Traffic(rate, ride_bytes=size, rides_per_record=per_record)
+    predictions = Traffic(rate, prediction_bytes=size, predictions_per_record=per_record)
+
+    assert (rides.shards_in, predictions.shards_out) == (shards, shards)
 
 
 def test_kinesis_costs_its_shard_hours_and_a_put_unit_for_each_record() -> None:
@@ -52,6 +62,21 @@ def test_kinesis_costs_its_shard_hours_and_a_put_unit_for_each_record() -> None:
 
     hours = 1_000_000 / 1_000 / 3600
     assert configuration.kinesis_dollars == pytest.approx(2 * hours * 0.015 + 2 * 0.014)
+
+
+def test_aggregated_records_cost_a_put_unit_for_each_25_kb() -> None:
+    traffic = Traffic(
+        1_000,
+        ride_bytes=190,
+        rides_per_record=100,  # 19 kB
+        prediction_bytes=330,
+        predictions_per_record=100,  # 33 kB
+    )
+
+    assert traffic.put_units == pytest.approx(1 / 100 + 2 / 100)
+    configuration = plan(QUICK, traffic, "x86", 256, window=0)
+    hours = 1_000_000 / 1_000 / 3600
+    assert configuration.kinesis_dollars == pytest.approx(2 * hours * 0.015 + 0.03 * 0.014)
 
 
 def test_lambda_costs_its_billed_milliseconds_and_its_requests() -> None:

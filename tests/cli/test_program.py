@@ -77,10 +77,10 @@ def test_help_that_nobody_reads_is_dropped(tmp_path: Path, closed_pipe: int) -> 
 def test_a_named_error_is_one_line_and_a_status(capsys: pytest.CaptureFixture[str]) -> None:
     @program(KeyError, ValueError, status=2)
     def main() -> int:
-        raise ValueError("too large")
+        raise ValueError("too large\n\x1b[2J")
 
     assert main() == 2
-    assert capsys.readouterr().err == "error: too large\n"
+    assert capsys.readouterr().err == "error: too large\\n\\u001b[2J\n"
 
 
 def test_any_other_error_is_a_bug_and_shows_its_traceback() -> None:

@@ -119,10 +119,10 @@ def test_a_run_without_its_own_rides_shows_more_of_others() -> None:
 
 def test_a_key_cannot_control_the_terminal() -> None:
     assert plain_dead_letter(DeadLetter("[red]\x1b[2J\n", "ride is missing")) == (
-        "dead-letter record [red]·[2J·: ride is missing"
+        r"dead-letter record [red]\u001b[2J\n: ride is missing"
     )
     odd = Prediction(key="[red]\n", duration=1.0, tip=1.0)
-    assert "[red]·" in line_with("[red]", screen(snapshot(recent_others=[odd])))
+    assert r"[red]\n" in line_with("[red]", screen(snapshot(recent_others=[odd])))
 
 
 def test_the_last_line_leaves_room_for_the_terminals_ctrl_c() -> None:

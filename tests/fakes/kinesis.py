@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict, deque
 from contextlib import contextmanager
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 ACCOUNT = "123456789012"
 ITERATOR_SECONDS = 300
 READS_PER_SECOND = 5
-CALL_ENTRIES, CALL_BYTES, ENTRY_BYTES, KEY_CHARACTERS = 500, 5 * 1024**2, 1024**2, 256
+CALL_ENTRIES, CALL_BYTES, ENTRY_BYTES, KEY_CHARACTERS = 500, 10 * 1024**2, 1024**2, 256
 
 
 def client_error(
@@ -46,6 +47,8 @@ class FakeKinesis:
     Attributes:
         calls: Every call's method and arguments, in order.
         page_size: Shards in a page of ListShards.
+        record_bytes: The streams' MaxRecordSize.
+        too_large: The error code with which PutRecords rejects a larger record.
         refuse: Returns the error code with which PutRecords rejects an entry, or None to accept it.
         unlisted: Shards that ListShards does not list yet.
         empty_reads: How many of the next GetRecords return no records although there are some.
@@ -54,6 +57,8 @@ class FakeKinesis:
     def __init__(self, clock: Clock) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.page_size = 1000
+        self.record_bytes = ENTRY_BYTES
+        self.too_large = "ValidationException"
         self.refuse: Callable[[Mapping[str, Any]], str | None] = lambda _entry: None
         self.unlisted: set[str] = set()
         self.empty_reads = 0
@@ -89,6 +94,17 @@ class FakeKinesis:
             records = (record for shard in shards for record in shard.records)
             return [record.data for record in sorted(records, key=lambda record: record.number)]
 
+    def create_again(self, stream_name: str) -> None:
+        """Delete a stream and create another one of its name a second later.
+
+        As in an emulator, its shard ids and sequence numbers are the same, and iterators of the
+        earlier stream are accepted.
+        """
+        shards = len(self._streams[stream_name].open_shards())
+        self.delete_stream(StreamName=stream_name)
+        self._clock.advance(1)
+        self.create_stream(StreamName=stream_name, ShardCount=shards)
+
     def open_shards(self, stream_name: str) -> list[Shard]:
         """Return the open shards, in the order of their hash keys."""
         return self._streams[stream_name].open_shards()
@@ -108,6 +124,12 @@ class FakeKinesis:
             self._streams[StreamName] = Stream(self._clock, ShardCount)
             return {}
 
+    def delete_stream(self, *, StreamName: str) -> dict[str, Any]:
+        with self._call("delete_stream", StreamName=StreamName):
+            self._stream(StreamName, "delete_stream")
+            del self._streams[StreamName]
+            return {}
+
     def describe_stream_summary(self, *, StreamName: str) -> dict[str, Any]:
         with self._call("describe_stream_summary", StreamName=StreamName):
             stream = self._stream(StreamName, "describe_stream_summary")
@@ -115,10 +137,13 @@ class FakeKinesis:
                 "StreamName": StreamName,
                 "StreamARN": f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/{StreamName}",
                 "StreamStatus": "ACTIVE",
+                "StreamCreationTimestamp": stream.created,
                 "RetentionPeriodHours": RETENTION_SECONDS // 3600,
                 "OpenShardCount": len(stream.open_shards()),
             }
-            return {"StreamDescriptionSummary": summary}
+            headers = {"date": format_datetime(self._clock.utc(), usegmt=True)}
+            metadata = {"HTTPHeaders": headers}
+            return {"StreamDescriptionSummary": summary, "ResponseMetadata": metadata}
 
     def list_shards(self, *, StreamName: str = "", NextToken: str = "") -> dict[str, Any]:
         with self._call("list_shards", StreamName=StreamName, NextToken=NextToken):
@@ -195,10 +220,12 @@ class FakeKinesis:
         with self._call("put_records", StreamName=StreamName, Records=list(Records)):
             stream = self._stream(StreamName, "put_records")
             sizes = [len(entry["Data"]) + len(entry["PartitionKey"].encode()) for entry in Records]
-            if not 1 <= len(Records) <= CALL_ENTRIES or max(sizes) > ENTRY_BYTES:
-                raise client_error("ValidationException", "put_records", "Too many or too large.")
+            if not 1 <= len(Records) <= CALL_ENTRIES:
+                raise client_error("ValidationException", "put_records", "Too many.")
+            if max(sizes) > self.record_bytes:
+                raise client_error(self.too_large, "put_records", "Too large.")
             if sum(sizes) > CALL_BYTES:
-                raise client_error("InvalidArgumentException", "put_records", "Over 5 MiB.")
+                raise client_error("InvalidArgumentException", "put_records", "Over 10 MiB.")
             if not all(1 <= len(entry["PartitionKey"]) <= KEY_CHARACTERS for entry in Records):
                 raise client_error("ValidationException", "put_records", "Bad partition key.")
             results = [self._take(stream, entry) for entry in Records]

@@ -55,6 +55,7 @@ class Stream:
     def __init__(self, clock: Clock, shard_count: int) -> None:
         self.shards: dict[str, Shard] = {}
         self.newest = FIRST_SEQUENCE_NUMBER - 1
+        self.created = clock.utc()
         self._clock = clock
         self._opened = 0
         bounds = [HASH_KEYS * number // shard_count for number in range(shard_count + 1)]

@@ -43,6 +43,17 @@ def test_an_unknown_kind_of_on_failure_destination_is_rejected_before_anything_s
     assert not config.folder.exists()
 
 
+def test_a_fifo_queue_is_refused_as_on_failure_destination_before_anything_starts(
+    tmp_path: Path,
+) -> None:
+    config = pipeline(tmp_path / "run", on_failure="arn:aws:sqs:us-east-1:123456789012:q.fifo")
+    with (
+        pytest.raises(SettingsError, match="the ARN of a standard queue or topic"),
+        open_pipeline(config, print),
+    ):
+        pass
+
+
 def test_a_function_next_to_an_embedded_kinesis_inherits_neither_profile_nor_proxy() -> None:
     inherited = isolated_environment(
         {"AWS_PROFILE": "expired", "no_proxy": "10.0.0.1", "MODELS": "tip"}

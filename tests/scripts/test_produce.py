@@ -121,7 +121,8 @@ def test_a_ride_that_kinesis_never_accepts_does_not_stop_the_others(
     printed = capsys.readouterr()
     assert "2 of 3 rides accepted, 1 not accepted" in printed.out
     assert printed.err == (
-        "Line 2 has 1,048,583 bytes with its partition key; allowed: 1,048,576\n"
+        "Line 2 has 1,048,583 bytes with its partition key; allowed: 1,048,576, "
+        "or the stream's MaxRecordSizeInKiB\n"
     )
 
 

@@ -5,6 +5,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import msgspec
 import pytest
 from moto import mock_aws
 from rich.console import Console
@@ -256,3 +257,17 @@ def test_by_default_each_location_and_stream_has_its_own_delivery_log(
     assert len(list(tmp_path.glob("redrive-*.log"))) == 1
     redrive("--deliver", "--stream", "ride_events")
     assert len(list(tmp_path.glob("redrive-*.log"))) == 2
+
+
+def test_what_records_hold_cannot_control_the_terminal(terminal: Terminal) -> None:
+    poison = dead_letter(b"three", 4, stream="\x1b]0;stream\x07")
+    poison = msgspec.structs.replace(poison, error_type="\x1b[1A", error_message="\x1b[2J\x9b")
+    write_dead_letters(terminal.folder, poison)
+    (terminal.folder / "note \x1b[2J").write_text("hello")
+
+    shown = terminal.run("--list")
+
+    assert r"\u001b[2J\u009b" in shown
+    assert r"\u001b]0;stream\u0007" in shown
+    assert r"note \u001b[2J" in shown
+    assert all(line.isprintable() for line in shown.splitlines())

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import signal
@@ -89,12 +90,23 @@ def tail(kinesis: FakeKinesis, clock: Clock, *arguments: str) -> int:
             ),
         ),
         (
-            prediction(9, model="moderation", prediction={"label": "ok", "score": [0.9, 0.1]}),
+            prediction(
+                9,
+                event_type="comment_moderated",
+                model="moderation",
+                prediction={"label": "ok", "score": [0.9, 0.1]},
+            ),
             '{"label":"ok","score":[0.9,0.1]}   after 0.8 s  moderation 2025-03',
         ),
         (
             prediction(9, model="fares", prediction={"ride_id": 9, "fare": 11.5}, arrived_at=None),
             '{"ride_id":9,"fare":11.5}   -            fares 2025-03',
+        ),
+        (
+            prediction(
+                "\x1b[2J\u202e", model="m\n", prediction={"ride_id": "\x9b2J", "ride_tip": 1}
+            ),
+            r"ride \u009b2J                  -   $1.00 tip   after 0.8 s  m\n 2025-03",
         ),
         (b'{"event_type": "ride_ended"}', """not a prediction: b'{"event_type": "ride_ended"}'"""),
         (b"\xff", r"not a prediction: b'\xff'"),
@@ -109,6 +121,7 @@ def test_a_prediction_is_one_readable_line(data: bytes, line: str) -> None:
     [
         (b'{"b":1.50,"a":"\xc3\xa9"}', '{"b":1.50,"a":"é"}'),
         (b'{\n  "b": 1,\n  "a": [2]\n}', '{"b":1,"a":[2]}'),
+        (b'{"a":"\\u001b[2J\xc2\x9b\xe2\x80\xae"}', r'{"a":"\u001b[2J\u009b\u202e"}'),
         (b"no JSON", None),
         (b'{"a": "\xff"}', None),
     ],
@@ -141,6 +154,29 @@ def test_a_limit_ends_it_and_the_checkpoint_file_resumes_after_it(
     lines = capsys.readouterr().out.splitlines()
     assert [json.loads(line)["prediction"]["ride_id"] for line in lines] == [0, 1, 2, 3, 4]
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.json"]
+
+
+def test_a_record_that_could_not_be_printed_is_printed_by_the_next_run(
+    kinesis: FakeKinesis, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Pipe(io.StringIO):
+        """A pipe whose reader takes two lines and closes it."""
+
+        def flush(self) -> None:
+            if self.getvalue().count("\n") == 3:
+                raise BrokenPipeError
+
+        def fileno(self) -> int:
+            return os.open(os.devnull, os.O_WRONLY)
+
+    def printed(pipe: io.StringIO) -> list[int]:
+        monkeypatch.setattr("sys.stdout", pipe)
+        assert tail(kinesis, clock, "--checkpoint", str(tmp_path / "c.json"), "--json") == 0
+        return [json.loads(line)["prediction"]["ride_id"] for line in pipe.getvalue().splitlines()]
+
+    kinesis.put("ride_predictions", "1", *(prediction(ride_id) for ride_id in range(5)))
+    assert printed(Pipe()) == [0, 1, 2]
+    assert printed(io.StringIO()) == [2, 3, 4]
 
 
 def test_checkpoints_are_saved_while_it_runs_in_case_it_is_killed(
@@ -292,7 +328,7 @@ def test_ctrl_c_ends_it_with_the_counts_and_a_closed_pipe_silently(
         rest, error = interrupted.communicate(timeout=DEADLINE_SECONDS)
     assert (interrupted.returncode, rest) == (0, "")
     assert error == "ride_predictions: 3 printed\n"
-    assert json.loads(checkpoint.read_text())["shards"] == {"shardId-000000000000": "3"}
+    assert json.loads(checkpoint.read_text())["shards"]["shardId-000000000000"] == "3"
 
     with started(endpoint) as cut_off:
         assert cut_off.stdout is not None

@@ -13,6 +13,7 @@ from local.event_source_mapping.configuration import (
     EventSourceMappingConfiguration,
 )
 from local.event_source_mapping.mapping import EventSourceMapping, Timing
+from local.event_source_mapping.on_failure_destination import StorageDestination
 from local.execution_environment import ExecutionEnvironment
 from local.function import FunctionConfiguration, FunctionPool
 from streaming.clients import kinesis_client
@@ -126,7 +127,7 @@ def open_environment(config: SoakConfig) -> Iterator[SoakEnvironment]:
             RIDES,
             pool,
             config.mapping,
-            destination=FolderStorage(config.folder / "discarded"),
+            destination=StorageDestination(FolderStorage(config.folder / "discarded")),
             timing=Timing(now=lambda: datetime.fromtimestamp(clock.now(), UTC)),
         )
         stack.callback(mapping.stop)

@@ -13,7 +13,7 @@ from botocore.exceptions import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming.publisher import CALL_BYTES, ENTRY_BYTES, Entry, Publisher
+from streaming.publisher import CALL_BYTES, DEFAULT_ENTRY_BYTES, ENTRY_BYTES, Entry, Publisher
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
 
@@ -70,7 +70,7 @@ def test_entries_are_put_in_calls_of_500(environment: Environment) -> None:
     assert (published.accepted, published.retried, published.failure) == (1001, 0, None)
 
 
-def test_a_call_has_at_most_five_mebibytes(environment: Environment) -> None:
+def test_a_call_of_several_entries_has_at_most_five_mebibytes(environment: Environment) -> None:
     large = [entry(bytes(1024 * 1024 - 10), f"key-{number}") for number in range(12)]
 
     published = environment.publisher.publish(large, deadline=60)
@@ -88,14 +88,14 @@ def test_nothing_to_publish_makes_no_call(environment: Environment) -> None:
 @pytest.mark.parametrize(
     ("bad", "allowed"),
     [
-        (entry(bytes(ENTRY_BYTES)), entry(bytes(ENTRY_BYTES - 1))),
-        (entry(bytes(ENTRY_BYTES - 1), "é"), entry(bytes(ENTRY_BYTES - 2), "é")),
+        (entry(bytes(DEFAULT_ENTRY_BYTES)), entry(bytes(DEFAULT_ENTRY_BYTES - 1))),
+        (entry(bytes(DEFAULT_ENTRY_BYTES - 1), "é"), entry(bytes(DEFAULT_ENTRY_BYTES - 2), "é")),
         (entry(key=""), entry(key="k")),
         (entry(key="é" * 257), entry(key="é" * 256)),
     ],
     ids=["too large", "too large with its key", "no key", "key too long"],
 )
-def test_unacceptable_entries_are_returned_and_not_sent(
+def test_unacceptable_entries_are_returned_and_the_others_put(
     environment: Environment, bad: Entry, allowed: Entry
 ) -> None:
     published = environment.publisher.publish([entry(), bad, allowed], deadline=60)
@@ -103,6 +103,56 @@ def test_unacceptable_entries_are_returned_and_not_sent(
     assert published.unacceptable == [1]
     assert published.accepted == 2
     assert environment.written() == [b"x", allowed["Data"]]
+
+
+def test_an_entry_above_the_default_limit_is_put_if_the_stream_takes_it(
+    environment: Environment,
+) -> None:
+    environment.kinesis.record_bytes = ENTRY_BYTES
+    large = entry(bytes(ENTRY_BYTES - 1))
+    put = [entry(b"1", "a"), large, entry(b"2", "b"), entry(bytes(ENTRY_BYTES), "c")]
+
+    published = environment.publisher.publish(put, deadline=60)
+
+    assert (published.accepted, published.unacceptable) == (3, [3])
+    assert environment.calls() == [put[:1], [large], put[2:3]]
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "InvalidArgumentException"])
+def test_an_entry_above_the_streams_limit_is_unacceptable_and_the_others_are_put(
+    environment: Environment, code: str
+) -> None:
+    environment.kinesis.too_large = code
+    put = [entry(b"1", "a"), entry(bytes(DEFAULT_ENTRY_BYTES), "a"), entry(b"2", "a")]
+
+    published = environment.publisher.publish(put, deadline=60)
+
+    assert (published.accepted, published.unacceptable, published.refused) == (2, [1], [])
+    assert (published.failure, environment.clock.sleeps) == (None, [])
+    assert environment.written() == [b"1", b"2"]
+
+
+def test_an_entry_that_is_refused_by_its_own_error_code_for_its_size_is_unacceptable(
+    environment: Environment,
+) -> None:
+    environment.kinesis.record_bytes = ENTRY_BYTES
+    environment.kinesis.refuse = lambda e: "ValidationException" if len(e["Data"]) > 9 else None
+
+    published = environment.publisher.publish(
+        [entry(bytes(DEFAULT_ENTRY_BYTES)), entry(b"1")], deadline=60
+    )
+
+    assert (published.accepted, published.unacceptable) == (1, [0])
+
+
+def test_a_small_entry_that_is_refused_as_invalid_is_no_question_of_size(
+    environment: Environment,
+) -> None:
+    environment.kinesis.fail("put_records", "ValidationException")
+
+    published = environment.publisher.publish([entry()], deadline=60)
+
+    assert (published.unacceptable, published.refused) == ([], [0])
 
 
 def test_only_the_refused_entries_are_resent(environment: Environment) -> None:
@@ -193,6 +243,12 @@ def test_a_permanent_failure_is_not_retried(environment: Environment, failure: A
 @pytest.mark.parametrize(
     "malformed",
     [
+        {"FailedRecordCount": 0},
+        {"FailedRecordCount": 0, "Records": None},
+        {"FailedRecordCount": 0, "Records": []},
+        {"FailedRecordCount": 0, "Records": [{"SequenceNumber": "1"}] * 2},
+        {"FailedRecordCount": 0, "Records": [{"ErrorCode": "InternalFailure"}] * 3},
+        {"FailedRecordCount": 0, "Records": [{}] * 3},
         {"FailedRecordCount": 1, "Records": [{"ErrorCode": "InternalFailure"}]},
         {"FailedRecordCount": 1, "Records": [{"SequenceNumber": "1"}] * 3},
         {"FailedRecordCount": None, "Records": None},
@@ -243,14 +299,39 @@ def test_the_reason_for_a_refusal_is_kept_after_later_successes(environment: Env
     assert published.failure == THROTTLED
 
 
-def test_waits_are_short_again_after_a_success(environment: Environment) -> None:
-    environment.kinesis.fail("put_records", THROTTLED, THROTTLED, None, THROTTLED)
-    refusals = iter([None, THROTTLED])
-    environment.kinesis.refuse = lambda _entry: next(refusals, None)
+def test_waits_are_short_again_when_nothing_is_refused_any_more(environment: Environment) -> None:
+    environment.kinesis.fail("put_records", THROTTLED, THROTTLED, None, THROTTLED, THROTTLED)
 
-    environment.publisher.publish(entries(2), deadline=60)
+    environment.publisher.publish([entry(b"1"), entry(b"2")], deadline=60)
 
     assert environment.clock.sleeps == [0.1, 0.2, 0.1, 0.2]
+
+
+def test_waits_grow_while_each_call_is_refused_in_part(environment: Environment) -> None:
+    sizes: list[int] = []
+
+    def accept_one_a_call(_entry: object) -> str | None:
+        first = len(sizes) != len(environment.calls())
+        sizes.extend([0] * first)
+        return None if first else THROTTLED
+
+    environment.kinesis.refuse = accept_one_a_call
+
+    published = environment.publisher.publish(entries(9), deadline=60)
+
+    assert published.accepted == 9
+    assert environment.clock.sleeps == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+
+
+def test_waits_grow_while_one_shard_takes_everything_and_the_other_nothing(
+    environment: Environment,
+) -> None:
+    environment.kinesis.refuse = lambda e: THROTTLED if e["PartitionKey"] == "full" else None
+    waiting = [entry(str(number).encode(), "free") for number in range(4)]
+
+    environment.publisher.publish([entry(b"x", "full"), *waiting], deadline=3.2)
+
+    assert environment.clock.sleeps == [0.1, 0.2, 0.4, 0.8, 1.6]
 
 
 def test_no_call_starts_and_no_wait_ends_after_the_deadline(environment: Environment) -> None:
@@ -341,3 +422,28 @@ def test_each_entry_is_accepted_or_refused_and_each_partition_key_is_in_order(
     )
     for numbers in first_seen.values():
         assert numbers == sorted(numbers)
+
+
+ACCEPTED = {"SequenceNumber": "1"}
+RESULTS = st.sampled_from([ACCEPTED, {"ErrorCode": THROTTLED}, {"SequenceNumber": None}, {}, None])
+
+
+@given(count=st.sampled_from([0, 1, 2, 3, None]), results=st.lists(RESULTS, max_size=4))
+def test_an_entry_is_accepted_only_if_the_response_says_so(
+    count: int | None, results: list[dict[str, Any]]
+) -> None:
+    clock = Clock()
+
+    class Answering:
+        def put_records(self, **_: Any) -> Any:
+            clock.advance(1)
+            return {"FailedRecordCount": count, "Records": results}
+
+    publisher = Publisher(Answering(), STREAM, clock=clock.now, sleep=clock.sleep)
+
+    published = publisher.publish(entries(3), deadline=1)
+
+    numbered = [position for position in range(len(results)) if results[position] == ACCEPTED]
+    consistent = (len(results), count) == (3, 3 - len(numbered)) and None not in results
+    assert published.accepted == (len(numbered) if consistent else 0)
+    assert published.accepted + len(published.refused) == 3

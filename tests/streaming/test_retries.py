@@ -4,6 +4,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     ReadTimeoutError,
 )
+from botocore.retries import standard
 
 from streaming.retries import backoff, is_transient
 from tests.fakes.kinesis import client_error
@@ -39,3 +40,14 @@ def test_only_errors_that_may_go_away_are_transient(
     transient: bool,  # noqa: FBT001  a column of the table
 ) -> None:
     assert is_transient(error) is transient
+
+
+BOTOCORE_CODES = {
+    *vars(standard.ThrottledRetryableChecker)["_THROTTLED_ERROR_CODES"],
+    *vars(standard.TransientRetryableChecker)["_TRANSIENT_ERROR_CODES"],
+}
+
+
+@pytest.mark.parametrize("code", sorted(BOTOCORE_CODES))
+def test_what_botocore_retries_in_its_standard_mode_is_transient(code: str) -> None:
+    assert is_transient(client_error(code, "put_records"))

@@ -53,14 +53,34 @@ def test_a_full_batch_does_not_wait_for_the_window() -> None:
     assert waiting.due_in() == 10
 
 
-def test_the_records_after_a_batch_wait_for_their_own_window() -> None:
+def test_a_window_begins_when_the_invocation_before_it_ends() -> None:
+    clock = Clock()
+    waiting = buffer(clock, maximum_batching_window_in_seconds=4)
+    clock.advance(7)
+    waiting.open_window()
+    clock.advance(3)
+    waiting.add(batch(1))
+
+    assert waiting.due_in() == 1
+
+
+def test_a_window_that_ends_without_records_is_followed_by_the_next() -> None:
+    clock = Clock()
+    waiting = buffer(clock, maximum_batching_window_in_seconds=4)
+    clock.advance(9)
+    waiting.add(batch(1))
+
+    assert waiting.due_in() == 3
+
+
+def test_records_left_by_a_full_batch_wait_for_the_window_after_its_invocation() -> None:
     clock = Clock()
     waiting = buffer(clock, maximum_batching_window_in_seconds=10, batch_size=2)
-    waiting.add(batch(1))
+    waiting.add(batch(1, 2, 3))
+    waiting.take()
     clock.advance(6)
-    waiting.add(batch(2, 3))
+    waiting.open_window()
 
-    assert numbers(waiting.take()) == [1, 2]
     assert waiting.due_in() == 10
 
 
@@ -75,6 +95,13 @@ def test_a_batch_of_six_megabytes_does_not_wait_for_the_window() -> None:
 
     assert numbers(first) == [0, 1, 2, 3]
     assert len(event_payload(first)) <= PAYLOAD_BYTES < len(event_payload(large))
+
+
+def test_a_tumbling_window_leaves_room_for_its_state() -> None:
+    waiting = buffer(Clock(), tumbling_window_in_seconds=60)
+    waiting.add([encoded(stream_record(number, data=bytes(MEBIBYTE))) for number in range(4)])
+
+    assert len(event_payload(waiting.take())) + MEBIBYTE <= PAYLOAD_BYTES
 
 
 def test_the_end_of_the_shard_does_not_wait_for_the_window() -> None:

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -15,8 +15,10 @@ from local.event_source_mapping.configuration import (
     EventSourceMappingConfiguration,
 )
 from local.event_source_mapping.invocation_event import EncodedRecord
+from local.event_source_mapping.invoker import Invoker, PlainEvents
 from local.event_source_mapping.mapping_metrics import MappingMetrics
-from local.event_source_mapping.on_failure_destination import MappingIdentity
+from local.event_source_mapping.on_failure_destination import InvocationRecord, MappingIdentity
+from local.event_source_mapping.retry_policy import RetryPolicy
 from streaming.errors import StorageError
 from tests.fakes.clock import EPOCH, Clock
 from tests.local.event_source_mapping.mapping_fixtures import (
@@ -41,11 +43,11 @@ class MemoryDestination:
         self.objects: dict[str, dict[str, Any]] = {}
         self._failures = failures
 
-    def put(self, key: str, body: bytes) -> None:
+    def send(self, record: InvocationRecord) -> None:
         if self._failures:
             self._failures -= 1
             raise StorageError("disk full")
-        self.objects[key] = json.loads(body)
+        self.objects[record.key] = json.loads(record.content())
 
     def numbers(self) -> list[list[int]]:
         return [
@@ -69,19 +71,30 @@ class Run:
     finished: list[int] = field(default_factory=list)
     waits: int = 1_000_000
     retention: timedelta = timedelta(hours=24)
+    jitter: Callable[[], float] = lambda: 1.0
 
     def process(self, records: Sequence[EncodedRecord]) -> bool:
-        return BatchProcessor(
+        policy = RetryPolicy(
             configuration=self.configuration,
-            identity=MappingIdentity("mapping", STREAM_ARN, "arn:function"),
-            function=self.function,
-            destination=self.destination,
             retention=self.retention,
-            metrics=self.metrics,
-            on_finished=lambda records: self.finished.extend(numbers(records)),
             wait=self._wait,
             now=self.clock.utc,
-            jitter=lambda: 1.0,
+            jitter=self.jitter,
+        )
+        invoker = Invoker(
+            configuration=self.configuration,
+            function=self.function,
+            events=PlainEvents(),
+            metrics=self.metrics,
+            now=self.clock.utc,
+        )
+        return BatchProcessor(
+            policy=policy,
+            invoker=invoker,
+            identity=MappingIdentity("mapping", STREAM_ARN, "arn:function"),
+            destination=self.destination,
+            metrics=self.metrics,
+            on_finished=lambda records: self.finished.extend(numbers(records)),
         ).process(records)
 
     def _wait(self, seconds: float) -> bool:
@@ -164,11 +177,32 @@ RETRIES = [
     ),
     Rule("-1 retries until it succeeds", [RAISES] * 20, [ALL] * 21, [], {}),
     Rule(
-        "a retry after a partial response counts",
-        [failed("2"), failed("3")],
-        [ALL, [2, 3, 4]],
+        "when the checkpoint moves, all retries are left to what follows",
+        [failed("2"), failed("3"), failed("3"), failed("3")],
+        [ALL, [2, 3, 4], [3, 4], [3, 4]],
         [[3, 4]],
         {"maximum_retry_attempts": 1},
+    ),
+    Rule(
+        "without retries, what follows the checkpoint is sent once",
+        [failed("2"), failed("2")],
+        [ALL, [2, 3, 4]],
+        [[2, 3, 4]],
+        {"maximum_retry_attempts": 0},
+    ),
+    Rule(
+        "records that fail once each are all done",
+        [failed("1"), failed("2"), failed("3"), failed("4")],
+        [ALL, ALL, [2, 3, 4], [3, 4], [4]],
+        [],
+        {"maximum_retry_attempts": 1},
+    ),
+    Rule(
+        "a last record that always fails is sent twice more than there are retries",
+        [failed("4")] * 5,
+        [ALL, [4], [4], [4], [4]],
+        [[4]],
+        {"maximum_retry_attempts": 3},
     ),
     Rule(
         "a service error costs no retry and no split",
@@ -267,7 +301,22 @@ def test_a_record_that_is_too_old_is_discarded_without_an_invocation() -> None:
     assert run.function.invocations == [[2, 3]]
     assert run.destination.numbers() == [[1]]
     assert stored["requestContext"]["condition"] == "RecordAgeExceeded"
+    assert stored["requestContext"]["approximateInvokeCount"] == 1
     assert "responseContext" not in stored
+
+
+def test_halves_that_grow_too_old_are_discarded_together() -> None:
+    run = Run(
+        ScriptedFunction(otherwise=lambda _: RAISES),
+        EventSourceMappingConfiguration(maximum_record_age_in_seconds=60, **BISECT),
+    )
+    younger = [encoded(stream_record(4, arrived_at=EPOCH + timedelta(hours=1)))]
+
+    run.process([*batch(1, 2, 3), *younger])
+
+    # [1 2 3 4] and [1 2] are halved; [1] is retried until 1, 2 and 3 are too old
+    assert run.destination.numbers()[0] == [1, 2, 3]
+    assert run.finished == ALL
 
 
 def test_records_that_grow_too_old_while_they_are_retried_are_discarded() -> None:
@@ -282,7 +331,8 @@ def test_records_that_grow_too_old_while_they_are_retried_are_discarded() -> Non
     assert run.destination.numbers() == [ALL]
     assert stored["requestContext"]["condition"] == "RecordAgeExceeded"
     assert stored["requestContext"]["approximateInvokeCount"] == len(run.function.invocations)
-    assert 60 <= run.clock.now() < 70
+    assert "responseContext" not in stored
+    assert 60 <= run.clock.now() < 95
 
 
 def test_records_expire_while_the_function_cannot_be_invoked() -> None:
@@ -306,7 +356,7 @@ def test_without_a_maximum_age_records_are_retried_as_long_as_the_stream_keeps_t
     run.process(batch(*ALL))
 
     assert run.destination.numbers() == [ALL]
-    assert run.clock.now() == pytest.approx(3600, abs=10)
+    assert run.clock.now() == pytest.approx(3600, abs=30)
 
 
 def test_a_maximum_age_above_the_retention_period_has_no_effect() -> None:
@@ -318,7 +368,7 @@ def test_a_maximum_age_above_the_retention_period_has_no_effect() -> None:
 
     run.process(batch(*ALL))
 
-    assert run.clock.now() == pytest.approx(3600, abs=10)
+    assert run.clock.now() == pytest.approx(3600, abs=30)
 
 
 def test_discarded_records_are_stored_with_the_reason() -> None:
@@ -352,7 +402,19 @@ def test_waits_between_retries_grow() -> None:
 
     run.process(batch(*ALL))
 
-    assert run.clock.sleeps == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+    assert run.clock.sleeps == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+
+
+def test_a_record_that_always_fails_is_sent_about_eight_times_a_minute() -> None:
+    run = Run(
+        ScriptedFunction(otherwise=lambda _: RAISES),
+        EventSourceMappingConfiguration(maximum_record_age_in_seconds=60),
+        jitter=lambda: 0.5,
+    )
+
+    run.process(batch(1))
+
+    assert len(run.function.invocations) == 8
 
 
 def test_after_an_invocation_the_backoff_for_service_errors_restarts() -> None:
@@ -363,7 +425,7 @@ def test_after_an_invocation_the_backoff_for_service_errors_restarts() -> None:
 
     run.process(batch(*ALL))
 
-    assert run.clock.sleeps == [0.1, 0.2, 0.1, 0.1]
+    assert run.clock.sleeps == [0.1, 0.2, 1.0, 0.1]
 
 
 def test_a_stop_abandons_a_batch_that_waits_for_a_retry() -> None:
@@ -393,11 +455,11 @@ def test_everything_is_counted() -> None:
     assert snapshot.function_errors == 3
     assert snapshot.partial_failures == 1
     assert snapshot.service_errors == 1
-    assert snapshot.bisects == 2
+    assert snapshot.bisects == 1
     assert snapshot.retries == 1
     assert snapshot.records_done == 3
     assert snapshot.records_discarded == 1
-    assert snapshot.iterator_age_ms == pytest.approx(1700)
+    assert snapshot.iterator_age_ms == pytest.approx(2600)
 
 
 RESPONSES = st.sampled_from(

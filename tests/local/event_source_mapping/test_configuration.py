@@ -35,6 +35,8 @@ def test_the_defaults_are_those_of_aws() -> None:
         {"starting_position": LATEST},
         {"starting_position": StartingPosition.at(datetime(2025, 3, 1, tzinfo=UTC))},
         {"function_response_types": ("ReportBatchItemFailures",)},
+        {"filter_criteria": ('{"data": {"city": ["NY"]}}',)},
+        {"tumbling_window_in_seconds": 900},
     ],
     ids=str,
 )
@@ -80,6 +82,16 @@ def test_what_aws_allows_is_allowed(parameters: dict[str, Any]) -> None:
             "ParallelizationFactor is 11; allowed: a whole number from 1 to 10",
         ),
         (
+            "tumbling_window_in_seconds",
+            901,
+            "TumblingWindowInSeconds is 901; allowed: a whole number from 0 to 900",
+        ),
+        (
+            "filter_criteria",
+            ('{"data": "NY"}',),
+            "FilterCriteria is 'NY'; allowed: an object that is not empty",
+        ),
+        (
             "starting_position",
             StartingPosition.after("7"),
             "StartingPosition is '7'; allowed: TRIM_HORIZON, LATEST or a timestamp",
@@ -98,3 +110,12 @@ def test_an_invalid_value_is_an_error_that_names_the_parameter_and_the_allowed_v
         EventSourceMappingConfiguration(**{name: value})
 
     assert str(caught.value) == message
+
+
+def test_a_tumbling_window_allows_one_batch_at_a_time() -> None:
+    with pytest.raises(SettingsError) as caught:
+        EventSourceMappingConfiguration(tumbling_window_in_seconds=60, parallelization_factor=2)
+
+    assert str(caught.value) == (
+        "ParallelizationFactor is 2; allowed: 1 with TumblingWindowInSeconds"
+    )

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from local.errors import FunctionError
 from local.event_source_mapping.configuration import EventSourceMappingConfiguration
 from local.event_source_mapping.mapping import EventSourceMapping, Timing
-from streaming.errors import StreamError
+from local.event_source_mapping.on_failure_destination import InvocationRecord, StorageDestination
+from streaming.errors import SettingsError, StreamError
 from streaming.reader.checkpoints import FINISHED, LATEST, StartingPosition
 from streaming.storage import FolderStorage
 from tests.fakes.clock import Clock
@@ -140,7 +141,7 @@ def test_discarded_records_do_not_block_the_next(fixture: MappingFixture, tmp_pa
         function,
         batch_size=2,
         maximum_retry_attempts=1,
-        destination=FolderStorage(tmp_path),
+        destination=StorageDestination(FolderStorage(tmp_path)),
     )
     done(mapping, 2)
 
@@ -327,7 +328,7 @@ def test_an_error_that_no_retry_can_fix_stops_the_mapping_and_is_kept(
 ) -> None:
     fixture.put("key", b"ride")
     if failing == "the stream":
-        fixture.kinesis.fail("get_records", "ResourceNotFoundException")
+        fixture.kinesis.fail("get_records", "AccessDeniedException")
         mapping = fixture.map(ScriptedFunction())
     else:
         mapping = fixture.map(ScriptedFunction(MemoryError("out of memory")))
@@ -362,6 +363,161 @@ def test_the_iterator_age_is_the_age_of_the_last_record_sent(fixture: MappingFix
 
     assert age is not None
     assert age >= timedelta(seconds=60) / timedelta(milliseconds=1)
+
+
+def test_records_that_match_no_filter_do_not_reach_the_function(fixture: MappingFixture) -> None:
+    sent = fixture.put("key", b'{"n": 1}', b'{"n": 2}', b"text", b'{"n": 1}', b'{"n": 2}')
+    function = ScriptedFunction()
+
+    mapping = fixture.map(function, filter_criteria=('{"data": {"n": [1]}}',))
+    done(mapping, 2)
+    eventually(lambda: mapping.snapshot().checkpoints == {SHARD: str(sent[-1])})
+
+    assert function.invocations == [[sent[0], sent[3]]]
+    assert mapping.snapshot().records_filtered == 3
+
+
+def test_one_stream_feeds_two_functions_by_their_filters(fixture: MappingFixture) -> None:
+    one, two = fixture.put("key", b'{"n": 1}', b'{"n": 2}')
+    functions = [ScriptedFunction(), ScriptedFunction()]
+
+    for number, function in enumerate(functions, 1):
+        pattern = json.dumps({"data": {"n": [number]}})
+        done(fixture.map(function, filter_criteria=(pattern,)), 1)
+
+    assert [function.invocations for function in functions] == [[[one]], [[two]]]
+
+
+def test_a_shard_whose_records_are_all_filtered_is_read_to_its_end(
+    fixture: MappingFixture,
+) -> None:
+    fixture.put("key", b"text")
+    fixture.kinesis.split(STREAM, SHARD)
+    (child,) = fixture.put("key", b"{}")
+
+    mapping = fixture.map(
+        ScriptedFunction(), filter_criteria=('{"data": {"n": [{"exists": false}]}}',)
+    )
+    done(mapping, 1)
+
+    assert mapping.snapshot().checkpoints[SHARD] == FINISHED
+    assert str(child) in mapping.snapshot().checkpoints.values()
+
+
+def test_a_mapping_that_is_stopped_and_started_resumes_after_its_checkpoint(
+    fixture: MappingFixture,
+) -> None:
+    first = fixture.put("key", b"1")
+    function = ScriptedFunction()
+    mapping = fixture.map(function)
+    done(mapping, 1)
+
+    mapping.stop()
+    second = fixture.put("key", b"2")
+    mapping.start()
+    done(mapping, 2)
+
+    assert function.invocations == [first, second]
+
+
+def test_what_waited_for_a_retry_at_a_stop_is_sent_after_the_start(
+    fixture: MappingFixture,
+) -> None:
+    sent = fixture.put("key", b"1", b"2")
+    function = ScriptedFunction(failed(str(sent[1])), otherwise=lambda _: RAISES)
+    mapping = fixture.map(function, function_response_types=("ReportBatchItemFailures",))
+    eventually(lambda: mapping.snapshot().retries > 0)
+
+    mapping.stop()
+    function._otherwise = lambda _: None
+    mapping.start()
+    done(mapping, 2)
+
+    assert function.invocations[-1] == sent[1:]
+
+
+def test_a_mapping_from_latest_misses_nothing_that_is_put_while_it_is_stopped(
+    fixture: MappingFixture,
+) -> None:
+    fixture.put("key", b"before")
+    fixture.clock.advance(1)
+    function = ScriptedFunction()
+    mapping = fixture.map(function, starting_position=LATEST)
+
+    mapping.stop()
+    between = fixture.put("key", b"between")
+    fixture.kinesis.split(STREAM, SHARD)
+    after = fixture.put("key", b"after")
+    mapping.start()
+    done(mapping, 2)
+
+    assert function.invocations == [between, after]
+
+
+def test_a_failed_mapping_can_be_started_again(fixture: MappingFixture) -> None:
+    fixture.put("key", b"ride")
+    mapping = fixture.map(ScriptedFunction(MemoryError("out of memory")))
+    eventually(lambda: mapping.failure is not None)
+
+    mapping.stop()
+    mapping.start()
+
+    done(mapping, 1)
+
+
+class Summing(ScriptedFunction):
+    """A function that counts the records of a tumbling window."""
+
+    def invoke(self, payload: bytes) -> bytes:
+        super().invoke(payload)
+        event = self.events[-1]
+        count = event["state"].get("count", 0) + len(event["Records"])
+        return json.dumps({"state": {"count": count}}).encode()
+
+    def totals(self) -> list[int]:
+        return [event["state"]["count"] for event in self.events if event["isFinalInvokeForWindow"]]
+
+
+def test_a_tumbling_window_ends_without_more_records(fixture: MappingFixture) -> None:
+    fixture.put("key", b"1", b"2", b"3")
+    function = Summing()
+
+    mapping = fixture.map(function, tumbling_window_in_seconds=60, batch_size=2)
+    eventually(lambda: function.totals() == [3])
+
+    assert mapping.failure is None
+
+
+def test_a_tumbling_window_ends_with_its_shard(fixture: MappingFixture) -> None:
+    fixture.put("key", b"1", b"2", b"3")
+    fixture.kinesis.split(STREAM, SHARD)
+    fixture.put("key", b"4")
+    function = Summing()
+
+    done(fixture.map(function, tumbling_window_in_seconds=900), 4)
+
+    assert function.totals() == [3]
+
+
+def test_a_tumbling_window_survives_a_stop(fixture: MappingFixture) -> None:
+    fixture.put("key", b"1")
+    function = Summing()
+    mapping = fixture.map(function, tumbling_window_in_seconds=900)
+    done(mapping, 1)
+
+    mapping.stop()
+    fixture.put("key", b"2")
+    mapping.start()
+    done(mapping, 2)
+
+    assert function.events[-1]["state"] == {"count": 1}
+
+
+def test_a_consumers_arn_is_refused() -> None:
+    arn = f"arn:aws:kinesis:us-east-1:123456789012:stream/{STREAM}/consumer/one:1"
+
+    with pytest.raises(SettingsError, match=r"EventSourceArn is .* enhanced fan-out .* not avail"):
+        EventSourceMapping(FakeKinesis(Clock()), arn, ScriptedFunction())
 
 
 Ended = list[tuple[str, int]]
@@ -399,8 +555,9 @@ class RecordingDestination:
     def __init__(self, ended: Ended) -> None:
         self._ended = ended
 
-    def put(self, _key: str, body: bytes) -> None:
-        self._ended.extend(contents(json.loads(json.loads(body)["payload"])["Records"]))
+    def send(self, record: InvocationRecord) -> None:
+        content = json.loads(record.content())
+        self._ended.extend(contents(json.loads(content["payload"])["Records"]))
 
 
 def contents(records: list[dict[str, Any]]) -> Ended:

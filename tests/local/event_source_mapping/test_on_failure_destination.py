@@ -1,30 +1,44 @@
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+from moto import mock_aws
 
 from local.event_source_mapping.on_failure_destination import (
     DestinationCopies,
     DiscardedBatch,
+    InvocationRecord,
     MappingIdentity,
-    invocation_record,
-    object_key,
+    StorageDestination,
+    open_destination,
 )
+from streaming.clients import aws_client
+from streaming.errors import SettingsError, StorageError
 from streaming.storage import FolderStorage
 from tests.fakes.clock import EPOCH
 from tests.local.event_source_mapping.mapping_fixtures import SHARD, STREAM_ARN, batch
 
-IDENTITY = MappingIdentity("2b733dc0-mapping", STREAM_ARN, "arn:aws:lambda:::function:function")
+IDENTITY = MappingIdentity("mapping", STREAM_ARN, "arn:aws:lambda:::function:function")
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:discarded"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:discarded"
+
+
+def record() -> InvocationRecord:
+    discarded = DiscardedBatch(batch(7, 8), "RetryAttemptsExhausted", invocations=3, raised=True)
+    return InvocationRecord(discarded, IDENTITY, EPOCH)
 
 
 def test_the_record_of_a_discarded_batch_has_awss_shape_for_s3() -> None:
     discarded = DiscardedBatch(batch(7, 8), "RetryAttemptsExhausted", invocations=3, raised=True)
 
-    record = json.loads(invocation_record(discarded, IDENTITY, EPOCH))
+    content = json.loads(InvocationRecord(discarded, IDENTITY, EPOCH).content())
 
-    event = json.loads(record.pop("payload"))
+    event = json.loads(content.pop("payload"))
     assert [each["kinesis"]["sequenceNumber"] for each in event["Records"]] == ["7", "8"]
-    assert re.fullmatch(r"[0-9a-f-]{36}", record["requestContext"].pop("requestId"))
-    assert record == {
+    assert re.fullmatch(r"[0-9a-f-]{36}", content["requestContext"].pop("requestId"))
+    assert content == {
         "requestContext": {
             "functionArn": "arn:aws:lambda:::function:function",
             "condition": "RetryAttemptsExhausted",
@@ -52,22 +66,76 @@ def test_the_record_of_a_discarded_batch_has_awss_shape_for_s3() -> None:
 def test_a_batch_discarded_after_a_partial_response_has_no_function_error() -> None:
     discarded = DiscardedBatch(batch(7), "RetryAttemptsExhausted", invocations=1, raised=False)
 
-    record = json.loads(invocation_record(discarded, IDENTITY, EPOCH))
+    content = json.loads(InvocationRecord(discarded, IDENTITY, EPOCH).content())
 
-    assert record["responseContext"]["functionError"] is None
+    assert content["responseContext"]["functionError"] is None
+
+
+def test_records_that_are_too_old_have_an_invoke_count_and_no_response() -> None:
+    discarded = DiscardedBatch(batch(7), "RecordAgeExceeded", invocations=0)
+
+    content = json.loads(InvocationRecord(discarded, IDENTITY, EPOCH).content())
+
+    assert content["requestContext"]["approximateInvokeCount"] == 1
+    assert "responseContext" not in content
 
 
 def test_objects_are_named_by_mapping_shard_and_time() -> None:
     assert re.fullmatch(
         r"aws/lambda/mapping/shardId-000000000000/2025/03/01/2025-03-01T13\.15\.00-[0-9a-f-]{36}",
-        object_key("mapping", SHARD, EPOCH),
+        record().key,
     )
 
 
-def test_each_object_is_written_to_every_destination(tmp_path: Path) -> None:
-    destinations = [FolderStorage(tmp_path / name) for name in ("one", "two")]
+def test_each_batch_is_sent_to_every_destination(tmp_path: Path) -> None:
+    destinations = [StorageDestination(FolderStorage(tmp_path / name)) for name in ("one", "two")]
+    sent = record()
 
-    DestinationCopies(*destinations).put("aws/lambda/1", b"{}")
+    DestinationCopies(*destinations).send(sent)
 
-    assert (tmp_path / "one/aws/lambda/1").read_bytes() == b"{}"
-    assert (tmp_path / "two/aws/lambda/1").read_bytes() == b"{}"
+    assert (tmp_path / "one" / sent.key).read_bytes() == sent.content()
+    assert (tmp_path / "two" / sent.key).read_bytes() == sent.content()
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_queue_and_a_topic_receive_what_a_bucket_receives_without_the_records() -> None:
+    sqs, sns = aws_client("sqs"), aws_client("sns")
+    queue_url = sqs.create_queue(QueueName="discarded")["QueueUrl"]
+    sns.create_topic(Name="discarded")
+    raw = {"RawMessageDelivery": "true"}
+    sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=QUEUE, Attributes=raw)
+    sent = record()
+
+    for arn in (QUEUE, TOPIC):
+        open_destination(arn).send(sent)
+
+    received = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)["Messages"]
+    content = json.loads(sent.content())
+    del content["payload"]
+    assert [json.loads(message["Body"]) for message in received] == [content, content]
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("arn", [QUEUE, TOPIC])
+def test_a_message_that_cannot_be_sent_is_an_error_that_is_retried(arn: str) -> None:
+    with pytest.raises(StorageError, match="cannot send to"):
+        open_destination(arn).send(record())
+
+
+def test_buckets_and_folders_are_opened_by_location(tmp_path: Path) -> None:
+    assert isinstance(open_destination("s3://bucket/prefix"), StorageDestination)
+    assert isinstance(open_destination(tmp_path.as_uri()), StorageDestination)
+
+
+@pytest.mark.parametrize("arn", [f"{QUEUE}.fifo", f"{TOPIC}.fifo", "arn:aws:lambda:::function:x"])
+def test_a_destination_that_lambda_refuses_is_refused(arn: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"OnFailure is .* the ARN of a standard queue or topic"
+    ):
+        open_destination(arn)

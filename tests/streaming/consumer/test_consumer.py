@@ -13,8 +13,10 @@ from botocore.exceptions import ReadTimeoutError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streaming.aggregation import deaggregate
 from streaming.consumer.consumer import Consumer
 from streaming.consumer.interface import Prediction
+from streaming.consumer.telemetry import Telemetry
 from streaming.errors import (
     InvalidEvent,
     ReconciliationError,
@@ -135,6 +137,7 @@ def test_a_valid_event_is_predicted_and_published(harness: Harness) -> None:
             "version": "7",
             "prediction": {"loud": "HELLO"},
             "arrived_at": "2025-03-01T13:15:00.123Z",
+            "stream": "ride_events",
         }
     ]
     (call,) = [arguments for name, arguments in harness.kinesis.calls if name == "put_records"]
@@ -364,6 +367,7 @@ def test_a_handmade_event_is_predicted(harness: Harness) -> None:
 
     (published,) = harness.published()
     assert published["event_id"] is None
+    assert "stream" not in published
     assert published["arrived_at"] == "2025-03-01T13:15:02.123Z"
 
 
@@ -448,6 +452,42 @@ def test_a_lack_of_memory_fails_the_invocation_and_dead_letters_nothing(
     with pytest.raises(MemoryError):
         harness.handle(event(word))
     assert harness.dead_letters_written() == []
+
+
+def test_a_hot_partition_key_is_logged_once_a_batch_without_its_value(
+    harness: Harness, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    telemetry = Telemetry(request.node.name, "Shout", "WARNING")
+
+    harness.handle(event(*[b"hello"] * 1_010, b"other"), telemetry=telemetry)
+
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (message,) = [line["message"] for line in logged if "message" in line]
+    assert message == (
+        "hot partition key: 1010 calls of PutRecords one after another, "
+        "for the predictions of one key; AGGREGATE_OUTPUT=hot makes them a few"
+    )
+
+
+def test_a_few_predictions_under_one_partition_key_are_not_logged(
+    harness: Harness, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    telemetry = Telemetry(request.node.name, "Shout", "WARNING")
+
+    harness.handle(event(*[b"hello"] * 9), telemetry=telemetry)
+
+    assert "hot" not in capsys.readouterr().out
+
+
+def test_aggregated_predictions_keep_their_own_event_ids(harness: Harness) -> None:
+    publisher = Publisher(harness.kinesis, OUTPUT, aggregation="hot", clock=harness.clock.now)
+    harness.handle(event(b"one", b"other", b"open"))
+    plain = harness.kinesis.payloads(OUTPUT)
+
+    harness.handle(event(b"one", b"other", b"open"), publisher=publisher)
+
+    (aggregated,) = harness.kinesis.payloads(OUTPUT)[3:]
+    assert [data for _, data, _ in deaggregate(aggregated)] == plain
 
 
 def test_counts_that_do_not_add_up_fail_the_invocation(harness: Harness) -> None:

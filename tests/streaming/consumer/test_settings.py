@@ -17,6 +17,7 @@ def test_without_variables_settings_have_their_defaults() -> None:
         predictions_stream_name="ride_predictions",
         dead_letters=None,
         test_run=False,
+        aggregate_output="off",
         kinesis_endpoint_url=None,
         log_level="INFO",
     )
@@ -27,12 +28,14 @@ def test_each_setting_is_read_from_its_variable() -> None:
         PREDICTIONS_STREAM_NAME="other.stream-1",
         DEAD_LETTERS="s3://bucket/prefix",
         TEST_RUN="True",
+        AGGREGATE_OUTPUT="Hot",
         KINESIS_ENDPOINT_URL="http://127.0.0.1:4566",
         LOG_LEVEL="debug",
     ) == Settings(
         predictions_stream_name="other.stream-1",
         dead_letters="s3://bucket/prefix",
         test_run=True,
+        aggregate_output="hot",
         kinesis_endpoint_url="http://127.0.0.1:4566",
         log_level="DEBUG",
     )
@@ -49,7 +52,14 @@ def test_a_flag_can_be_unset_in_several_ways(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["PREDICTIONS_STREAM_NAME", "DEAD_LETTERS", "KINESIS_ENDPOINT_URL", "LOG_LEVEL"]
+    "name",
+    [
+        "PREDICTIONS_STREAM_NAME",
+        "DEAD_LETTERS",
+        "AGGREGATE_OUTPUT",
+        "KINESIS_ENDPOINT_URL",
+        "LOG_LEVEL",
+    ],
 )
 def test_an_empty_variable_counts_as_not_set(name: str) -> None:
     assert settings(**{name: ""}) == settings()
@@ -72,6 +82,7 @@ def test_an_empty_variable_counts_as_not_set(name: str) -> None:
         ("DEAD_LETTERS", "file://folder", "s3://bucket/prefix or file:///folder"),
         ("DEAD_LETTERS", "https://bucket", "s3://bucket/prefix or file:///folder"),
         ("TEST_RUN", "maybe", "True or False"),
+        ("AGGREGATE_OUTPUT", "cold", "off, hot, all"),
         ("KINESIS_ENDPOINT_URL", "127.0.0.1:4566", "an http:// or https:// URL"),
         ("KINESIS_ENDPOINT_URL", "http://", "an http:// or https:// URL"),
         ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING, ERROR, CRITICAL"),

@@ -89,6 +89,19 @@ def test_every_shard_starts_at_the_timestamp_including_later_ones() -> None:
     assert checkpoints.update([A, B, C]) == {"c": NOON}
 
 
+@pytest.mark.parametrize("start", [TRIM_HORIZON, LATEST, NOON])
+def test_a_resumed_reader_reads_shards_without_a_checkpoint_from_their_beginning(
+    start: StartingPosition,
+) -> None:
+    checkpoints = Checkpoints(start, {"d": "17"})
+    assert checkpoints.update([D, Shard("f", parents=("d",)), Shard("g")]) == {
+        "d": StartingPosition.after("17"),
+        "g": TRIM_HORIZON,
+    }
+    checkpoints.finish("d")
+    assert checkpoints.update([Shard("f", parents=("d",))]) == {"f": TRIM_HORIZON}
+
+
 def test_reading_resumes_from_the_saved_checkpoints() -> None:
     before = Checkpoints()
     before.update(SHARDS)

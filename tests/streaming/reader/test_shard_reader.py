@@ -289,9 +289,37 @@ def test_a_permanent_failure_is_an_error_that_names_the_stream(
     assert not isinstance(caught.value, StreamUnavailable)
 
 
-def test_a_shard_that_does_not_exist_is_an_error(kinesis: FakeKinesis, clock: Clock) -> None:
-    with pytest.raises(StreamError, match=r"Shard shardId-7 .* does not exist"):
-        reader_of(kinesis, clock, shard_id="shardId-7").open()
+def test_a_shard_that_expires_while_it_is_read_is_finished(
+    kinesis: FakeKinesis, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    [number, _] = kinesis.put("rides", "k", b"0", b"1")
+    kinesis.split("rides", FIRST)
+    reader = reader_of(kinesis, clock)
+    assert data(reader.read(limit=1)) == [b"0"]
+    clock.advance(25 * 3600)
+    assert [reader.read(), reader.read()] == [[], []]
+    assert reader.finished
+    assert caplog.messages == [f"{FIRST} has expired; last position: {number}"]
+
+
+@pytest.mark.parametrize("listing", [None, "LimitExceededException"])
+def test_a_listed_shard_that_is_not_found_is_read_again(
+    kinesis: FakeKinesis, clock: Clock, listing: str | None
+) -> None:
+    kinesis.put("rides", "k", b"0")
+    kinesis.fail("get_records", "ResourceNotFoundException")
+    kinesis.fail("list_shards", listing)
+    reader = reader_of(kinesis, clock)
+    assert [data(reader.read()) for _ in range(2)] == [[], [b"0"]]
+    assert not reader.finished
+
+
+def test_a_shard_of_a_deleted_stream_is_an_error(kinesis: FakeKinesis, clock: Clock) -> None:
+    reader = reader_of(kinesis, clock)
+    kinesis.delete_stream(StreamName="rides")
+    with pytest.raises(StreamError, match=r"Stream rides under account .* not found") as caught:
+        reader.read()
+    assert not isinstance(caught.value, StreamUnavailable)
 
 
 def test_all_pages_of_shards_are_listed_with_their_parent_shards(kinesis: FakeKinesis) -> None:
@@ -314,6 +342,7 @@ def test_listing_distinguishes_a_missing_stream_from_an_unavailable_one(
         StreamError, match=r"'nowhere': .*Stream nowhere under account .* not found"
     ):
         list_shards(kinesis, "nowhere")
-    kinesis.fail("list_shards", "LimitExceededException")
-    with pytest.raises(StreamUnavailable, match=r"'rides': .*LimitExceeded"):
-        list_shards(kinesis, "rides")
+    for code in ("LimitExceededException", "ResourceInUseException"):
+        kinesis.fail("list_shards", code)
+        with pytest.raises(StreamUnavailable, match=rf"'rides': .*{code}"):
+            list_shards(kinesis, "rides")

@@ -91,7 +91,7 @@ def test_a_bundle_on_s3_is_fetched_at_the_start(tmp_path: Path, calm_stack: Stac
         ),
         (
             {**TEST_RUN, "MODEL_LOCATION": "/bundle"},
-            "cannot read manifest.json of the bundle /bundle: No such file or directory",
+            "cannot read /bundle/manifest.json: No such file or directory",
         ),
     ],
     ids=["model", "flag", "region", "credentials", "bundle"],
