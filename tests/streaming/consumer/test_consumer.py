@@ -34,6 +34,8 @@ from tests.lambda_events import ARRIVED, SHARD, event, record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from streaming.consumer.batch import BatchCounts
+
 OUTPUT = "words"
 THROTTLED = "ProvisionedThroughputExceededException"
 
@@ -149,6 +151,56 @@ def test_a_batch_is_predicted_with_one_call(harness: Harness) -> None:
     harness.handle(event(*[b"hello"] * 100))
 
     assert harness.model.batches == [100]
+
+
+class KeepsLines(LastBatch):
+    """Telemetry that keeps what it is asked to log."""
+
+    def __init__(self) -> None:
+        super().__init__("shout", "Shout", "CRITICAL")
+        self.times: dict[str, Any] = {}
+        self.failures: list[str] = []
+        self.reasons: list[str] = []
+
+    def batch(self, counts: BatchCounts, **rest: Any) -> None:
+        self.times = rest
+        super().batch(counts, **rest)
+
+    def failure(self, message: str) -> None:
+        self.failures.append(message)
+
+    def poison(self, found: Any, *_: Any) -> None:
+        self.reasons += [error.reason for _, error in found]
+
+
+def test_the_time_of_a_batch_and_the_age_of_its_oldest_record_are_logged(harness: Harness) -> None:
+    class Slow(Shout):
+        def predict(self, events: Sequence[str]) -> list[Prediction]:
+            harness.clock.advance(0.25)
+            return super().predict(events)
+
+    harness.clock.advance(100)
+    harness.model, telemetry = Slow(), KeepsLines()
+    records = [record(b"hello", n, arrived=ARRIVED - age) for n, age in enumerate([1, 5, 3])]
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="r")
+
+    harness.handle({"Records": records}, context, telemetry=telemetry)
+    assert telemetry.times == {"latency": 0.25, "arrival_age": 7.0, "request_id": "r"}
+
+    harness.handle(event(), telemetry=telemetry)
+    assert telemetry.times == {"latency": 0.0, "arrival_age": None, "request_id": None}
+
+
+def test_why_records_failed_or_are_poison_is_logged(harness: Harness) -> None:
+    telemetry = KeepsLines()
+
+    harness.handle(event(b"hello", b"curse"), telemetry=telemetry, dead_letters=BrokenStorage())
+    assert telemetry.reasons == ["predict raised ValueError"]
+    assert telemetry.failures == ["no room for 1"]
+
+    harness.kinesis.refuse = lambda _entry: THROTTLED
+    harness.handle(event(b"hello"), telemetry=telemetry)
+    assert telemetry.failures[1:] == [f"not published: {THROTTLED}"]
 
 
 def test_an_unrecognised_event_type_is_skipped_and_counted(harness: Harness) -> None:

@@ -104,6 +104,8 @@ def test_poison_is_logged_by_event_id_and_reason_without_its_value(
     *each, rest = logged(capsys)
     assert [line["event_id"] for line in each] == [f"{SHARD}:{n + 1}" for n in range(POISON_LINES)]
     assert {line["reason"] for line in each} == {"ride_id is not an integer"}
+    assert {line["error_type"] for line in each} == {"InvalidEvent"}
+    assert {(line["level"], line["message"]) for line in each} == {("WARNING", "poison")}
     assert (rest["message"], rest["records"]) == ("more poison", 5)
     assert "secret" not in json.dumps(each)
 
@@ -172,3 +174,10 @@ def test_poison_needs_no_traceback(service: str, capsys: pytest.CaptureFixture[s
     Telemetry(service, "Rides").model_error("predict", fail(error=PredictionFailed("no key")))
 
     assert logged(capsys) == []
+
+
+def test_a_warning_is_logged_as_it_is(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Telemetry(service, "Rides").warning("little time is left")
+
+    (line,) = logged(capsys)
+    assert (line["level"], line["message"]) == ("WARNING", "little time is left")
