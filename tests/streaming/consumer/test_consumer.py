@@ -507,9 +507,9 @@ def test_a_lack_of_memory_fails_the_invocation_and_dead_letters_nothing(
 
 
 def test_a_hot_partition_key_is_logged_once_a_batch_without_its_value(
-    harness: Harness, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+    harness: Harness, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    telemetry = Telemetry(request.node.name, "Shout", "WARNING")
+    telemetry = Telemetry(str(tmp_path), "Shout", "WARNING")
 
     harness.handle(event(*[b"hello"] * 1_010, b"other"), telemetry=telemetry)
 
@@ -522,9 +522,9 @@ def test_a_hot_partition_key_is_logged_once_a_batch_without_its_value(
 
 
 def test_a_few_predictions_under_one_partition_key_are_not_logged(
-    harness: Harness, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+    harness: Harness, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    telemetry = Telemetry(request.node.name, "Shout", "WARNING")
+    telemetry = Telemetry(str(tmp_path), "Shout", "WARNING")
 
     harness.handle(event(*[b"hello"] * 9), telemetry=telemetry)
 
