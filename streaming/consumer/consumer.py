@@ -189,7 +189,10 @@ class Consumer(Generic[EventT]):
         predictions = model.predict([event for _, event in events])
         check_count(predictions, len(events))
         try:
-            entries: list[tuple[UserRecord, Entry]] = [
+            # msgspec writes NaN and infinity as null. One search of all values is the cheapest.
+            if b"null" in encode([prediction.value for prediction in predictions]):
+                check_predictions(predictions)
+            return [
                 (
                     user_record,
                     {
@@ -212,10 +215,6 @@ class Consumer(Generic[EventT]):
         except Exception:
             check_predictions(predictions)
             raise
-        # msgspec writes NaN and infinity as null.
-        if any(b"null" in entry["Data"] for _, entry in entries):
-            check_predictions(predictions)
-        return entries
 
     def _publish(
         self, publisher: Publisher, entries: Sequence[tuple[UserRecord, Entry]], batch: Batch
