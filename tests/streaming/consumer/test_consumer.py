@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -161,6 +162,8 @@ class KeepsLines(LastBatch):
         self.times: dict[str, Any] = {}
         self.failures: list[str] = []
         self.reasons: list[str] = []
+        self.steps: list[str] = []
+        self.warnings: list[str] = []
 
     def batch(self, counts: BatchCounts, **rest: Any) -> None:
         self.times = rest
@@ -168,6 +171,12 @@ class KeepsLines(LastBatch):
 
     def failure(self, message: str) -> None:
         self.failures.append(message)
+
+    def warning(self, message: str) -> None:
+        self.warnings.append(message)
+
+    def model_error(self, step: str, _error: Exception) -> None:
+        self.steps.append(step)
 
     def poison(self, found: Any, *_: Any) -> None:
         self.reasons += [error.reason for _, error in found]
@@ -201,6 +210,75 @@ def test_why_records_failed_or_are_poison_is_logged(harness: Harness) -> None:
     harness.kinesis.refuse = lambda _entry: THROTTLED
     harness.handle(event(b"hello"), telemetry=telemetry)
     assert telemetry.failures[1:] == [f"not published: {THROTTLED}"]
+
+
+@pytest.mark.parametrize(
+    ("remaining", "seconds", "warnings"),
+    [
+        (60_000, 45.0, 0),
+        (30_000, 15.0, 0),
+        (29_999, 14.9995, 1),
+        (3_000, 1.5, 1),
+        (None, 60.0, 0),
+    ],
+)
+def test_publishing_has_the_remaining_time_less_two_calls_and_the_response(
+    harness: Harness, remaining: int | None, seconds: float, warnings: int
+) -> None:
+    class Recording(Publisher):
+        deadlines: ClassVar[list[float]] = []
+
+        def publish(self, entries: Sequence[Entry], deadline: float) -> Published:
+            self.deadlines.append(deadline)
+            return replace(super().publish(entries, deadline), retried=2)
+
+    telemetry = KeepsLines()
+    publisher = Recording(harness.kinesis, OUTPUT, clock=harness.clock.now)
+    Recording.deadlines.clear()
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: remaining, aws_request_id="r")
+
+    harness.handle(
+        event(*[b"hello"]),
+        None if remaining is None else context,
+        publisher=publisher,
+        telemetry=telemetry,
+    )
+
+    assert Recording.deadlines == [seconds]
+    warning = (
+        f"the function's remaining time is {(remaining or 0) / 1000:.1f} s; if calls to AWS time "
+        "out, responding in time takes 30 s"
+    )
+    assert telemetry.warnings == [warning] * warnings
+
+
+def test_the_counts_and_the_predictions_of_all_slices_are_added(harness: Harness) -> None:
+    class Resending(Publisher):
+        def publish(self, entries: Sequence[Entry], deadline: float) -> Published:
+            return replace(super().publish(entries, deadline), retried=2)
+
+    words = [f"word{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}".encode() for n in range(1_001)]
+    batch = event(*words)
+
+    harness.handle(batch, publisher=Resending(harness.kinesis, OUTPUT, clock=harness.clock.now))
+    assert (harness.telemetry.counts.published, harness.telemetry.counts.retried) == (1_001, 4)
+
+    assert len(harness.handle(batch, publisher=None)["predictions"]) == 1_001
+
+
+def test_the_step_of_the_model_that_raised_is_logged(harness: Harness) -> None:
+    class Fragile(Shout):
+        def decode(self, content: bytes, arrived_at: float) -> str | None:
+            if content == b"{}":
+                raise KeyError("word")
+            return super().decode(content, arrived_at)
+
+    harness.model, telemetry = Fragile(), KeepsLines()
+
+    harness.handle(event(b"hello", b"{}", b"curse"), telemetry=telemetry)
+
+    assert sorted(telemetry.reasons) == ["decode raised KeyError", "predict raised ValueError"]
+    assert telemetry.steps == ["decode", "predict"]
 
 
 def test_an_unrecognised_event_type_is_skipped_and_counted(harness: Harness) -> None:

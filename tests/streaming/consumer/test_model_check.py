@@ -99,3 +99,12 @@ def test_a_prediction_that_cannot_be_published_is_named_by_its_member(
 
     assert raised.value.reason.startswith(reason)
     assert str(raised.value).startswith(reason)
+
+
+def test_the_reason_for_a_value_that_is_no_json_does_not_quote_it() -> None:
+    with pytest.raises(
+        PredictionFailed, match=r"^Prediction\.value is no JSON: .*object"
+    ) as raised:
+        check_predictions([Prediction("k", object())])
+
+    assert raised.value.reason == "Prediction.value is no JSON"

@@ -311,6 +311,13 @@ def test_an_invocation_without_records_fails_with_what_was_expected(odd: Any) ->
         kinesis_records(odd)
 
 
+def test_an_invocation_without_records_is_shown() -> None:
+    with pytest.raises(UnexpectedEvent, match=r"; got ") as raised:
+        kinesis_records([1, 2])
+
+    assert "None" not in str(raised.value)
+
+
 @pytest.mark.parametrize("name", ["eventSource", "EventSource"])
 def test_records_from_another_event_source_fail_with_what_was_expected(name: str) -> None:
     with pytest.raises(UnexpectedEvent, match="expected records from aws:kinesis; got 'aws:sqs'"):

@@ -7,7 +7,7 @@ import pytest
 
 from streaming.consumer.batch import BatchCounts
 from streaming.consumer.records import user_records
-from streaming.consumer.telemetry import POISON_LINES, TRACEBACKS, Telemetry
+from streaming.consumer.telemetry import POISON_LINES, TRACEBACK_FRAMES, TRACEBACKS, Telemetry
 from streaming.errors import InvalidEvent, PredictionFailed
 from tests.lambda_events import SHARD, event
 
@@ -56,6 +56,7 @@ def test_a_batch_writes_cloudwatch_metrics(
     log_batch(Telemetry(service, "Rides"))
 
     metrics, _ = logged(capsys)
+    assert metrics["service"] == service
     (definition,) = metrics["_aws"]["CloudWatchMetrics"]
     values = {m["Name"]: (metrics[m["Name"]], m["Unit"]) for m in definition["Metrics"]}
     assert definition["Namespace"] == "Rides"
@@ -181,3 +182,46 @@ def test_a_warning_is_logged_as_it_is(service: str, capsys: pytest.CaptureFixtur
 
     (line,) = logged(capsys)
     assert (line["level"], line["message"]) == ("WARNING", "little time is left")
+
+
+def test_times_are_measured_in_microseconds(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Telemetry(service, "Rides").batch(COUNTS, latency=0.12345678, arrival_age=None, request_id=None)
+
+    metrics, _ = logged(capsys)
+    assert metrics["BatchLatency"] == [123.457]
+
+
+def test_poison_within_the_limit_is_logged_and_nothing_more(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = list(user_records(event(*[b"x"] * POISON_LINES)["Records"], 0.0))
+
+    Telemetry(service, "Rides").poison([(each, PredictionFailed("no key")) for each in found])
+
+    assert [line["message"] for line in logged(capsys)] == ["poison"] * POISON_LINES
+
+
+def test_each_place_that_raises_is_logged_once_whoever_calls_it(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(levels: int) -> None:
+        if levels:
+            broken(levels - 1)
+        raise ValueError
+
+    def raised(levels: int) -> Exception:
+        with pytest.raises(ValueError) as info:  # noqa: PT011  the test's own
+            broken(levels)
+        return info.value
+
+    telemetry = Telemetry(service, "Rides")
+    for error in (raised(50), raised(0), fail(error=ValueError()), fail(error=ValueError())):
+        telemetry.model_error("decode", error)
+
+    deep, other = logged(capsys)
+    assert len(deep["traceback"]) == TRACEBACK_FRAMES
+    assert deep["traceback"][-1].endswith(" broken: raise ValueError")
+    assert all(" broken: " in line for line in deep["traceback"])
+    assert len(other["traceback"]) == 1
