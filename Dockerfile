@@ -13,7 +13,7 @@ RUN python3 -m pip install --quiet --disable-pip-version-check --no-cache-dir --
 
 FROM ${BASE_IMAGE} AS function
 WORKDIR /function
-COPY lambda_function.py model.py ./
+COPY lambda_function.py model*.py ./
 COPY streaming/*.py streaming/
 COPY streaming/consumer streaming/consumer
 COPY models models

@@ -12,6 +12,7 @@ TEST_ENV := .venv-test
 BENCH_ENV := .venv-bench
 FUZZ_ENV := .venv-fuzz
 AUDIT_ENV := .venv-audit
+MUTANTS_ENV := .venv-mutants
 UV_ENV := .venv-uv
 
 # What the locks can serve; pyproject.toml says why.
@@ -44,6 +45,7 @@ $(TEST_ENV)/installed: requirements/test.txt
 $(BENCH_ENV)/installed: requirements/bench.txt
 $(FUZZ_ENV)/installed: requirements/fuzz.txt
 $(AUDIT_ENV)/installed: requirements/audit.txt
+$(MUTANTS_ENV)/installed: requirements/mutants.txt
 $(UV_ENV)/installed: requirements/uv.txt
 $(RUN_ENV)/installed-parquet: requirements/parquet.txt $(RUN_ENV)/installed
 
@@ -65,6 +67,7 @@ $(RUN_ENV)/installed-parquet:
 
 .PHONY: run
 run: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= FOLDER=build/local
+	@$(RUN_ENV)/bin/python -m scripts check_model --quiet
 	@exec $(RUN_ENV)/bin/python -m demo \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
 	    $(if $(DATA),--data "$$DATA") $(if $(SHARDS),--shards "$(SHARDS)") \
@@ -89,8 +92,13 @@ put: $(RUN_ENV)/installed ## Put one event on the stream of `make run`, show its
 test: lint typecheck ## Lint, types and every test
 	@$(TEST_ENV)/bin/python -m pytest --cov --cov-report=term
 
+.PHONY: check-model
+check-model: $(RUN_ENV)/installed ## Check model.py before any event comes: EVENTS=<a file, an event per line>
+	@$(RUN_ENV)/bin/python -m scripts check_model $(if $(EVENTS),--events "$(EVENTS)")
+
 .PHONY: image
-image: ## The function's container image: BASE_IMAGE= PLATFORM=linux/arm64
+image: $(RUN_ENV)/installed ## The function's container image: BASE_IMAGE= PLATFORM=linux/arm64
+	@$(RUN_ENV)/bin/python -m scripts check_model --quiet
 	@$(PYTHON) -m scripts image $(if $(BASE_IMAGE),--base "$(BASE_IMAGE)") \
 	    $(if $(PLATFORM),--platform "$(PLATFORM)")
 
@@ -129,6 +137,10 @@ fuzz: $(FUZZ_ENV)/installed ## Fuzz every reader of untrusted bytes, guided by c
 	@exec $(FUZZ_ENV)/bin/python -m tests.fuzz \
 	    $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(TARGET),--target "$(TARGET)") $(if $(SEED),--seed "$(SEED)")
 
+.PHONY: mutants
+mutants: $(MUTANTS_ENV)/installed ## Change streaming/ and model.py in small ways: do the tests notice? MODULES="publisher retries"
+	@$(MUTANTS_ENV)/bin/python -m tests.mutants $(MODULES)
+
 .PHONY: audit
 audit: $(AUDIT_ENV)/installed ## Look the locked packages up in a database of known vulnerabilities: STRICT=1
 	@exec $(AUDIT_ENV)/bin/python -m scripts audit $(if $(STRICT),--strict)
@@ -141,14 +153,21 @@ bench: $(BENCH_ENV)/installed ## Measure speed, memory, start and cost beside ot
 plots: $(BENCH_ENV)/installed ## Draw the plots of docs/performance.md from the last `make bench`
 	@exec $(BENCH_ENV)/bin/python -m benchmarks.performance_plots
 
+.PHONY: picture
+picture: $(RUN_ENV)/installed ## Draw the README's picture of `make run`, from a real run
+	@$(RUN_ENV)/bin/python -m scripts picture
+
 .PHONY: lint
 lint: $(TEST_ENV)/installed ## Only ruff's rules and format
 	@$(TEST_ENV)/bin/ruff check .
 	@$(TEST_ENV)/bin/ruff format --check .
 
+# With another model.py, what imports the ride models' names is left out, as tests/conftest.py does.
+OTHER_MODEL = $(shell grep -q "^class RideModel:" model.py || paste -s -d "|" tests/ride_files.txt)
+
 .PHONY: typecheck
 typecheck: $(TEST_ENV)/installed ## Only the types
-	@$(TEST_ENV)/bin/mypy
+	@$(TEST_ENV)/bin/mypy $(if $(OTHER_MODEL),--exclude "$(OTHER_MODEL)")
 
 .PHONY: format
 format: $(TEST_ENV)/installed ## Format, and fix what ruff can
@@ -182,4 +201,4 @@ lock: $(UV_ENV)/installed ## Lock the dependency groups of pyproject.toml again:
 
 .PHONY: clean
 clean: ## Remove what was built and installed
-	@rm -rf build .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf build .venv-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache mutants

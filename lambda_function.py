@@ -14,6 +14,7 @@ from streaming import (
     StreamingError,
     Telemetry,
     aws_client,
+    check_members,
     kinesis_client,
     open_storage,
 )
@@ -43,10 +44,12 @@ def build_consumer(environment: Mapping[str, str]) -> Consumer[Any]:
     Raises:
         SettingsError: A variable has a value that is not allowed.
         ModelBundleError: The model bundle is missing, damaged or incompatible.
+        InvalidModel: The model lacks a member.
     """
     settings = Settings.from_environment(environment)
     # A bundle may be large: its download has more time than a call has later.
     model: Model[Any] = load_model(environment, partial(aws_client, "s3", **CALL_LIMITS))
+    check_members(model)
     namespace = getattr(model, "metrics_namespace", METRICS_NAMESPACE)
     telemetry = Telemetry(model.name, namespace, settings.log_level)
     if settings.test_run:

@@ -32,6 +32,14 @@ from streaming import (
 )
 from streaming.consumer.model_bundle import VERSION_CHARACTERS
 
+EXAMPLES = (
+    b'{"ride": {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66}, "ride_id": 256}',
+    b"""{"event_type": "ride_started", "ride_id": "a", "ride": {
+        "PULocationID": 74, "DOLocationID": 75, "trip_distance": 0.9,
+        "pickup_datetime": "2025-03-01T08:15:00", "passenger_count": 1, "payment_type": 2}}""",
+)
+"""Events for `make check-model`."""
+
 EVENT_TYPE = "ride_started"
 EVENT_TYPE_BYTES = len('""') + len(r"\u0072") * len(EVENT_TYPE)
 """The longest JSON of that text; a longer value is another type."""

@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from cli.arguments import Parser, names
 from cli.program import program
-from cli.progress import StepProgress
+from cli.step_progress import StepProgress
 from training.bundle_io import trained_on
 from training.download import TripData
 from training.errors import TrainingError, TripDataError

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from cli.arguments import Parser, names
 from cli.program import program
-from cli.progress import StepProgress
+from cli.step_progress import StepProgress
 from training.bundle_io import read_metrics
 from training.download import TripData
 from training.errors import TrainingError

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from streaming.consumer.consumer import Consumer
     from streaming.consumer.interface import Model, Prediction, PredictionRecord
     from streaming.consumer.model_bundle import Bundle, read_bundle
+    from streaming.consumer.model_check import check_members
     from streaming.consumer.settings import Settings
     from streaming.consumer.telemetry import Telemetry
     from streaming.consumer.validation import DECODE_ERRORS, WHOLE_EVENT, invalid_event
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         DeliveryLogMismatch,
         InvalidDeadLetter,
         InvalidEvent,
+        InvalidModel,
         ModelBundleError,
         NotFinished,
         Poison,
@@ -54,6 +56,7 @@ _NAMES = {
     "consumer.consumer": ("Consumer",),
     "consumer.interface": ("Model", "Prediction", "PredictionRecord"),
     "consumer.model_bundle": ("Bundle", "read_bundle"),
+    "consumer.model_check": ("check_members",),
     "consumer.settings": ("Settings",),
     "consumer.telemetry": ("Telemetry",),
     "consumer.validation": ("DECODE_ERRORS", "WHOLE_EVENT", "invalid_event"),
@@ -64,6 +67,7 @@ _NAMES = {
         "DeliveryLogMismatch",
         "InvalidDeadLetter",
         "InvalidEvent",
+        "InvalidModel",
         "ModelBundleError",
         "NotFinished",
         "Poison",
@@ -108,6 +112,7 @@ __all__ = [
     "Entry",
     "InvalidDeadLetter",
     "InvalidEvent",
+    "InvalidModel",
     "Model",
     "ModelBundleError",
     "NotFinished",
@@ -135,6 +140,7 @@ __all__ = [
     "Telemetry",
     "UnexpectedEvent",
     "aws_client",
+    "check_members",
     "deliver",
     "hour_and_weekday",
     "invalid_event",

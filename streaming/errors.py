@@ -3,6 +3,7 @@
 StreamingError
 ├── SettingsError            a setting has a value that is not allowed; the function does not start
 ├── ModelBundleError         the model bundle cannot be loaded; the function does not start
+├── InvalidModel             the model lacks a member; the function does not start
 ├── UnexpectedEvent          the invocation is not a batch from a Kinesis stream
 ├── ReconciliationError      the counts of a batch do not add up: a bug, so the batch is retried
 ├── StorageError             an object in a folder or bucket cannot be listed, read or written
@@ -55,6 +56,10 @@ class SettingsError(StreamingError):
 
 class ModelBundleError(StreamingError):
     """The model bundle is missing, damaged or incompatible."""
+
+
+class InvalidModel(StreamingError):
+    """The model lacks a member, or one is of the wrong type."""
 
 
 class UnexpectedEvent(StreamingError):

@@ -10,6 +10,8 @@ import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from model import load_model
 from streaming.consumer.consumer import Consumer
 from streaming.consumer.telemetry import Telemetry
@@ -70,6 +72,7 @@ def batch(records: int) -> dict[str, Any]:
     return event(*(ride(number) for number in range(records)))
 
 
+@pytest.mark.rides
 def test_the_start_imports_only_these_packages() -> None:
     program = (
         "import sys, json; before = set(sys.modules); import lambda_function; "
@@ -93,6 +96,7 @@ def test_the_start_imports_only_these_packages() -> None:
     assert found == PACKAGES_AT_START
 
 
+@pytest.mark.rides
 def test_a_thousand_records_take_two_calls_of_put_records() -> None:
     client = CountingClient()
 
@@ -103,6 +107,7 @@ def test_a_thousand_records_take_two_calls_of_put_records() -> None:
     assert client.calls == 2 + 20
 
 
+@pytest.mark.rides
 def test_a_record_takes_few_function_calls() -> None:
     handle = consumer(CountingClient()).handle
     small, large = batch(100), batch(1_100)
@@ -113,6 +118,7 @@ def test_a_record_takes_few_function_calls() -> None:
     assert per_record <= CALLS_PER_RECORD
 
 
+@pytest.mark.rides
 def test_memory_depends_on_the_slice_and_not_on_the_batch() -> None:
     handle = consumer(CountingClient()).handle
     one_slice, five_slices = batch(2_000), batch(10_000)

@@ -39,12 +39,14 @@ def answer_to_the_example() -> dict[str, Any]:
     return found
 
 
+@pytest.mark.rides
 def test_the_answer_that_is_shown_is_the_shipped_models() -> None:
     (shown,) = blocks("json")
 
     assert json.loads(shown) == answer_to_the_example()
 
 
+@pytest.mark.rides
 def test_the_picture_shows_the_same_prediction() -> None:
     picture = (ROOT / "docs" / "data-flow.svg").read_text()
 
@@ -52,22 +54,62 @@ def test_the_picture_shows_the_same_prediction() -> None:
         assert f'"{field}": {value}' in picture.replace("&quot;", '"')
 
 
-def test_another_model_is_another_model_py_and_nothing_else(tmp_path: Path) -> None:
+@pytest.fixture
+def other_model(tmp_path: Path) -> Path:
+    """Write the README's model to a file."""
     (model,) = (block for block in blocks("python") if "def load_model" in block)
     (tmp_path / "model.py").write_text(model)
-    shutil.copy(ROOT / "lambda_function.py", tmp_path)
-    shutil.copytree(ROOT / "streaming", tmp_path / "streaming")
-    batch = {"Records": [{"kinesis": {"data": "eyJtYWNoaW5lIjogIm0xIiwgImNlbHNpdXMiOiA5NX0="}}]}
+    return tmp_path / "model.py"
 
-    started = subprocess.run(
-        [sys.executable, "-c", f"import lambda_function as f; print(f.lambda_handler({batch}))"],
-        cwd=tmp_path,
+
+def run_python(*arguments: object, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
         env={"PATH": os.environ["PATH"], "TEST_RUN": "True"},
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
+
+
+@pytest.mark.parametrize(
+    "checker",
+    [
+        "ruff check --no-cache --config pyproject.toml --ignore INP001",
+        "ruff format --check --no-cache --config pyproject.toml",
+        "mypy --config-file pyproject.toml",
+    ],
+)
+def test_the_other_model_passes_lint_and_types(other_model: Path, checker: str) -> None:
+    checked = run_python("-m", *checker.split(), other_model)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_other_model_passes_its_check(other_model: Path) -> None:
+    folder = other_model.parent
+    for name in ("cli", "requirements", "scripts", "streaming"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("Dockerfile", ".dockerignore"):
+        shutil.copy(ROOT / name, folder)
+
+    check = run_python("-m", "scripts", "check_model", folder=folder)
+
+    assert check.stdout == "alarm_model, version 1: 2 examples decoded and predicted\n", (
+        check.stderr
+    )
+
+
+def test_another_model_is_another_model_py_and_nothing_else(other_model: Path) -> None:
+    folder = other_model.parent
+    shutil.copy(ROOT / "lambda_function.py", folder)
+    shutil.copytree(ROOT / "streaming", folder / "streaming")
+    batch = {"Records": [{"kinesis": {"data": "eyJtYWNoaW5lIjogIm0xIiwgImNlbHNpdXMiOiA5NX0="}}]}
+
+    program = f"import lambda_function as f; print(f.lambda_handler({batch}))"
+    started = run_python("-c", program, folder=folder)
 
     assert "'prediction': {'alarm': True}" in started.stdout, started.stderr
     assert "'event_type': 'alarm_predicted'" in started.stdout

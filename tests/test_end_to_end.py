@@ -97,6 +97,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
         run.end()
 
 
+@pytest.mark.rides
 def test_every_ride_is_predicted_or_dead_lettered(
     start: Callable[..., Run], tmp_path: Path
 ) -> None:
@@ -117,6 +118,7 @@ def test_every_ride_is_predicted_or_dead_lettered(
     assert all(record["error_message"] for record in records)
 
 
+@pytest.mark.rides
 def test_a_ride_put_by_hand_is_predicted_and_ctrl_c_leaves_nothing_running(
     start: Callable[..., Run], tmp_path: Path
 ) -> None:
@@ -139,6 +141,7 @@ def test_a_ride_put_by_hand_is_predicted_and_ctrl_c_leaves_nothing_running(
     client.close()
 
 
+@pytest.mark.rides
 def test_a_run_at_rate_0_predicts_the_rides_of_others(
     start: Callable[..., Run],
 ) -> None:

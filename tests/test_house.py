@@ -89,6 +89,29 @@ def test_imports_go_one_way(room: str) -> None:
         assert rooms - {room} <= MAY_IMPORT[room], path
 
 
+def test_what_imports_the_ride_models_names_is_left_out_with_another_model() -> None:
+    """Else another `model.py` breaks mypy, or the collection of the tests."""
+    modules = {
+        path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in tracked("*.py")
+    }
+    imports = {path: imported_by(path) for path in modules}
+    about_rides = {
+        path
+        for path, imported in imports.items()
+        if {m for m in imported if m.startswith("model.")} - {"model.load_model"}
+        or ("model" in imported and not any(m.startswith("model.") for m in imported))
+    }
+    while users := {
+        path
+        for path in modules.keys() - about_rides
+        if imports[path] & {modules[found] for found in about_rides}
+    }:
+        about_rides |= users
+
+    listed = (ROOT / "tests" / "ride_files.txt").read_text().split()
+    assert listed == sorted(str(path.relative_to(ROOT)) for path in about_rides)
+
+
 @pytest.mark.parametrize("room", WITHIN_STREAMING)
 def test_consumer_reader_and_redrive_do_not_import_each_other(room: str) -> None:
     for path in tracked(f"streaming/{room}/*.py"):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from docker.utils.build import exclude_paths
 
 from scripts.image import BASE_IMAGE
@@ -58,7 +59,12 @@ def loaded() -> set[Path]:
     return {f for f in files if f.is_relative_to(ROOT) and not f.is_relative_to(environment)}
 
 
-def test_the_image_holds_the_modules_that_the_function_loads_and_the_models() -> None:
+def test_the_image_holds_what_the_function_loads() -> None:
+    assert loaded() <= copied("function")
+
+
+@pytest.mark.rides
+def test_the_image_holds_no_other_module_and_the_models() -> None:
     modules = {path for path in copied("function") if path.suffix == ".py"}
 
     assert modules == loaded()

@@ -72,6 +72,7 @@ def test_the_start_imports_no_other_package_of_the_project() -> None:
     assert not modules & FORBIDDEN
 
 
+@pytest.mark.rides
 def test_a_test_run_needs_no_region_and_no_credentials() -> None:
     started = start(
         f"import json, lambda_function as f; print(json.dumps(f.lambda_handler({EVENT!r}, None)))",
@@ -93,10 +94,10 @@ def test_a_test_run_needs_no_region_and_no_credentials() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MODELS", "fare"),
+        pytest.param("MODELS", "fare", marks=pytest.mark.rides),
         ("TEST_RUN", "perhaps"),
         ("DEAD_LETTERS", "somewhere"),
-        ("MODEL_LOCATION", "no-such-folder"),
+        pytest.param("MODEL_LOCATION", "no-such-folder", marks=pytest.mark.rides),
     ],
 )
 def test_an_invalid_setting_stops_the_start_with_one_line_that_names_it(
@@ -143,6 +144,7 @@ def endpoint() -> Iterator[str]:
         server.stop()
 
 
+@pytest.mark.rides
 def test_rides_are_published_and_poison_is_dead_lettered(tmp_path: Path, endpoint: str) -> None:
     consumer = build_consumer(
         {
@@ -166,6 +168,7 @@ def test_rides_are_published_and_poison_is_dead_lettered(tmp_path: Path, endpoin
     assert "ride.PULocationID is 999; allowed: an integer from 1 to 265" in path.read_text()
 
 
+@pytest.mark.rides
 def test_aggregated_predictions_are_read_as_any_others(endpoint: str) -> None:
     consumer = build_consumer(
         {

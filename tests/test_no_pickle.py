@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.bundle_files import graph, write_bundle
+from tests.bundle_files import write_bundle
 from tests.lambda_events import event, ride
+from tests.ride_graphs import graph
 
 ROOT = Path(__file__).parent.parent
 LOADERS = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}

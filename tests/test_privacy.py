@@ -186,6 +186,7 @@ def logged(output: list[Any], level: str) -> list[dict[str, Any]]:
     return [line for line in output if isinstance(line, dict) and line.get("level") == level]
 
 
+@pytest.mark.rides
 def test_poison_is_logged_with_its_event_id_and_the_reason(output: list[Any]) -> None:
     logged_poison = {
         (line["event_id"], line["error_type"], line["reason"])
@@ -197,6 +198,7 @@ def test_poison_is_logged_with_its_event_id_and_the_reason(output: list[Any]) ->
     assert (f"{SHARD}:8", "CorruptRecord", "damaged gzip") in logged_poison
 
 
+@pytest.mark.rides
 def test_a_failed_call_is_logged_with_its_operation_and_status_only(
     output: list[Any], rejection: tuple[type[EchoingHandler], str]
 ) -> None:

@@ -27,6 +27,7 @@ from streaming import (
     Entry,
     InvalidDeadLetter,
     InvalidEvent,
+    InvalidModel,
     Model,
     ModelBundleError,
     NotFinished,
@@ -54,6 +55,7 @@ from streaming import (
     Telemetry,
     UnexpectedEvent,
     aws_client,
+    check_members,
     deliver,
     hour_and_weekday,
     invalid_event,
@@ -108,6 +110,7 @@ def consume(environment: Mapping[str, str]) -> dict[str, Any]:
     client = kinesis_client(settings.kinesis_endpoint_url, read_timeout=5)
     assert_type(client, "KinesisClient")
     model: Model[Order] = OrderModel()
+    check_members(model)
     consumer = Consumer(
         model,
         publisher=Publisher(
@@ -199,7 +202,13 @@ def handle_errors() -> str:
     except (StreamUnavailable, StorageUnavailable) as error:
         unavailable: StreamError | StorageError = error
         return str(unavailable)
-    except (StorageError, InvalidDeadLetter, DeliveryLogMismatch, DeliveryLogError) as error:
+    except (
+        InvalidModel,
+        StorageError,
+        InvalidDeadLetter,
+        DeliveryLogMismatch,
+        DeliveryLogError,
+    ) as error:
         return str(error)
     except (
         CorruptRecord,

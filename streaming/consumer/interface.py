@@ -13,7 +13,8 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         partition_key: The partition key of its record on the output stream, 1 to 256 characters.
-        value: The value of `prediction` in that record; anything that can be encoded as JSON.
+        value: The value of `prediction` in that record; anything that can be encoded as JSON, which
+            NaN and infinity cannot.
     """
 
     partition_key: str
@@ -21,7 +22,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
 
 
 class Model(Protocol[EventT]):
-    """The only thing to implement for another model.
+    """The only thing to implement for another model; `make check-model` checks it.
 
     `decode` and `predict` may meet an event more than once, also the last one of an earlier batch.
 

@@ -12,10 +12,11 @@ import msgspec
 
 from streaming.consumer.batch import Batch
 from streaming.consumer.interface import EventT, Model, PredictionRecord
+from streaming.consumer.model_check import check_count, check_key, check_predictions
 from streaming.consumer.poison import model_failure
 from streaming.consumer.records import UserRecord
 from streaming.consumer.telemetry import Telemetry
-from streaming.errors import Poison, PredictionFailed
+from streaming.errors import Poison
 from streaming.publisher import Entry
 from streaming.timestamps import iso_utc
 
@@ -64,6 +65,7 @@ class ModelCalls(Generic[EventT]):
             except MemoryError:
                 raise  # not the record's fault: Lambda retries the batch
             except Exception as error:  # noqa: BLE001  a model may raise anything
+                self._telemetry.model_error("decode", error)
                 until = until or self._half_time(batch)
                 if self._clock() >= until:
                     self._telemetry.failure(OUT_OF_TIME.format("decode"))
@@ -122,6 +124,7 @@ class ModelCalls(Generic[EventT]):
         Returns:
             Nothing if there is a single event, which is poison, or if the model is unavailable.
         """
+        self._telemetry.model_error("predict", error)
         memory_is_short = isinstance(error, MemoryError)
         if memory_is_short and len(chunk) == 1:
             raise error  # not the event's fault: Lambda retries the batch
@@ -169,28 +172,34 @@ class ModelCalls(Generic[EventT]):
     ) -> list[tuple[UserRecord, Entry]]:
         model, encode = self._model, self._encode
         predictions = model.predict([event for _, event in events])
-        if len(predictions) != len(events):
-            raise PredictionFailed(f"{len(predictions)} predictions for {len(events)} events")
-        return [
-            (
-                user_record,
-                {
-                    "Data": encode(
-                        PredictionRecord(
-                            model.event_type,
-                            user_record.event_id,
-                            model.name,
-                            model.version,
-                            prediction.value,
-                            iso_utc(user_record.arrived_at),
-                            stream,
-                        )
-                    ),
-                    "PartitionKey": _encodable(prediction.partition_key),
-                },
-            )
-            for (user_record, _), prediction in zip(events, predictions, strict=True)
-        ]
+        check_count(predictions, len(events))
+        try:
+            # msgspec writes NaN and infinity as null. One search of all values is the cheapest.
+            if b"null" in encode([prediction.value for prediction in predictions]):
+                check_predictions(predictions)
+            return [
+                (
+                    user_record,
+                    {
+                        "Data": encode(
+                            PredictionRecord(
+                                model.event_type,
+                                user_record.event_id,
+                                model.name,
+                                model.version,
+                                prediction.value,
+                                iso_utc(user_record.arrived_at),
+                                stream,
+                            )
+                        ),
+                        "PartitionKey": _valid_key(prediction.partition_key),
+                    },
+                )
+                for (user_record, _), prediction in zip(events, predictions, strict=True)
+            ]
+        except Exception:
+            check_predictions(predictions)
+            raise
 
 
 def _sample(items: Sequence[ItemT]) -> Sequence[ItemT]:
@@ -207,8 +216,8 @@ def _succeeds(step: Callable[[ItemT], bool], item: ItemT) -> bool:
         return False
 
 
-def _encodable(partition_key: str) -> str:
-    """Reject a key that UTF-8 cannot encode, before it fails the call for all other entries."""
-    if not partition_key.isascii():
-        partition_key.encode()
+def _valid_key(partition_key: str) -> str:
+    """Reject a key that Kinesis refuses, before it fails the call for all other entries."""
+    if not (partition_key and str.isascii(partition_key)):
+        check_key(partition_key)
     return partition_key

@@ -38,13 +38,15 @@ def dead_letter_record(
     )
 
 
-def model_failure(step: str, error: Exception) -> PredictionFailed:
-    """Turn an exception of the model into poison.
+def model_failure(step: str, error: Exception) -> Poison:
+    """Turn an exception of the model into poison; it may be poison already.
 
     Args:
         step: The model's method that raised it.
         error: The exception.
     """
+    if isinstance(error, Poison):
+        return error.bare()
     cause = type(error).__name__
     return PredictionFailed(f"{cause}: {error}", reason=f"{step} raised {cause}")
 

@@ -4,6 +4,7 @@ Nothing of a user record is logged, neither its data nor a value in it; dead-let
 those. A batch never fails because a line cannot be written.
 """
 
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -23,6 +24,12 @@ POISON_LINES = 10
 TEXT_CHARACTERS = 500
 """The longest text in a line."""
 
+TRACEBACKS = 10
+"""Different errors of the model whose traceback an execution environment logs."""
+
+TRACEBACK_FRAMES = 20
+"""The innermost frames of a traceback that are logged."""
+
 
 class Telemetry:
     """Writes logs and metrics to standard output, from where Lambda collects them.
@@ -37,6 +44,7 @@ class Telemetry:
         self._logger = Logger(service=service, level=level)
         self._metrics = Metrics(namespace=namespace, service=service)
         self._cold = True
+        self._model_errors: set[tuple[str, ...]] = set()
 
     def poison(self, found: Sequence[tuple[UserRecord, Poison]], before: int = 0) -> None:
         """Log poison by event id and reason.
@@ -52,6 +60,26 @@ class Telemetry:
                 "reason": _short(error.reason),
             }
             self._log(self._logger.warning, "poison", fields)
+
+    def model_error(self, step: str, error: Exception) -> None:
+        """Log the traceback of an exception of the model, each place once.
+
+        Its message is left out, since it may hold values of the record: the dead-letter record
+        keeps it.
+
+        Args:
+            step: The model's method that raised it.
+            error: The exception; nothing is logged for poison, whose reason says it all.
+        """
+        frames = traceback.extract_tb(error.__traceback__, limit=-TRACEBACK_FRAMES)
+        lines = [f"{frame.filename}:{frame.lineno} {frame.name}: {frame.line}" for frame in frames]
+        place = (step, type(error).__name__, *lines[-1:])
+        seen = place in self._model_errors or len(self._model_errors) == TRACEBACKS
+        if isinstance(error, Poison) or seen:
+            return
+        self._model_errors.add(place)
+        fields = {"method": step, "error_type": type(error).__name__, "traceback": lines}
+        self._log(self._logger.error, "the model raised an exception", fields)
 
     def warning(self, message: str) -> None:
         """Log a condition that may lead to a failure."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.contenders import HANDLERS, call, open_process, run
 from benchmarks.null_kinesis import null_kinesis
 from benchmarks.ride_batches import aggregated_batch, batch
@@ -46,6 +48,7 @@ def test_a_process_starts_with_nothing_imported_and_its_output_goes_to_the_log(
     assert log.read_text() == "a line\n"
 
 
+@pytest.mark.rides
 def test_every_contender_predicts_and_publishes(tmp_path: Path) -> None:
     log, model = tmp_path / "log", tmp_path / "model"
     environment = {

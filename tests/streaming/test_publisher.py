@@ -180,7 +180,7 @@ def test_new_entries_are_sent_before_a_wait_for_refused_ones(environment: Enviro
 def test_waits_double_up_to_a_cap(environment: Environment) -> None:
     environment.kinesis.fail("put_records", *[THROTTLED] * 8)
 
-    environment.publisher.publish(entries(1), deadline=60)
+    assert environment.publisher.publish(entries(1), deadline=60).retried == 8
 
     assert environment.clock.sleeps == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
 

@@ -1,5 +1,6 @@
 import pytest
 from botocore.exceptions import (
+    ClientError,
     EndpointConnectionError,
     NoCredentialsError,
     ReadTimeoutError,
@@ -30,6 +31,11 @@ def test_a_wait_is_random_up_to_a_bound_that_is_doubled_up_to_the_cap(
         (client_error("LimitExceededException", "list_shards"), True),
         (client_error("SomethingNew", "get_records", status=503), True),
         (client_error("SomethingNew", "get_records", status=429), True),
+        (client_error("SomethingNew", "get_records", status=500), True),
+        (client_error("SomethingNew", "get_records", status=499), False),
+        (client_error("SomethingNew", "get_records", status=428), False),
+        (ClientError({}, "get_records"), False),
+        (ValueError("a response that botocore cannot parse"), True),
         (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), True),
         (ReadTimeoutError(endpoint_url="http://127.0.0.1:1"), True),
         (client_error("ResourceNotFoundException", "get_records"), False),

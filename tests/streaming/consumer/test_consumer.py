@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -21,8 +23,9 @@ from streaming.errors import (
     UnexpectedEvent,
 )
 from streaming.publisher import Entry, Published, Publisher
+from tests.fakes.last_batch import LastBatch
 from tests.kpl_aggregation import aggregate, entry, field
-from tests.lambda_events import SHARD, event, record
+from tests.lambda_events import ARRIVED, SHARD, event, record
 from tests.streaming.consumer.harness import (
     OUTPUT,
     THROTTLED,
@@ -35,6 +38,8 @@ from tests.streaming.consumer.harness import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from streaming.consumer.batch import BatchCounts
 
 DIGITS_TO_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
@@ -68,6 +73,133 @@ def test_a_batch_is_predicted_with_one_call(harness: Harness) -> None:
     harness.handle(event(*[b"hello"] * 100))
 
     assert harness.model.batches == [100]
+
+
+class KeepsLines(LastBatch):
+    """Telemetry that keeps what it is asked to log."""
+
+    def __init__(self) -> None:
+        super().__init__("shout", "Shout", "CRITICAL")
+        self.times: dict[str, Any] = {}
+        self.failures: list[str] = []
+        self.reasons: list[str] = []
+        self.steps: list[str] = []
+        self.warnings: list[str] = []
+
+    def batch(self, counts: BatchCounts, **rest: Any) -> None:
+        self.times = rest
+        super().batch(counts, **rest)
+
+    def failure(self, message: str) -> None:
+        self.failures.append(message)
+
+    def warning(self, message: str) -> None:
+        self.warnings.append(message)
+
+    def model_error(self, step: str, _error: Exception) -> None:
+        self.steps.append(step)
+
+    def poison(self, found: Any, *_: Any) -> None:
+        self.reasons += [error.reason for _, error in found]
+
+
+def test_the_time_of_a_batch_and_the_age_of_its_oldest_record_are_logged(harness: Harness) -> None:
+    class Slow(Shout):
+        def predict(self, events: Sequence[str]) -> list[Prediction]:
+            harness.clock.advance(0.25)
+            return super().predict(events)
+
+    harness.clock.advance(100)
+    harness.model, telemetry = Slow(), KeepsLines()
+    records = [record(b"hello", n, arrived=ARRIVED - age) for n, age in enumerate([1, 5, 3])]
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, aws_request_id="r")
+
+    harness.handle({"Records": records}, context, telemetry=telemetry)
+    assert telemetry.times == {"latency": 0.25, "arrival_age": 7.0, "request_id": "r"}
+
+    harness.handle(event(), telemetry=telemetry)
+    assert telemetry.times == {"latency": 0.0, "arrival_age": None, "request_id": None}
+
+
+def test_why_records_failed_or_are_poison_is_logged(harness: Harness) -> None:
+    telemetry = KeepsLines()
+
+    harness.handle(event(b"hello", b"curse"), telemetry=telemetry, dead_letters=BrokenStorage())
+    assert telemetry.reasons == ["predict raised ValueError"]
+    assert telemetry.failures == ["no room for 1"]
+
+    harness.kinesis.refuse = lambda _entry: THROTTLED
+    harness.handle(event(b"hello"), telemetry=telemetry)
+    assert telemetry.failures[1:] == [f"not published: {THROTTLED}"]
+
+
+@pytest.mark.parametrize(
+    ("remaining", "seconds", "warnings"),
+    [
+        (60_000, 45.0, 0),
+        (30_000, 15.0, 0),
+        (29_999, 14.9995, 1),
+        (3_000, 1.5, 1),
+        (None, 60.0, 0),
+    ],
+)
+def test_publishing_has_the_remaining_time_less_two_calls_and_the_response(
+    harness: Harness, remaining: int | None, seconds: float, warnings: int
+) -> None:
+    class Recording(Publisher):
+        deadlines: ClassVar[list[float]] = []
+
+        def publish(self, entries: Sequence[Entry], deadline: float) -> Published:
+            self.deadlines.append(deadline)
+            return replace(super().publish(entries, deadline), retried=2)
+
+    telemetry = KeepsLines()
+    publisher = Recording(harness.kinesis, OUTPUT, clock=harness.clock.now)
+    Recording.deadlines.clear()
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: remaining, aws_request_id="r")
+
+    harness.handle(
+        event(*[b"hello"]),
+        None if remaining is None else context,
+        publisher=publisher,
+        telemetry=telemetry,
+    )
+
+    assert Recording.deadlines == [seconds]
+    warning = (
+        f"the function's remaining time is {(remaining or 0) / 1000:.1f} s; if calls to AWS time "
+        "out, responding in time takes 30 s"
+    )
+    assert telemetry.warnings == [warning] * warnings
+
+
+def test_the_counts_and_the_predictions_of_all_slices_are_added(harness: Harness) -> None:
+    class Resending(Publisher):
+        def publish(self, entries: Sequence[Entry], deadline: float) -> Published:
+            return replace(super().publish(entries, deadline), retried=2)
+
+    words = [f"word{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}".encode() for n in range(1_001)]
+    batch = event(*words)
+
+    harness.handle(batch, publisher=Resending(harness.kinesis, OUTPUT, clock=harness.clock.now))
+    assert (harness.telemetry.counts.published, harness.telemetry.counts.retried) == (1_001, 4)
+
+    assert len(harness.handle(batch, publisher=None)["predictions"]) == 1_001
+
+
+def test_the_step_of_the_model_that_raised_is_logged(harness: Harness) -> None:
+    class Fragile(Shout):
+        def decode(self, content: bytes, arrived_at: float) -> str | None:
+            if content == b"{}":
+                raise KeyError("word")
+            return super().decode(content, arrived_at)
+
+    harness.model, telemetry = Fragile(), KeepsLines()
+
+    harness.handle(event(b"hello", b"{}", b"curse"), telemetry=telemetry)
+
+    assert sorted(telemetry.reasons) == ["decode raised KeyError", "predict raised ValueError"]
+    assert telemetry.steps == ["decode", "predict"]
 
 
 def test_an_unrecognised_event_type_is_skipped_and_counted(harness: Harness) -> None:
@@ -215,6 +347,39 @@ def test_a_partition_key_that_cannot_be_encoded_as_utf8_is_poison(harness: Harne
 
     assert harness.handle(event(b"hello", b"odd", b"bye")) == {"batchItemFailures": []}
     assert harness.sums() == (3, 2, 0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "message"),
+    [
+        (Prediction("k", {"x": float("nan")}), "Prediction.value holds NaN or infinity, which"),
+        (Prediction("", 1), "Prediction.partition_key is empty; allowed: a string of 1 to 256"),
+        (Prediction(b"k", 1), "Prediction.partition_key is of type bytes; allowed: a string"),  # type: ignore[arg-type]
+        (Prediction(None, 1), "Prediction.partition_key is of type NoneType; allowed: a string"),  # type: ignore[arg-type]
+        ({"odd": 1}, "predict returned a dict; allowed: Prediction"),
+    ],
+)
+def test_a_prediction_that_cannot_be_published_is_poison_that_names_its_member(
+    harness: Harness, prediction: Any, message: str
+) -> None:
+    class Odd(Shout):
+        def predict(self, events: Sequence[str]) -> list[Prediction]:
+            return [prediction if word == "odd" else Prediction("k", None) for word in events]
+
+    harness.model = Odd()
+
+    assert harness.handle(event(b"hello", b"odd", b"bye")) == {"batchItemFailures": []}
+    (line,) = harness.dead_letters_written()
+    assert line["error_type"] == "PredictionFailed"
+    assert line["error_message"].startswith(message)
+    assert harness.sums() == (3, 2, 0, 1, 0)
+
+
+def test_a_prediction_that_is_missing_is_poison_that_names_predict(harness: Harness) -> None:
+    harness.handle(event(b"mute"))
+
+    (line,) = harness.dead_letters_written()
+    assert line["error_message"] == "predict returned 0 predictions for 1 events"
 
 
 def test_an_event_that_makes_decode_fail_is_poison(harness: Harness) -> None:
@@ -397,9 +562,9 @@ def test_a_lack_of_memory_fails_the_invocation_and_dead_letters_nothing(
 
 
 def test_a_hot_partition_key_is_logged_once_a_batch_without_its_value(
-    harness: Harness, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+    harness: Harness, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    telemetry = Telemetry(request.node.name, "Shout", "WARNING")
+    telemetry = Telemetry(str(tmp_path), "Shout", "WARNING")
 
     harness.handle(event(*[b"hello"] * 1_010, b"other"), telemetry=telemetry)
 
@@ -412,9 +577,9 @@ def test_a_hot_partition_key_is_logged_once_a_batch_without_its_value(
 
 
 def test_a_few_predictions_under_one_partition_key_are_not_logged(
-    harness: Harness, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+    harness: Harness, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    telemetry = Telemetry(request.node.name, "Shout", "WARNING")
+    telemetry = Telemetry(str(tmp_path), "Shout", "WARNING")
 
     harness.handle(event(*[b"hello"] * 9), telemetry=telemetry)
 

@@ -116,6 +116,19 @@ def test_damaged_gzip_is_corrupt(damaged: bytes) -> None:
     assert "damaged gzip" in decode_error(damaged)
 
 
+def test_the_reason_for_damaged_gzip_quotes_nothing() -> None:
+    with pytest.raises(CorruptRecord) as raised:
+        gunzip(b"\x1f\x8bsecret")
+
+    assert raised.value.reason == "damaged gzip"
+
+
+def test_gzip_may_decompress_to_the_limit_and_not_to_a_byte_more() -> None:
+    assert len(gunzip(gzip.compress(bytes(DECOMPRESSED_LIMIT)))) == DECOMPRESSED_LIMIT
+    with pytest.raises(CorruptRecord, match="more than"):
+        gunzip(gzip.compress(bytes(DECOMPRESSED_LIMIT + 1)))
+
+
 def test_a_gzip_bomb_is_corrupt() -> None:
     packer = zlib.compressobj(wbits=31)
     zeros = bytes(1024 * 1024)
@@ -194,6 +207,19 @@ def test_a_malformed_record_keeps_its_event_id_and_sequence_number() -> None:
     assert (user_record.event_id, user_record.sequence_number) == (f"{SHARD}:7", "7")
 
 
+def test_a_malformed_record_keeps_its_partition_key_and_arrival() -> None:
+    broken = record(b"", key="k")
+    broken["kinesis"]["data"] = None
+
+    (user_record,) = user_records([broken], NOW)
+
+    assert (user_record.partition_key, user_record.arrived_at) == ("k", ARRIVED)
+
+
+def test_what_is_not_json_is_kept_as_python_shows_it() -> None:
+    assert first([b"bytes"]).data == b"b'bytes'"
+
+
 def test_a_handmade_record_needs_only_its_data() -> None:
     (user_record,) = user_records([{"kinesis": {"data": "aGVsbG8="}}], NOW)
 
@@ -224,6 +250,24 @@ def test_an_invalid_sequence_number_counts_as_missing(number: Any) -> None:
     odd["kinesis"]["sequenceNumber"] = number
 
     assert first([odd]).sequence_number is None
+
+
+def test_the_longest_sequence_number_and_texts_count() -> None:
+    longest = record(b"hello")
+    longest["kinesis"]["sequenceNumber"] = "9" * 128
+    longest["eventID"] = longest["kinesis"]["partitionKey"] = "x" * TEXT_CHARACTERS
+
+    user_record = first([longest])
+
+    assert user_record.sequence_number == "9" * 128
+    assert user_record.event_id == user_record.partition_key == "x" * TEXT_CHARACTERS
+
+
+@pytest.mark.parametrize("arrival", [0, 0.5, 174, LAST_SECOND])
+def test_the_first_and_the_last_second_are_arrivals(arrival: float) -> None:
+    early = record(b"hello", arrived=arrival)
+
+    assert first([early]).arrived_at == arrival
 
 
 @pytest.mark.parametrize(
@@ -353,6 +397,13 @@ def test_any_bytes_are_read_or_corrupt(data: bytes) -> None:
 def test_an_invocation_without_records_fails_with_what_was_expected(odd: Any) -> None:
     with pytest.raises(UnexpectedEvent, match="an object with a list Records; got "):
         kinesis_records(odd)
+
+
+def test_an_invocation_without_records_is_shown() -> None:
+    with pytest.raises(UnexpectedEvent, match=r"; got ") as raised:
+        kinesis_records([1, 2])
+
+    assert "None" not in str(raised.value)
 
 
 @pytest.mark.parametrize("name", ["eventSource", "EventSource"])

@@ -2,23 +2,32 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from streaming.consumer.batch import BatchCounts
 from streaming.consumer.records import UserRecord, user_records
-from streaming.consumer.telemetry import POISON_LINES, TEXT_CHARACTERS, Telemetry
-from streaming.errors import InvalidEvent, Poison
+from streaming.consumer.telemetry import (
+    POISON_LINES,
+    TEXT_CHARACTERS,
+    TRACEBACK_FRAMES,
+    TRACEBACKS,
+    Telemetry,
+)
+from streaming.errors import InvalidEvent, Poison, PredictionFailed
 from tests.lambda_events import SHARD, event
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COUNTS = BatchCounts(received=6, published=3, skipped=1, dead_lettered=1, failed=1, retried=2)
 
 
 @pytest.fixture
-def service(request: pytest.FixtureRequest) -> str:
+def service(tmp_path: Path) -> str:
     """Return a unique name: Powertools binds a service's logger to the first standard output."""
-    return str(request.node.name)
+    return str(tmp_path)
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -54,6 +63,7 @@ def test_a_batch_writes_cloudwatch_metrics(
     log_batch(Telemetry(service, "Rides"))
 
     metrics, _ = logged(capsys)
+    assert metrics["service"] == service
     (definition,) = metrics["_aws"]["CloudWatchMetrics"]
     values = {m["Name"]: (metrics[m["Name"]], m["Unit"]) for m in definition["Metrics"]}
     assert definition["Namespace"] == "Rides"
@@ -168,6 +178,13 @@ def test_a_standard_output_that_fails_does_not_fail_the_batch(
 
     (metrics,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert metrics["Received"] == [6.0]  # nothing of the batch before
+    *each, rest = logged(capsys)
+    assert [line["event_id"] for line in each] == [f"{SHARD}:{n + 1}" for n in range(POISON_LINES)]
+    assert {line["reason"] for line in each} == {"ride_id is not an integer"}
+    assert {line["error_type"] for line in each} == {"InvalidEvent"}
+    assert {(line["level"], line["message"]) for line in each} == {("WARNING", "poison")}
+    assert (rest["message"], rest["records"]) == ("more poison", 5)
+    assert "secret" not in json.dumps(each)
 
 
 def test_nothing_below_the_log_level_is_logged(
@@ -190,3 +207,97 @@ def test_only_the_first_line_of_a_failure_is_logged(
 
     (line,) = logged(capsys)
     assert line["message"] == "The signature is wrong."
+
+
+def fail(name: str = "Broken", error: Exception | None = None) -> Exception:
+    try:
+        raise error or type(name, (Exception,), {})("secret")  # noqa: TRY301
+    except Exception as raised:  # noqa: BLE001  whatever it was given
+        return raised
+
+
+def test_an_exception_of_the_model_is_logged_once_with_its_traceback_and_without_its_message(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry = Telemetry(service, "Rides")
+
+    for _ in range(3):
+        telemetry.model_error("predict", fail())
+    telemetry.model_error("decode", fail())
+
+    predict, decode = logged(capsys)
+    assert (predict["level"], predict["message"]) == ("ERROR", "the model raised an exception")
+    assert (predict["method"], predict["error_type"]) == ("predict", "Broken")
+    (frame,) = predict["traceback"]
+    assert frame.startswith(f"{__file__}:")
+    assert " fail: raise error or type(name" in frame
+    assert decode["method"] == "decode"
+    assert '"secret"' not in json.dumps({**predict, "traceback": []})
+
+
+def test_the_tracebacks_of_different_exceptions_are_bounded(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry = Telemetry(service, "Rides")
+
+    for number in range(TRACEBACKS + 5):
+        telemetry.model_error("predict", fail(f"Broken{number}"))
+
+    names = [line["error_type"] for line in logged(capsys)]
+    assert names == [f"Broken{number}" for number in range(TRACEBACKS)]
+
+
+def test_poison_needs_no_traceback(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Telemetry(service, "Rides").model_error("predict", fail(error=PredictionFailed("no key")))
+
+    assert logged(capsys) == []
+
+
+def test_a_warning_is_logged_as_it_is(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Telemetry(service, "Rides").warning("little time is left")
+
+    (line,) = logged(capsys)
+    assert (line["level"], line["message"]) == ("WARNING", "little time is left")
+
+
+def test_times_are_measured_in_microseconds(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Telemetry(service, "Rides").batch(COUNTS, latency=0.12345678, arrival_age=None, request_id=None)
+
+    metrics, _ = logged(capsys)
+    assert metrics["BatchLatency"] == [123.457]
+
+
+def test_poison_within_the_limit_is_logged_and_nothing_more(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = list(user_records(event(*[b"x"] * POISON_LINES)["Records"], 0.0))
+
+    Telemetry(service, "Rides").poison([(each, PredictionFailed("no key")) for each in found])
+
+    assert [line["message"] for line in logged(capsys)] == ["poison"] * POISON_LINES
+
+
+def test_each_place_that_raises_is_logged_once_whoever_calls_it(
+    service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(levels: int) -> None:
+        if levels:
+            broken(levels - 1)
+        raise ValueError
+
+    def raised(levels: int) -> Exception:
+        with pytest.raises(ValueError) as info:  # noqa: PT011  the test's own
+            broken(levels)
+        return info.value
+
+    telemetry = Telemetry(service, "Rides")
+    for error in (raised(50), raised(0), fail(error=ValueError()), fail(error=ValueError())):
+        telemetry.model_error("decode", error)
+
+    deep, other = logged(capsys)
+    assert len(deep["traceback"]) == TRACEBACK_FRAMES
+    assert deep["traceback"][-1].endswith(" broken: raise ValueError")
+    assert all(" broken: " in line for line in deep["traceback"])
+    assert len(other["traceback"]) == 1

@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -43,6 +44,17 @@ def test_a_timestamp_is_utc_unless_it_has_an_offset(text: str) -> None:
 def test_a_timestamp_with_an_offset_is_converted_to_utc() -> None:
     new_york = timezone(timedelta(hours=-5))
     assert StartingPosition.at(datetime(2025, 3, 1, 7, tzinfo=new_york)).timestamp == NOON.timestamp
+
+
+def test_a_naive_timestamp_is_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        naive = StartingPosition.at(datetime(2025, 3, 1, 12))  # noqa: DTZ001  naive on purpose
+    time.tzset()
+
+    assert naive == NOON
+    assert str(naive) == "2025-03-01T12:00:00+00:00"
 
 
 def test_an_invalid_position_fails_with_what_is_allowed() -> None:
@@ -153,7 +165,10 @@ def test_the_checkpoint_of_a_shard_being_read_is_kept_if_the_shard_is_not_listed
 
 
 def test_a_stream_cannot_start_at_a_sequence_number() -> None:
-    with pytest.raises(ValueError, match=r"start is the sequence number 17.*allowed: TRIM_HORIZON"):
+    with pytest.raises(
+        ValueError,
+        match=r"^start is the sequence number 17.*; allowed: TRIM_HORIZON, LATEST, a timestamp$",
+    ):
         Checkpoints(StartingPosition.after("17"))
 
 

@@ -24,8 +24,9 @@ from model import (
     load_model,
 )
 from streaming.errors import InvalidEvent, ModelBundleError, SettingsError
-from tests.bundle_files import endless_graph, graph, write_bundle
+from tests.bundle_files import write_bundle
 from tests.lambda_events import ARRIVED, SMALLEST_RIDE, ride
+from tests.ride_graphs import endless_graph, graph
 
 
 def built(**graphs: bytes) -> RideModel:

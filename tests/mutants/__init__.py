@@ -1,0 +1,1 @@
+"""Mutants: the code with small changes, each of which some test must notice."""
