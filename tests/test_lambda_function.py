@@ -16,7 +16,6 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from lambda_function import build_consumer
-from model import RideModel
 from streaming import StreamReader
 from streaming.consumer.interface import Prediction
 from streaming.errors import SettingsError
@@ -259,13 +258,6 @@ def test_the_model_in_the_readme_runs_with_its_own_names(tmp_path: Path) -> None
     response = json.loads(started.stdout.splitlines()[-1])
     assert [each["prediction"] for each in response["predictions"]] == [{"alarm": True}]
     assert response["batchItemFailures"] == [{"itemIdentifier": "2"}]
-
-
-def test_the_rides_have_their_own_names() -> None:
-    assert (RideModel.output_stream, RideModel.metrics_namespace) == (
-        "ride_predictions",
-        "RidePredictions",
-    )
 
 
 def test_a_call_ends_in_the_time_that_the_consumer_keeps_for_it() -> None:

@@ -503,3 +503,10 @@ def test_the_shipped_models_predict_plausible_values_for_every_valid_ride() -> N
 
 def no_s3() -> Any:
     raise AssertionError("a folder needs no S3 client")
+
+
+def test_the_rides_have_their_own_names() -> None:
+    assert (RideModel.output_stream, RideModel.metrics_namespace) == (
+        "ride_predictions",
+        "RidePredictions",
+    )

@@ -169,7 +169,7 @@ class Unreliable(RideModel):
 @pytest.mark.parametrize(
     ("ride_id", "tip", "broken"),
     [
-        (256, float("nan"), "ride_tip is not finite"),
+        (256, float("nan"), "the model is unavailable"),
         (256, -0.01, "ride_tip is negative"),
         (7, 1.0, "a partition key that is not the ride's"),
     ],
