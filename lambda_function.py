@@ -81,5 +81,5 @@ except StreamingError as error:
 
 
 def lambda_handler(event: Any, context: Any = None) -> dict[str, Any]:
-    """Answer one invocation; see `streaming.consumer.consumer.Consumer.handle`."""
+    """Process one batch; see `streaming.Consumer.handle`."""
     return consumer.handle(event, context)
