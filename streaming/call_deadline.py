@@ -23,7 +23,6 @@ from botocore.awsrequest import (
 )
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-
 SMALL_BYTES = 64 * 1024
 """A body up to this size is sent together with the head."""
 
