@@ -123,8 +123,7 @@ class Telemetry:
         if counts.not_started:
             self.failure(f"{counts.not_started} user records not started: out of time or stopped")
         if counts.poison > POISON_LINES:
-            fields = {"records": counts.poison - POISON_LINES}
-            self._log("WARNING", "more poison", fields)
+            self._log("WARNING", "more poison", {"records": counts.poison - POISON_LINES})
         metrics: dict[str, float] = {
             "Received": counts.received,
             "Published": counts.published,

@@ -239,8 +239,12 @@ def test_a_small_body_is_sent_together_with_the_head(
     monkeypatch: pytest.MonkeyPatch, serve: Callable[..., Endpoint], size: int, sent: int
 ) -> None:
     pieces: list[bytes] = []
-    send = socket.socket.sendall
-    monkeypatch.setattr(_Bounded, "sendall", lambda s, data: pieces.append(data) or send(s, data))
+
+    def sendall(opened: socket.socket, data: bytes) -> None:
+        pieces.append(data)
+        socket.socket.sendall(opened, data)
+
+    monkeypatch.setattr(_Bounded, "sendall", sendall)
     host, port = serve(b"").address
     client = kinesis_client(f"http://{host}:{port}", **LIMITS)
 

@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +211,9 @@ def test_the_user_agent_is_constant_and_names_the_application(
 
     def before_send(request: Any, **_: Any) -> AWSResponse:
         agents.append(request.headers["User-Agent"].decode())
-        return AWSResponse(request.url, 200, HTTPHeaders(), HTTPResponse(b"{}"))
+        return AWSResponse(
+            request.url, 200, HTTPHeaders(), HTTPResponse(io.BytesIO(b"{}"), preload_content=False)
+        )
 
     client.meta.events.register("before-send.kinesis", before_send)
     client.list_streams()
