@@ -24,7 +24,6 @@ POISON_LINES = 10
 TEXT_CHARACTERS = 500
 """The longest text in a line."""
 
-
 LEVELS: dict[LogLevel, int] = {
     "DEBUG": 10,
     "INFO": 20,
@@ -32,6 +31,8 @@ LEVELS: dict[LogLevel, int] = {
     "ERROR": 40,
     "CRITICAL": 50,
 }
+"""Their order, as in `logging`."""
+
 TIME = "%Y-%m-%d %H:%M:%S,%%03d%z"
 
 UNITS = {
@@ -48,15 +49,14 @@ UNITS = {
 }
 """The unit of each metric."""
 
-
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class Telemetry:
     """Writes logs and metrics to standard output, from where Lambda collects them.
 
-    The lines are those of Powertools' `Logger` and `Metrics`, which take as long as predicting and
-    encoding a single record.
+    The lines are those of Powertools' `Logger` and `Metrics`, which take almost as long as
+    predicting a single record.
 
     Args:
         service: The service name in logs and metrics.
