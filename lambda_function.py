@@ -33,6 +33,7 @@ CALL_LIMITS: dict[str, Any] = {
     "connect_timeout": 2,
     "read_timeout": 5,
     "retries": {"total_max_attempts": 1, "mode": "standard"},
+    "parameter_validation": False,  # the publisher and the settings check what is sent
 }
 
 

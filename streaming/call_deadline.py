@@ -23,6 +23,10 @@ from botocore.awsrequest import (
 )
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+SMALL_BYTES = 64 * 1024
+"""A body up to this size is sent together with the head: one system call, packet and TLS record
+less. Copying a larger one would cost memory."""
+
 
 def install_call_deadline(client: Any, seconds: float) -> None:
     """Bound every request of a botocore client.
@@ -97,6 +101,19 @@ class _Connection:
     """A connection with a deadline for the request that is under way."""
 
     _deadline = math.inf
+    _body: bytes | None = None
+
+    def request(
+        self: Any, method: str, url: str, body: Any = None, headers: Any = None, **options: Any
+    ) -> None:
+        """Make a request; unlike urllib3, send a small body together with the head."""
+        whole = isinstance(body, bytes) and len(body) <= SMALL_BYTES
+        whole = whole and "Content-Length" in headers and "Expect" not in headers
+        self._body = body if whole else None
+        super().request(method, url, None if whole else body, headers, **options)  # type: ignore[misc]
+
+    def endheaders(self: Any, message_body: Any = None, **options: Any) -> None:
+        super().endheaders(self._body or message_body, **options)  # type: ignore[misc]
 
     def start_call(self: Any, deadline: float) -> None:
         """Set the deadline of the next request."""

@@ -101,7 +101,10 @@ def aws_client(
             service,
             region_name=EMULATOR_REGION if is_emulator and not region else region,
             endpoint_url=endpoint_url,
-            config=Config(**{**TIMEOUTS, **(ISOLATED if isolated else {}), **config}),
+            config=Config(
+                user_agent=_user_agent(session),
+                **{**TIMEOUTS, **(ISOLATED if isolated else {}), **config},
+            ),
             aws_access_key_id=key,
             aws_secret_access_key=key,
         )
@@ -114,6 +117,12 @@ def aws_client(
         )
     install_call_deadline(client, call_seconds)
     return client
+
+
+def _user_agent(session: botocore.session.Session) -> str:
+    """Return a constant user agent; botocore builds its own twice in each call, a tenth of it."""
+    application = session.get_config_variable("user_agent_appid")
+    return session.user_agent() + (f" app/{application}" if application else "")
 
 
 def _hold_debug_logs() -> None:

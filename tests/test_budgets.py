@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 
 PACKAGES_AT_START = {
-    "aws_lambda_powertools",
     "botocore",
     "dateutil",
     "jmespath",
@@ -35,11 +34,10 @@ PACKAGES_AT_START = {
     "onnxruntime",
     "six",
     "streaming",
-    "typing_extensions",
     "urllib3",
 }
-NOT_IN_THE_IMAGE = {"certifi"}
-"""botocore imports it if it is installed."""
+NOT_IN_THE_IMAGE = {"certifi", "typing_extensions"}
+"""botocore imports the one and msgspec the other, if they are installed."""
 
 CALLS_PER_RECORD = 60
 BUNDLE_BYTES = 5_000_000

@@ -27,6 +27,16 @@ ALLOWED = {
     "KINESIS_ENDPOINT_URL": "an http:// or https:// URL",
     "LOG_LEVEL": "DEBUG, INFO, WARNING, ERROR, CRITICAL",
 }
+LAMBDA_LEVELS: dict[str, LogLevel] = {
+    "TRACE": "DEBUG",
+    "DEBUG": "DEBUG",
+    "INFO": "INFO",
+    "WARN": "WARNING",
+    "ERROR": "ERROR",
+    "FATAL": "CRITICAL",
+}
+"""The application log levels of Lambda's logging configuration."""
+
 FLAGS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 FIELD = re.compile(r"`\$\.(\w+)`$")
 """The end of msgspec's message."""
@@ -42,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
         test_run: `TEST_RUN`: return the predictions instead of publishing them.
         aggregate_output: `AGGREGATE_OUTPUT`: which predictions are put in aggregated records.
         kinesis_endpoint_url: `KINESIS_ENDPOINT_URL`; None: the SDK's choice.
-        log_level: `LOG_LEVEL`.
+        log_level: `LOG_LEVEL`; the level of Lambda's logging configuration takes precedence.
     """
 
     predictions_stream_name: StreamName | None = None
@@ -70,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
             values["AGGREGATE_OUTPUT"] = aggregation.lower()
         if level := found.get("LOG_LEVEL"):
             values["LOG_LEVEL"] = level.upper()
+        if level := LAMBDA_LEVELS.get(environment.get("AWS_LAMBDA_LOG_LEVEL", "")):
+            values["LOG_LEVEL"] = level
         try:
             settings = msgspec.convert(values, cls, strict=False)
         except msgspec.ValidationError as error:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from streaming.call_deadline import connect_to_any
+from streaming.call_deadline import _Bounded, connect_to_any
 from streaming.clients import aws_client, kinesis_client
 from tests.fakes.clock import Clock
 
@@ -232,6 +232,30 @@ def test_a_connection_is_reused_and_each_request_has_its_own_deadline() -> None:
     finally:
         client.close()
         answering.close()
+
+
+@pytest.mark.parametrize(("size", "sent"), [(100, 1), (200_000, 2)], ids=["small", "large"])
+def test_a_small_body_is_sent_together_with_the_head(
+    monkeypatch: pytest.MonkeyPatch, serve: Callable[..., Endpoint], size: int, sent: int
+) -> None:
+    pieces: list[bytes] = []
+
+    def sendall(opened: socket.socket, data: bytes) -> None:
+        pieces.append(data)
+        socket.socket.sendall(opened, data)
+
+    monkeypatch.setattr(_Bounded, "sendall", sendall)
+    host, port = serve(b"").address
+    client = kinesis_client(f"http://{host}:{port}", **LIMITS)
+
+    with pytest.raises((ReadTimeoutError, ConnectionClosedError)):
+        client.put_records(StreamName="s", Records=[{"Data": b"x" * size, "PartitionKey": "k"}])
+
+    head, _, body = b"".join(pieces).partition(b"\r\n\r\n")
+    assert len(pieces) == sent
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert head.count(b"Content-Length") == 1
+    assert b"Transfer-Encoding" not in head
 
 
 def self_signed(folder: Path) -> Path:

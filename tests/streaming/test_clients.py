@@ -1,7 +1,11 @@
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from urllib3 import HTTPResponse
 
 from streaming.clients import aws_client, is_aws, kinesis_client
 from streaming.errors import SettingsError
@@ -196,3 +200,24 @@ def test_a_client_has_short_timeouts_by_default() -> None:
     config = aws_client("s3", LOCAL, read_timeout=1, retries={"total_max_attempts": 1}).meta.config
     assert (config.connect_timeout, config.read_timeout) == (5, 1)
     assert config.retries["total_max_attempts"] == 1
+
+
+def test_the_user_agent_is_constant_and_names_the_application(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "rides")
+    client: Any = kinesis_client(LOCAL)
+    agents: list[str] = []
+
+    def before_send(request: Any, **_: Any) -> AWSResponse:
+        agents.append(request.headers["User-Agent"].decode())
+        return AWSResponse(
+            request.url, 200, HTTPHeaders(), HTTPResponse(io.BytesIO(b"{}"), preload_content=False)
+        )
+
+    client.meta.events.register("before-send.kinesis", before_send)
+    client.list_streams()
+
+    (agent,) = agents
+    assert agent.startswith("Botocore/")
+    assert "app/rides" in agent

@@ -118,3 +118,13 @@ def test_the_password_in_a_url_is_masked(url: str) -> None:
     with pytest.raises(SettingsError, match=r"//\*\*\*@") as raised:
         raise SettingsError(name, url, "another")
     assert "cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("of_lambda", "level"),
+    [("WARN", "WARNING"), ("FATAL", "CRITICAL"), ("", "INFO"), ("?", "INFO")],
+)
+def test_the_level_of_lambdas_logging_configuration_takes_precedence(
+    of_lambda: str, level: str
+) -> None:
+    assert settings(LOG_LEVEL="INFO", AWS_LAMBDA_LOG_LEVEL=of_lambda).log_level == level

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 import pytest
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from streaming.consumer.batch import BatchCounts
 from streaming.consumer.records import UserRecord, user_records
@@ -18,16 +21,15 @@ from streaming.consumer.telemetry import (
 from streaming.errors import InvalidEvent, Poison, PredictionFailed
 from tests.lambda_events import SHARD, event
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 COUNTS = BatchCounts(received=6, published=3, skipped=1, dead_lettered=1, failed=1, retried=2)
 
 
+SERVICE = "ride_prediction_model"
+
+
 @pytest.fixture
-def service(tmp_path: Path) -> str:
-    """Return a unique name: Powertools binds a service's logger to the first standard output."""
-    return str(tmp_path)
+def service() -> str:
+    return SERVICE
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -39,14 +41,14 @@ def log_batch(telemetry: Telemetry, arrival_age: float | None = 1.5) -> None:
 
 
 def test_a_batch_is_logged_in_one_structured_line(
-    service: str, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    log_batch(Telemetry(service, "Rides"))
+    log_batch(Telemetry(SERVICE, "Rides"))
 
     _, line = logged(capsys)
     assert line["message"] == "batch"
     assert line["level"] == "INFO"
-    assert line["service"] == service
+    assert line["service"] == SERVICE
     assert {name: line[name] for name in ("received", "published", "skipped")} == {
         "received": 6,
         "published": 3,
@@ -58,12 +60,12 @@ def test_a_batch_is_logged_in_one_structured_line(
 
 
 def test_a_batch_writes_cloudwatch_metrics(
-    service: str, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    log_batch(Telemetry(service, "Rides"))
+    log_batch(Telemetry(SERVICE, "Rides"))
 
     metrics, _ = logged(capsys)
-    assert metrics["service"] == service
+    assert metrics["service"] == SERVICE
     (definition,) = metrics["_aws"]["CloudWatchMetrics"]
     values = {m["Name"]: (metrics[m["Name"]], m["Unit"]) for m in definition["Metrics"]}
     assert definition["Namespace"] == "Rides"
@@ -81,9 +83,9 @@ def test_a_batch_writes_cloudwatch_metrics(
 
 
 def test_only_the_first_batch_is_a_cold_start(
-    service: str, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    telemetry = Telemetry(service, "Rides")
+    telemetry = Telemetry(SERVICE, "Rides")
 
     log_batch(telemetry)
     log_batch(telemetry)
@@ -93,9 +95,9 @@ def test_only_the_first_batch_is_a_cold_start(
 
 
 def test_an_empty_batch_has_no_arrival_age(
-    service: str, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    log_batch(Telemetry(service, "Rides"), arrival_age=None)
+    log_batch(Telemetry(SERVICE, "Rides"), arrival_age=None)
 
     metrics, _ = logged(capsys)
     assert "ArrivalAge" not in metrics
@@ -108,9 +110,9 @@ def poison(count: int) -> list[tuple[UserRecord, Poison]]:
 
 
 def test_poison_is_logged_by_event_id_and_reason_without_its_value(
-    service: str, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Telemetry(service, "Rides").poison(poison(3))
+    Telemetry(SERVICE, "Rides").poison(poison(3))
 
     lines = logged(capsys)
     assert [line["event_id"] for line in lines] == [f"{SHARD}:{n}" for n in (1, 2, 3)]
@@ -119,9 +121,9 @@ def test_poison_is_logged_by_event_id_and_reason_without_its_value(
 
 
 def test_the_lines_for_poison_are_limited_by_batch_and_the_rest_is_counted(
-    service: str, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    telemetry = Telemetry(service, "Rides")
+    telemetry = Telemetry(SERVICE, "Rides")
     counts = BatchCounts(received=35, dead_lettered=35)
     for number in (8, 15, 12):  # one call for each slice
         telemetry.poison(poison(number), counts.poison)
@@ -139,8 +141,8 @@ def test_the_lines_for_poison_are_limited_by_batch_and_the_rest_is_counted(
     assert (lines[-3]["message"], lines[-3]["records"]) == ("more poison", 25)
 
 
-def test_a_long_line_is_cut(service: str, capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry = Telemetry(service, "Rides")
+def test_a_long_line_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry = Telemetry(SERVICE, "Rides")
 
     telemetry.failure("x" * 200_000)
     telemetry.poison([(poison(1)[0][0], InvalidEvent("field", 1, "y" * 200_000))])
@@ -149,9 +151,9 @@ def test_a_long_line_is_cut(service: str, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_an_unavailable_model_is_logged_and_counted_without_the_exceptions_message(
-    service: str, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    telemetry = Telemetry(service, "Rides")
+    telemetry = Telemetry(SERVICE, "Rides")
 
     telemetry.model_unavailable("predict", ConnectionError("secret"))
     log_batch(telemetry)
@@ -163,7 +165,6 @@ def test_an_unavailable_model_is_logged_and_counted_without_the_exceptions_messa
 
 @pytest.mark.parametrize("failure", [BrokenPipeError(), OSError(28, "full"), ValueError("closed")])
 def test_a_standard_output_that_fails_does_not_fail_the_batch(
-    service: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     failure: Exception,
@@ -175,21 +176,20 @@ def test_a_standard_output_that_fails_does_not_fail_the_batch(
     with monkeypatch.context() as broken:
         broken.setattr("sys.stdout", Failing())
         broken.setattr("sys.stderr", Failing())
-        broken.setattr("logging.raiseExceptions", True)
-        telemetry = Telemetry(f"{service}-broken", "Rides")
+        telemetry = Telemetry(SERVICE, "Rides")
         telemetry.failure("not published")
         telemetry.poison(poison(1))
         log_batch(telemetry)
     log_batch(telemetry)
 
-    (metrics,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    metrics, _ = logged(capsys)
     assert metrics["Received"] == [6.0]  # nothing of the batch before
 
 
 def test_nothing_below_the_log_level_is_logged(
-    service: str, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    telemetry = Telemetry(service, "Rides", "ERROR")
+    telemetry = Telemetry(SERVICE, "Rides", "ERROR")
 
     log_batch(telemetry)
     telemetry.failure("not published: out of time")
@@ -200,9 +200,9 @@ def test_nothing_below_the_log_level_is_logged(
 
 
 def test_only_the_first_line_of_a_failure_is_logged(
-    service: str, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Telemetry(service, "Rides").failure("The signature is wrong.\nx-amz-security-token:secret")
+    Telemetry(SERVICE, "Rides").failure("The signature is wrong.\nx-amz-security-token:secret")
 
     (line,) = logged(capsys)
     assert line["message"] == "The signature is wrong."
@@ -300,3 +300,33 @@ def test_each_place_that_raises_is_logged_once_whoever_calls_it(
     assert deep["traceback"][-1].endswith(" broken: raise ValueError")
     assert all(" broken: " in line for line in deep["traceback"])
     assert len(other["traceback"]) == 1
+
+
+def test_the_lines_are_those_of_powertools(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5e1b4151;Parent=53995c3f42cd8ad8;Sampled=1")
+    Telemetry(SERVICE, "Rides").failure("Zürich")
+    powertools = Logger(service=SERVICE, location=None)  # the caller's function and line
+    powertools.error("Zürich")
+
+    ours, theirs = logged(capsys)
+    written, expected = (
+        datetime.strptime(line.pop("timestamp"), "%Y-%m-%d %H:%M:%S,%f%z")
+        for line in (ours, theirs)
+    )
+    assert list(ours.items()) == list(theirs.items())
+    assert 0 <= (expected - written).total_seconds() < 60
+
+
+def test_the_metrics_are_those_of_powertools(capsys: pytest.CaptureFixture[str]) -> None:
+    log_batch(Telemetry(SERVICE, "Rides"))
+    ours, _ = logged(capsys)
+    powertools = EphemeralMetrics(namespace="Rides", service=SERVICE)
+    for metric in ours["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+        powertools.add_metric(metric["Name"], metric["Unit"], ours[metric["Name"]][0])
+    powertools.flush_metrics()
+
+    (theirs,) = logged(capsys)
+    assert 0 <= theirs["_aws"].pop("Timestamp") - ours["_aws"].pop("Timestamp") < 60_000
+    assert ours == theirs
