@@ -1,5 +1,6 @@
 """The real pipeline with fault injection: streams, mapping, function processes, dead letters."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -19,12 +20,15 @@ from local.function import FunctionConfiguration, FunctionPool
 from streaming.clients import kinesis_client
 from streaming.storage import FolderStorage
 from tests.soak.fault_proxy import FaultProxy, fault_proxy
+from tests.soak.model_faults import SEED, STARTED
 from tests.soak.process_faults import FaultyEnvironment, ProcessFaultInjector, SteppingClock
 from tests.soak.stream_contents import DeadLetterBucket
 from tests.soak.workload import Workload
 
 RIDES, PREDICTIONS = "ride_events", "ride_predictions"
 HANDLER = "lambda_function.lambda_handler"
+UNRELIABLE_HANDLER = "tests.soak.unreliable_handler.lambda_handler"
+"""The same with a model that meets faults."""
 
 FUNCTION_TIMEOUT_SECONDS = 12.0
 """Short, so that a short soak sees several timeouts."""
@@ -62,7 +66,7 @@ class SoakConfig:
     seconds: float | None = None
     shards: int = 2
     output_shards: int = 2
-    handler: str = HANDLER
+    handler: str = UNRELIABLE_HANDLER
     mapping: EventSourceMappingConfiguration = field(default_factory=lambda: MAPPING)
     timeout: float = 60.0
     kinesis: Callable[[], AbstractContextManager[str]] | None = None
@@ -149,6 +153,8 @@ def _function(
             "KINESIS_ENDPOINT_URL": endpoint_url,
             "PREDICTIONS_STREAM_NAME": PREDICTIONS,
             "TEST_RUN": "False",
+            SEED: str(config.workload.seed),
+            STARTED: str(time.time()),
         },
     )
     return FunctionPool(

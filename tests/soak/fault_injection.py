@@ -67,7 +67,7 @@ SPARED_CALLS = 5
 """The first calls of each operation meet no fault, so that everything starts."""
 
 OUTAGE_EVERY_SECONDS, OUTAGE_SECONDS = 30.0, 5.0
-"""How often the dead-letter store has an outage, and for how long."""
+"""How often the dead-letter store and the model have an outage, and for how long."""
 
 REFUSED_SHARE = (0.05, 0.5)
 """The lowest and highest share of a call's entries that are refused."""
@@ -103,7 +103,7 @@ class FaultPlan:
             elapsed: Seconds since the start.
         """
         random = Random(f"{self.seed} {operation} {number}")
-        if operation == PUT_OBJECT and self._is_outage(elapsed):
+        if operation == PUT_OBJECT and is_outage(self.seed, operation, elapsed):
             return Injection(Fault.OUTAGE, random)
         if number < SPARED_CALLS:
             return Injection(None, random)
@@ -114,9 +114,17 @@ class FaultPlan:
                 return Injection(fault, random)
         return Injection(None, random)
 
-    def _is_outage(self, elapsed: float) -> bool:
-        shift = Random(f"{self.seed} outage").uniform(0, OUTAGE_EVERY_SECONDS / 2)
-        return (elapsed - shift) % OUTAGE_EVERY_SECONDS > OUTAGE_EVERY_SECONDS - OUTAGE_SECONDS
+
+def is_outage(seed: int, service: str, elapsed: float) -> bool:
+    """Return whether a service has its outage.
+
+    Args:
+        seed: The same seed gives the same outages.
+        service: Each has its own.
+        elapsed: Seconds since the start.
+    """
+    shift = Random(f"{seed} {service} outage").uniform(0, OUTAGE_EVERY_SECONDS / 2)
+    return (elapsed - shift) % OUTAGE_EVERY_SECONDS > OUTAGE_EVERY_SECONDS - OUTAGE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class SoakResult:
         stuck_shards: Shards that were not read to their end.
         calls: By operation: calls that came to the proxy.
         faults: By operation and kind: faults injected on the wire.
-        process_faults: By kind: process faults injected.
+        process_faults: By kind: faults injected into the function's process and its model.
         put_seconds: How long records were put.
         seconds: How long it took until every event was accounted for, or the timeout.
     """

@@ -18,6 +18,7 @@ from streaming.publisher import Entry, Publisher
 from streaming.reader.checkpoints import FINISHED
 from streaming.reader.stream_reader import StreamReader
 from tests.soak.environment import PREDICTIONS, RIDES, SoakConfig, SoakEnvironment, open_environment
+from tests.soak.model_faults import injected_faults
 from tests.soak.reconciliation import (
     Expected,
     ReceivedPrediction,
@@ -137,7 +138,10 @@ class _Soak:
             stuck_shards=stuck,
             calls=proxy["calls"],
             faults=proxy["faults"],
-            process_faults=dict(environment.injector.injected),
+            process_faults={
+                **environment.injector.injected,
+                **injected_faults(self._config.function_log),
+            },
             put_seconds=put_seconds,
             seconds=seconds,
         )
