@@ -57,6 +57,7 @@ class SoakConfig:
         mapping: The parameters of its event source mapping.
         timeout: After this many seconds without progress, outstanding events count as lost.
         kinesis: Starts a Kinesis emulator and returns its URL; None: moto.
+        restart_reader: Whether the reader of the predictions is restarted at random.
         meanwhile: Called with a Kinesis client without faults while records flow.
     """
 
@@ -70,6 +71,7 @@ class SoakConfig:
     mapping: EventSourceMappingConfiguration = field(default_factory=lambda: MAPPING)
     timeout: float = 60.0
     kinesis: Callable[[], AbstractContextManager[str]] | None = None
+    restart_reader: bool = True
     meanwhile: Callable[[Any], None] = lambda _client: None
 
     @property
