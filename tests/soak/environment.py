@@ -22,6 +22,7 @@ from streaming.storage import FolderStorage
 from tests.soak.fault_proxy import FaultProxy, fault_proxy
 from tests.soak.model_faults import SEED, STARTED
 from tests.soak.process_faults import FaultyEnvironment, ProcessFaultInjector, SteppingClock
+from tests.soak.resource_limits import ResourceLimits
 from tests.soak.stream_contents import DeadLetterBucket
 from tests.soak.workload import Workload
 
@@ -57,6 +58,8 @@ class SoakConfig:
         mapping: The parameters of its event source mapping.
         timeout: After this many seconds without progress, outstanding events count as lost.
         kinesis: Starts a Kinesis emulator and returns its URL; None: moto.
+        memory_mb: What each process of the function may hold; None: no limit.
+        cpu_share: The share of one CPU that each of them gets; None: no limit.
         restart_reader: Whether the reader of the predictions is restarted at random.
         meanwhile: Called with a Kinesis client without faults while records flow.
     """
@@ -71,6 +74,8 @@ class SoakConfig:
     mapping: EventSourceMappingConfiguration = field(default_factory=lambda: MAPPING)
     timeout: float = 60.0
     kinesis: Callable[[], AbstractContextManager[str]] | None = None
+    memory_mb: int | None = None
+    cpu_share: float | None = None
     restart_reader: bool = True
     meanwhile: Callable[[Any], None] = lambda _client: None
 
@@ -90,6 +95,7 @@ class SoakEnvironment:
         bucket: The dead letters.
         proxy: Injects faults on the wire.
         injector: Injects process faults.
+        limits: Limits the function's processes.
         clock: The platform's wall clock.
         mapping: The event source mapping.
     """
@@ -99,6 +105,7 @@ class SoakEnvironment:
     bucket: DeadLetterBucket
     proxy: FaultProxy
     injector: ProcessFaultInjector
+    limits: ResourceLimits
     clock: SteppingClock
     mapping: EventSourceMapping
 
@@ -124,10 +131,20 @@ def open_environment(config: SoakConfig) -> Iterator[SoakEnvironment]:
         )
         bucket = DeadLetterBucket(aws.endpoint_url)
         clock = SteppingClock()
-        injector = ProcessFaultInjector(seed, clock)
-        pool = _function(config, proxy.endpoint_url, injector, clock)
+        limits = ResourceLimits(config.memory_mb, config.cpu_share)
+        injector = ProcessFaultInjector(seed, clock, hang=limits.hang)
+        function = _function(config, proxy.endpoint_url)
+
+        def new_environment() -> FaultyEnvironment:
+            process = ExecutionEnvironment(function, config.function_log, now=clock.now)
+            limits.add(lambda: process.pid)
+            return FaultyEnvironment(process, injector)
+
+        pool = FunctionPool(new_environment)
         stack.callback(pool.close)
         pool.start()
+        limits.start()
+        stack.callback(limits.stop)
         mapping = EventSourceMapping(
             faulty,
             RIDES,
@@ -138,13 +155,11 @@ def open_environment(config: SoakConfig) -> Iterator[SoakEnvironment]:
         )
         stack.callback(mapping.stop)
         stack.callback(injector.stop)
-        yield SoakEnvironment(direct, faulty, bucket, proxy, injector, clock, mapping)
+        yield SoakEnvironment(direct, faulty, bucket, proxy, injector, limits, clock, mapping)
 
 
-def _function(
-    config: SoakConfig, endpoint_url: str, injector: ProcessFaultInjector, clock: SteppingClock
-) -> FunctionPool:
-    function = FunctionConfiguration(
+def _function(config: SoakConfig, endpoint_url: str) -> FunctionConfiguration:
+    return FunctionConfiguration(
         handler=config.handler,
         timeout_seconds=FUNCTION_TIMEOUT_SECONDS,
         environment={
@@ -158,9 +173,4 @@ def _function(
             SEED: str(config.workload.seed),
             STARTED: str(time.time()),
         },
-    )
-    return FunctionPool(
-        lambda: FaultyEnvironment(
-            ExecutionEnvironment(function, config.function_log, now=clock.now), injector
-        )
     )

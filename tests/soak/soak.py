@@ -120,6 +120,7 @@ class _Soak:
             faults=proxy["faults"],
             process_faults={
                 **environment.injector.injected,
+                **environment.limits.exceeded,
                 **injected_faults(self._config.function_log),
                 **downstream.restarts,
             },
