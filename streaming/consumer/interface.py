@@ -63,9 +63,10 @@ class Model(Protocol[EventT]):
         """Predict a batch in one call.
 
         If this raises, the last event that was predicted well is predicted again. If that succeeds,
-        the batch is halved until the event that causes the error is alone; that event is poison. If
-        it fails, the model is unavailable: the events have failed, and Lambda retries them. If
-        memory is short even for one event (`MemoryError`), the invocation fails.
+        the batch is halved until the event that causes the error is alone; if it fails again, it is
+        poison. If the earlier event fails, the model is unavailable: the events have failed, and
+        Lambda retries them. If memory is short even for one event (`MemoryError`), the invocation
+        fails.
 
         Args:
             events: At least one.

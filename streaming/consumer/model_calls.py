@@ -1,8 +1,9 @@
 """The calls of the model, and whose fault it is when one fails: the event's or the model's.
 
-An event is at fault if it fails alone and the model still handles the last event that it handled
-well. If it fails on that one too, the model is unavailable (it needs something that it cannot
-reach, say): then its events are not poison, they have failed and Lambda retries them.
+An event is at fault if it fails alone, the model still handles the last event that it handled
+well, and the event then fails again: the model may have failed for a moment only. If the model
+fails on that last event too, it is unavailable (it needs something that it cannot reach, say): then
+its events are not poison, they have failed and Lambda retries them.
 """
 
 from collections.abc import Callable, Sequence
@@ -122,7 +123,8 @@ class ModelCalls(Generic[EventT]):
         """Return the halves of events that cannot be predicted together, the second one first.
 
         Returns:
-            Nothing if there is a single event, which is poison, or if the model is unavailable.
+            Nothing if there is a single event that fails again, which is poison, or if the model is
+            unavailable.
         """
         self._telemetry.model_error("predict", error)
         memory_is_short = isinstance(error, MemoryError)
@@ -133,6 +135,8 @@ class ModelCalls(Generic[EventT]):
             batch.stop(user_record for user_record, _ in chunk)
             return []
         if len(chunk) == 1:
+            if _succeeds(self._predicts, chunk[0]):
+                return [chunk]
             batch.poison.append((chunk[0][0], model_failure("predict", error)))
             return []
         middle = len(chunk) // 2
@@ -155,13 +159,13 @@ class ModelCalls(Generic[EventT]):
         return any(_succeeds(decodes, each) for each in ([last[0]] if last else _sample(received)))
 
     def _still_predicts(self, chunk: Sequence[tuple[UserRecord, EventT]]) -> bool:
-        def predicts(event: tuple[UserRecord, EventT]) -> bool:
-            self._predict([event], None)
-            self._remember(event)
-            return True
-
         tried = [self._handled] if self._handled else _sample(chunk)
-        return any(_succeeds(predicts, each) for each in tried)
+        return any(_succeeds(self._predicts, each) for each in tried)
+
+    def _predicts(self, event: tuple[UserRecord, EventT]) -> bool:
+        self._predict([event], None)
+        self._remember(event)
+        return True
 
     def _remember(self, event: tuple[UserRecord, EventT]) -> None:
         if len(event[0].data) <= REFERENCE_BYTES:

@@ -47,6 +47,8 @@ def _config(arguments: argparse.Namespace) -> SoakConfig:
         seconds=seconds,
         shards=arguments.shards,
         output_shards=arguments.output_shards,
+        memory_mb=arguments.memory_mb,
+        cpu_share=arguments.cpu_share,
     )
 
 
@@ -70,5 +72,11 @@ def _parser() -> Parser:
         default=10,
         metavar="N",
         help="per aggregated record, on average",
+    )
+    parser.add_argument(
+        "--memory-mb", type=whole_number, metavar="N", help="for each process of the function"
+    )
+    parser.add_argument(
+        "--cpu-share", type=rate, metavar="S", help="of one CPU, for each of them; Lambda: 0.145"
     )
     return parser

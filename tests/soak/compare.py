@@ -109,6 +109,7 @@ def main(argv: list[str] | None = None) -> int:
             handler=handler,
             mapping=mapping,
             timeout=TIMEOUT_SECONDS,
+            restart_reader=False,  # only one function names its events: duplicates are counted
         )
         results.append(run(config, console.print))
     header = ["", *CONTENDERS]

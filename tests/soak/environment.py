@@ -1,5 +1,6 @@
 """The real pipeline with fault injection: streams, mapping, function processes, dead letters."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -20,12 +21,16 @@ from local.pipeline import STOP_SECONDS
 from streaming.clients import kinesis_client
 from streaming.storage import FolderStorage
 from tests.soak.fault_proxy import FaultProxy, fault_proxy
+from tests.soak.model_faults import SEED, STARTED
 from tests.soak.process_faults import FaultyEnvironment, ProcessFaultInjector, SteppingClock
+from tests.soak.resource_limits import ResourceLimits
 from tests.soak.stream_contents import DeadLetterBucket
 from tests.soak.workload import Workload
 
 RIDES, PREDICTIONS = "ride_events", "ride_predictions"
 HANDLER = "lambda_function.lambda_handler"
+UNRELIABLE_HANDLER = "tests.soak.unreliable_handler.lambda_handler"
+"""The same with a model that meets faults."""
 
 FUNCTION_TIMEOUT_SECONDS = 12.0
 """Short, so that a short soak sees several timeouts."""
@@ -54,6 +59,9 @@ class SoakConfig:
         mapping: The parameters of its event source mapping.
         timeout: After this many seconds without progress, outstanding events count as lost.
         kinesis: Starts a Kinesis emulator and returns its URL; None: moto.
+        memory_mb: What each process of the function may hold; None: no limit.
+        cpu_share: The share of one CPU that each of them gets; None: no limit.
+        restart_reader: Whether the reader of the predictions is restarted at random.
         meanwhile: Called with a Kinesis client without faults while records flow.
     """
 
@@ -63,10 +71,13 @@ class SoakConfig:
     seconds: float | None = None
     shards: int = 2
     output_shards: int = 2
-    handler: str = HANDLER
+    handler: str = UNRELIABLE_HANDLER
     mapping: EventSourceMappingConfiguration = field(default_factory=lambda: MAPPING)
     timeout: float = 60.0
     kinesis: Callable[[], AbstractContextManager[str]] | None = None
+    memory_mb: int | None = None
+    cpu_share: float | None = None
+    restart_reader: bool = True
     meanwhile: Callable[[Any], None] = lambda _client: None
 
     @property
@@ -85,6 +96,7 @@ class SoakEnvironment:
         bucket: The dead letters.
         proxy: Injects faults on the wire.
         injector: Injects process faults.
+        limits: Limits the function's processes.
         clock: The platform's wall clock.
         mapping: The event source mapping.
     """
@@ -94,6 +106,7 @@ class SoakEnvironment:
     bucket: DeadLetterBucket
     proxy: FaultProxy
     injector: ProcessFaultInjector
+    limits: ResourceLimits
     clock: SteppingClock
     mapping: EventSourceMapping
 
@@ -119,10 +132,20 @@ def open_environment(config: SoakConfig) -> Iterator[SoakEnvironment]:
         )
         bucket = DeadLetterBucket(aws.endpoint_url)
         clock = SteppingClock()
-        injector = ProcessFaultInjector(seed, clock)
-        pool = _function(config, proxy.endpoint_url, injector, clock)
+        limits = ResourceLimits(config.memory_mb, config.cpu_share)
+        injector = ProcessFaultInjector(seed, clock, hang=limits.hang)
+        function = _function(config, proxy.endpoint_url)
+
+        def new_environment() -> FaultyEnvironment:
+            process = ExecutionEnvironment(function, config.function_log, now=clock.now)
+            limits.add(lambda: process.pid)
+            return FaultyEnvironment(process, injector)
+
+        pool = FunctionPool(new_environment)
         stack.callback(pool.close)
         pool.start()
+        limits.start()
+        stack.callback(limits.stop)
         mapping = EventSourceMapping(
             faulty,
             RIDES,
@@ -133,13 +156,11 @@ def open_environment(config: SoakConfig) -> Iterator[SoakEnvironment]:
         )
         stack.callback(mapping.stop, STOP_SECONDS)
         stack.callback(injector.stop)
-        yield SoakEnvironment(direct, faulty, bucket, proxy, injector, clock, mapping)
+        yield SoakEnvironment(direct, faulty, bucket, proxy, injector, limits, clock, mapping)
 
 
-def _function(
-    config: SoakConfig, endpoint_url: str, injector: ProcessFaultInjector, clock: SteppingClock
-) -> FunctionPool:
-    function = FunctionConfiguration(
+def _function(config: SoakConfig, endpoint_url: str) -> FunctionConfiguration:
+    return FunctionConfiguration(
         handler=config.handler,
         timeout_seconds=FUNCTION_TIMEOUT_SECONDS,
         environment={
@@ -150,10 +171,7 @@ def _function(
             "KINESIS_ENDPOINT_URL": endpoint_url,
             "PREDICTIONS_STREAM_NAME": PREDICTIONS,
             "TEST_RUN": "False",
+            SEED: str(config.workload.seed),
+            STARTED: str(time.time()),
         },
-    )
-    return FunctionPool(
-        lambda: FaultyEnvironment(
-            ExecutionEnvironment(function, config.function_log, now=clock.now), injector
-        )
     )

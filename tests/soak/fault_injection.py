@@ -7,7 +7,7 @@ with that seed. Which call is the n-th depends on how threads and processes inte
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from http import HTTPStatus
 from random import Random
@@ -29,6 +29,8 @@ class Fault(Enum):
     RESET_BEFORE = "connection reset before processing"
     RESET_AFTER = "connection reset after processing"
     SLOW = "slow response"
+    TRICKLED = "response a byte at a time"
+    CONTRADICTION = "response contradicts itself"
     EXPIRED_ITERATOR = "expired iterator"
     OUTAGE = "outage"
 
@@ -42,6 +44,8 @@ FAULT_RATES: Mapping[str, Mapping[Fault, float]] = {
         Fault.RESET_BEFORE: 0.015,
         Fault.RESET_AFTER: 0.015,
         Fault.SLOW: 0.05,
+        Fault.TRICKLED: 0.01,
+        Fault.CONTRADICTION: 0.03,
     },
     "PutRecord": {  # one ride per call: throttled as often as PutRecords' entries are refused
         Fault.THROTTLED: 0.04,
@@ -56,10 +60,16 @@ FAULT_RATES: Mapping[str, Mapping[Fault, float]] = {
         Fault.INTERNAL_FAILURE: 0.01,
         Fault.RESET_BEFORE: 0.01,
         Fault.SLOW: 0.02,
+        Fault.TRICKLED: 0.004,
     },
     "GetShardIterator": {Fault.THROTTLED: 0.05, Fault.RESET_BEFORE: 0.02},
     "ListShards": {Fault.THROTTLED: 0.05, Fault.RESET_BEFORE: 0.02},
-    PUT_OBJECT: {Fault.THROTTLED: 0.05, Fault.RESET_AFTER: 0.02, Fault.SLOW: 0.05},
+    PUT_OBJECT: {
+        Fault.THROTTLED: 0.05,
+        Fault.RESET_AFTER: 0.02,
+        Fault.SLOW: 0.05,
+        Fault.TRICKLED: 0.02,
+    },
 }
 """By operation: the probability of each fault. Other operations meet none."""
 
@@ -67,12 +77,16 @@ SPARED_CALLS = 5
 """The first calls of each operation meet no fault, so that everything starts."""
 
 OUTAGE_EVERY_SECONDS, OUTAGE_SECONDS = 30.0, 5.0
-"""How often the dead-letter store has an outage, and for how long."""
+"""How often the dead-letter store and the model have an outage, and for how long."""
 
 REFUSED_SHARE = (0.05, 0.5)
 """The lowest and highest share of a call's entries that are refused."""
 
 SLOW_SECONDS = (0.05, 0.5)
+
+TRICKLE_SECONDS = (0.5, 10.0)
+"""How long a response trickles. No byte comes later than a read timeout after the one before, but
+the last one may come after the function's deadline for a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +117,7 @@ class FaultPlan:
             elapsed: Seconds since the start.
         """
         random = Random(f"{self.seed} {operation} {number}")
-        if operation == PUT_OBJECT and self._is_outage(elapsed):
+        if operation == PUT_OBJECT and is_outage(self.seed, operation, elapsed):
             return Injection(Fault.OUTAGE, random)
         if number < SPARED_CALLS:
             return Injection(None, random)
@@ -114,9 +128,17 @@ class FaultPlan:
                 return Injection(fault, random)
         return Injection(None, random)
 
-    def _is_outage(self, elapsed: float) -> bool:
-        shift = Random(f"{self.seed} outage").uniform(0, OUTAGE_EVERY_SECONDS / 2)
-        return (elapsed - shift) % OUTAGE_EVERY_SECONDS > OUTAGE_EVERY_SECONDS - OUTAGE_SECONDS
+
+def is_outage(seed: int, service: str, elapsed: float) -> bool:
+    """Return whether a service has its outage.
+
+    Args:
+        seed: The same seed gives the same outages.
+        service: Each has its own.
+        elapsed: Seconds since the start.
+    """
+    shift = Random(f"{seed} {service} outage").uniform(0, OUTAGE_EVERY_SECONDS / 2)
+    return (elapsed - shift) % OUTAGE_EVERY_SECONDS > OUTAGE_EVERY_SECONDS - OUTAGE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +174,21 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response; its headers do not include Content-Length."""
+    """An HTTP response.
+
+    Attributes:
+        status: Its status code.
+        body: Its body.
+        headers: Its headers, without Content-Length.
+        ending: How the call ends.
+        trickle_seconds: How long its first bytes take, one at a time; 0: it is sent at once.
+    """
 
     status: int = HTTPStatus.OK
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     ending: Ending = Ending.RESPONSE
+    trickle_seconds: float = 0.0
 
 
 Forward = Callable[[Request], Response]
@@ -180,19 +211,30 @@ def respond(
     match injection.fault:
         case None:
             return forward(request)
-        case Fault.REFUSED_ENTRIES:
-            return _refuse_entries(request, forward, injection.random)
+        case Fault.REFUSED_ENTRIES | Fault.CONTRADICTION:
+            response = _refuse_entries(request, forward, injection.random)
+            contradict = injection.fault is Fault.CONTRADICTION
+            return _contradict(response, injection.random) if contradict else response
         case Fault.NO_RESPONSE | Fault.RESET_AFTER:
             forward(request)
             no_response = injection.fault is Fault.NO_RESPONSE
             return Response(ending=Ending.NO_RESPONSE if no_response else Ending.RESET)
         case Fault.RESET_BEFORE:
             return Response(ending=Ending.RESET)
-        case Fault.SLOW:
-            sleep(injection.random.uniform(*SLOW_SECONDS))
-            return forward(request)
+        case Fault.SLOW | Fault.TRICKLED:
+            return _delay(injection, request, forward, sleep)
         case fault:
             return _error(fault, request)
+
+
+def _delay(
+    injection: Injection, request: Request, forward: Forward, sleep: Callable[[float], None]
+) -> Response:
+    if injection.fault is Fault.TRICKLED:
+        seconds = injection.random.uniform(*TRICKLE_SECONDS)
+        return replace(forward(request), trickle_seconds=seconds)
+    sleep(injection.random.uniform(*SLOW_SECONDS))
+    return forward(request)
 
 
 def _error(fault: Fault, request: Request) -> Response:
@@ -235,6 +277,28 @@ def _refuse_entries(request: Request, forward: Forward, random: Random) -> Respo
         for position in range(len(entries))
     ]
     return _json_response({"FailedRecordCount": len(refused), "Records": everything})
+
+
+def _contradict(response: Response, random: Random) -> Response:
+    """Return a response to PutRecords with a count or results that do not fit the entries."""
+    if response.status != HTTPStatus.OK:
+        return response
+    content = json.loads(response.body)
+    results = content["Records"]
+    failed = content["FailedRecordCount"]
+    contradictions: list[Any] = [
+        {"FailedRecordCount": failed},
+        {"FailedRecordCount": failed, "Records": results[: random.randrange(len(results))]},
+        {"FailedRecordCount": failed + 1, "Records": results},
+        {"Records": results},
+    ]
+    if failed:
+        accepted = [result for result in results if "ErrorCode" not in result]
+        contradictions += [
+            {"FailedRecordCount": 0, "Records": results},
+            {"FailedRecordCount": 0, "Records": accepted},
+        ]
+    return _json_response(random.choice(contradictions))
 
 
 def _json_response(content: Any, status: int = HTTPStatus.OK) -> Response:

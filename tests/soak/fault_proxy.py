@@ -5,6 +5,7 @@ Run as `python -m tests.soak.fault_proxy <file descriptor> <Kinesis URL> <S3 URL
 """
 
 import http.client
+import io
 import json
 import os
 import select
@@ -31,6 +32,10 @@ COUNTS_PATH = "/soak/faults"
 """The proxy's own path: the faults injected so far."""
 
 CALLER_TIMEOUT_SECONDS = 60.0
+TRICKLED_BYTES = 100
+"""How many bytes of a trickled response are sent one by one: most of its headers. The rest, which
+may be megabytes, follows at once."""
+
 UPSTREAM_SECONDS = 120.0
 HOP_HEADERS = frozenset(
     {"connection", "content-length", "expect", "keep-alive", "transfer-encoding"}
@@ -121,6 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
     do_DELETE = do_GET = do_HEAD = do_POST = do_PUT = _relay  # noqa: N815  http.server's names
 
     def _send(self, response: Response) -> None:
+        if response.trickle_seconds:
+            self.wfile = _Trickle(self.wfile, response.trickle_seconds)
         self.send_response_only(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
@@ -128,6 +135,27 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(response.body)
+
+
+class _Trickle(io.BufferedIOBase):
+    """A file that writes to another one, at first a byte at a time."""
+
+    def __init__(self, file: io.BufferedIOBase, seconds: float) -> None:
+        self._file = file
+        self._pause = seconds / TRICKLED_BYTES
+        self._slow = TRICKLED_BYTES
+
+    def write(self, data: Any) -> int:
+        slow, rest = data[: self._slow], data[self._slow :]
+        self._slow -= len(slow)
+        for byte in slow:
+            self._file.write(bytes([byte]))
+            time.sleep(self._pause)
+        return len(slow) + self._file.write(rest)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 @dataclass(frozen=True, slots=True)

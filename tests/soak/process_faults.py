@@ -90,16 +90,25 @@ class ProcessFaultInjector:
         seed: The same seed disturbs the same invocations, counted in the order of their starts.
         clock: The clock to step.
         every: On average, one of this many invocations meets a fault.
+        hang: Stops a process for good.
 
     Attributes:
         injected: How many faults of each kind were injected.
     """
 
-    def __init__(self, seed: int, clock: SteppingClock, *, every: int = FAULT_EVERY) -> None:
+    def __init__(
+        self,
+        seed: int,
+        clock: SteppingClock,
+        *,
+        every: int = FAULT_EVERY,
+        hang: Callable[[int], None] = lambda pid: os.kill(pid, signal.SIGSTOP),
+    ) -> None:
         self.injected: Counter[str] = Counter()
         self._seed = seed
         self._clock = clock
         self._every = every
+        self._hang = hang
         self._invocations = 0
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -152,7 +161,7 @@ class ProcessFaultInjector:
         self.injected[fault.value] += 1
         with contextlib.suppress(ProcessLookupError):
             if fault is ProcessFault.TIMEOUT:
-                os.kill(process, signal.SIGSTOP)
+                self._hang(process)
                 return
             if fault is ProcessFault.OUT_OF_MEMORY:
                 limit_memory(process)

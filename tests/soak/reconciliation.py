@@ -30,10 +30,12 @@ class ReceivedPrediction(NamedTuple):
     Attributes:
         event_id: The event it is for; None from a function that does not name it.
         ride_id: The ride it is for.
+        reader: Which of the readers, one after another, received it.
     """
 
     event_id: str | None
     ride_id: int
+    reader: int = 0
 
 
 def digest(data: bytes) -> bytes:
@@ -116,7 +118,9 @@ class Reconciliation:
         lost: Ride events without a prediction, poison without a dead-letter record, and records
             that Kinesis accepted and that are not on the stream.
         out_of_order: Predictions that the reader received after that of a later event of the ride.
-        delivered_twice: Predictions that the reader delivered again.
+        delivered_twice: Predictions that the same reader delivered again.
+        delivered_after_restart: Predictions that a later reader delivered again, which does not
+            know the events of the earlier one.
         wrong: Predictions without an event or for another ride, dead-letter records of events that
             are not poison or with other data, and unknown records on the input stream.
     """
@@ -127,6 +131,7 @@ class Reconciliation:
     out_of_order: int
     delivered_twice: int
     wrong: int
+    delivered_after_restart: int = 0
 
     @property
     def passed(self) -> bool:
@@ -145,10 +150,12 @@ def reconcile(
         dead_letters: The dead-letter records' data by event id.
     """
     positions: dict[str, int] = {}
+    deliveries: set[tuple[str, int]] = set()
     correct = 0
-    for position, (event_id, ride_id) in enumerate(predictions):
+    for position, (event_id, ride_id, reader) in enumerate(predictions):
         if event_id is not None and expected.rides.get(event_id) == ride_id:
             correct += 1
+            deliveries.add((event_id, reader))
             positions.setdefault(event_id, position)
     dead_lettered = {
         event_id
@@ -163,7 +170,8 @@ def reconcile(
         dead_lettered=len(dead_lettered),
         lost=unpredicted + missing_dead_letters + expected.missing,
         out_of_order=sum(_inversions(ids, positions) for ids in expected.by_ride.values()),
-        delivered_twice=correct - len(positions),
+        delivered_twice=correct - len(deliveries),
+        delivered_after_restart=len(deliveries) - len(positions),
         wrong=len(predictions) - correct + wrong_dead_letters + expected.unknown,
     )
 

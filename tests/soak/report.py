@@ -26,14 +26,15 @@ class SoakResult:
         reconciliation: What did happen to the events.
         put: Records that Kinesis accepted.
         written: Records on the output stream.
-        duplicates: Records that the reader dropped as duplicates.
+        read: Of them, those that the readers delivered or dropped.
+        duplicates: Records that the readers dropped as duplicates.
         mapping: The event source mapping's counts.
         resent: Entries that the function resent, as far as its log shows.
         longest_stall: Of any shard, in seconds.
         stuck_shards: Shards that were not read to their end.
         calls: By operation: calls that came to the proxy.
         faults: By operation and kind: faults injected on the wire.
-        process_faults: By kind: process faults injected.
+        process_faults: By kind: faults injected into the function, its model and the reader.
         put_seconds: How long records were put.
         seconds: How long it took until every event was accounted for, or the timeout.
     """
@@ -43,6 +44,7 @@ class SoakResult:
     reconciliation: Reconciliation
     put: int
     written: int
+    read: int
     duplicates: int
     mapping: MappingSnapshot
     resent: int
@@ -57,7 +59,7 @@ class SoakResult:
     @property
     def unread(self) -> int:
         """Records on the output stream that the reader neither delivered nor dropped."""
-        return self.written - len(self.predictions) - self.duplicates
+        return self.written - self.read
 
     @property
     def passed(self) -> bool:
@@ -94,6 +96,7 @@ def rows(result: SoakResult) -> list[Row]:
         "events of an unrecognised type, skipped": expected.unrecognised,
         "duplicates written by retries": result.written - found.predicted,
         "duplicates dropped by the reader": result.duplicates,
+        "delivered again after a restart of the reader": found.delivered_after_restart,
         "**lost**": found.lost,
         "**out of order within a ride**": found.out_of_order,
         "**delivered twice**": found.delivered_twice,

@@ -4,12 +4,8 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated
-
-import msgspec
 
 from demo.producer import paced_batches
 from demo.ride_generator import read_statistics
@@ -17,10 +13,11 @@ from streaming.errors import StreamError
 from streaming.publisher import Entry, Publisher
 from streaming.reader.checkpoints import FINISHED
 from streaming.reader.stream_reader import StreamReader
+from tests.soak.downstream import Downstream, Position
 from tests.soak.environment import PREDICTIONS, RIDES, SoakConfig, SoakEnvironment, open_environment
+from tests.soak.model_faults import injected_faults
 from tests.soak.reconciliation import (
     Expected,
-    ReceivedPrediction,
     StallWatch,
     digest,
     expect,
@@ -39,23 +36,6 @@ INTERRUPTED_SECONDS = 15.0
 
 SETTLE_SECONDS = 60.0
 """How long the reader may take to reach the output stream's tip after the mapping has stopped."""
-
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-
-
-class _Values(msgspec.Struct):
-    ride_id: int
-    ride_duration: NotNegative
-    ride_tip: NotNegative | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Prediction(msgspec.Struct):
-    prediction: _Values
-    event_id: str | None = None
-
-
-MALFORMED = ReceivedPrediction(None, -1)
-"""A prediction that breaks the contract; no ride has this id."""
 
 
 def run(config: SoakConfig, progress: Callable[[str], None]) -> SoakResult:
@@ -82,12 +62,8 @@ class _Soak:
         self._progress = progress
         self._accepted: dict[bytes, KinesisRecord] = {}
         self._put_count = 0
-        self._predictions: list[ReceivedPrediction] = []
-        self._predicted: set[str | int] = set()
-        self._reader = StreamReader(
-            environment.faulty,
-            PREDICTIONS,
-            now=lambda: datetime.fromtimestamp(environment.clock.now(), UTC),
+        self._downstream = Downstream(
+            self._open_reader, config.workload.seed, restart=config.restart_reader
         )
         self._stalls = StallWatch()
         self._over = threading.Event()
@@ -98,7 +74,11 @@ class _Soak:
         started = time.monotonic()
         environment.mapping.start()
         meanwhile = self._start_thread(lambda: self._config.meanwhile(environment.direct))
-        threads = [meanwhile, self._start_thread(self._read), self._start_thread(self._watch)]
+        threads = [
+            meanwhile,
+            self._start_thread(self._downstream.run),
+            self._start_thread(self._watch),
+        ]
         try:
             self._produce()
             put_seconds = time.monotonic() - started
@@ -117,7 +97,7 @@ class _Soak:
             raise
         finally:
             self._over.set()
-            self._reader.stop()
+            self._downstream.stop()
             for thread in threads:
                 thread.join(JOIN_SECONDS)
         self._raise_failure()
@@ -129,22 +109,28 @@ class _Soak:
     def _result(
         self, expected: Expected, *, written: int, stuck: int, put_seconds: float, seconds: float
     ) -> SoakResult:
-        environment = self._environment
+        environment, downstream = self._environment, self._downstream
         proxy = environment.proxy.counts()
         return SoakResult(
             expected=expected,
-            predictions=self._predictions,
-            reconciliation=reconcile(expected, self._predictions, environment.bucket.data),
+            predictions=downstream.predictions,
+            reconciliation=reconcile(expected, downstream.predictions, environment.bucket.data),
             put=self._put_count,
             written=written,
-            duplicates=self._reader.duplicates,
+            read=downstream.records,
+            duplicates=downstream.duplicates,
             mapping=environment.mapping.snapshot(),
             resent=resent_entries(self._config.function_log),
             longest_stall=self._stalls.longest,
             stuck_shards=stuck,
             calls=proxy["calls"],
             faults=proxy["faults"],
-            process_faults=dict(environment.injector.injected),
+            process_faults={
+                **environment.injector.injected,
+                **environment.limits.exceeded,
+                **injected_faults(self._config.function_log),
+                **downstream.restarts,
+            },
             put_seconds=put_seconds,
             seconds=seconds,
         )
@@ -174,14 +160,15 @@ class _Soak:
                 return
             yield group
 
-    def _read(self) -> None:
-        for record in self._reader:
-            received = MALFORMED
-            with suppress(msgspec.MsgspecError):
-                event = msgspec.json.decode(record.data, type=_Prediction)
-                received = ReceivedPrediction(event.event_id, event.prediction.ride_id)
-            self._predictions.append(received)
-            self._predicted.add(received.event_id or received.ride_id)
+    def _open_reader(self, saved: Position, stopped: threading.Event) -> StreamReader:
+        clock = self._environment.clock
+        return StreamReader(
+            self._environment.faulty,
+            PREDICTIONS,
+            saved=saved,
+            stopped=stopped,
+            now=lambda: datetime.fromtimestamp(clock.now(), UTC),
+        )
 
     def _watch(self) -> None:
         due = time.monotonic() + PROGRESS_SECONDS
@@ -193,25 +180,26 @@ class _Soak:
                 due = now + PROGRESS_SECONDS
                 self._progress(
                     f"  records put {self._put_count:,} · predictions read"
-                    f" {len(self._predictions):,} · duplicates {self._reader.duplicates:,}"
+                    f" {len(self._downstream.predictions):,}"
+                    f" · duplicates {self._downstream.duplicates:,}"
                     f" · invocations {snapshot.invocations:,}"
                     f" · failed {snapshot.function_errors + snapshot.partial_failures:,}"
                 )
 
     def _drain(self, expected: Expected) -> None:
         """Wait until every event is accounted for, or nothing has happened for the timeout."""
-        bucket = self._environment.bucket
+        bucket, predicted = self._environment.bucket, self._downstream.predicted
         before, since = (0, 0), time.monotonic()
         while time.monotonic() - since < self._config.timeout:
             self._over.wait(POLL_SECONDS)
             self._raise_failure()
-            if len(self._predicted) >= len(expected.rides):
+            if len(predicted) >= len(expected.rides):
                 bucket.read_new()
-            done = (len(self._predicted), len(bucket.data))
+            done = (len(predicted), len(bucket.data))
             if done != before:
                 before, since = done, time.monotonic()
             if (
-                expected.rides.keys() <= self._predicted
+                expected.rides.keys() <= predicted
                 and expected.poison.keys() <= bucket.data.keys()
                 and self._is_at_the_end(expected)
             ):
@@ -229,7 +217,7 @@ class _Soak:
         """Let the reader reach the output stream's tip; return how many records are on it."""
         written = sum(1 for _ in read_stream(self._environment.direct, PREDICTIONS))
         deadline = time.monotonic() + SETTLE_SECONDS
-        while len(self._predictions) + self._reader.duplicates < written:
+        while self._downstream.records < written:
             if time.monotonic() > deadline:
                 break
             self._over.wait(POLL_SECONDS)

@@ -1,6 +1,7 @@
 import json
 from collections import Counter
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,34 @@ def test_a_call_with_every_entry_refused_is_not_forwarded() -> None:
     assert outcomes == {0: 1, 1: 0}
 
 
+def contradictions(entries: int) -> list[tuple[Any, int]]:
+    """Return the contents of responses that contradict themselves, each with what was accepted."""
+    found = []
+    for seed in range(60):
+        kinesis = Kinesis()
+        response = inject(Fault.CONTRADICTION, put_records(entries), kinesis, seed)
+        found.append((json.loads(response.body), len(kinesis.accepted)))
+    return found
+
+
+@pytest.mark.parametrize("entries", [1, 10])
+def test_no_response_that_contradicts_itself_fits_what_was_accepted(entries: int) -> None:
+    for content, accepted in contradictions(entries):
+        results = content.get("Records", [])
+        stored = sum("SequenceNumber" in result for result in results)
+        fits = len(results) == entries and stored == accepted
+        assert not (fits and content.get("FailedRecordCount") == entries - accepted)
+
+
+def test_a_response_may_count_no_failure_and_hold_error_codes_or_too_few_results() -> None:
+    kinds = {
+        (content.get("FailedRecordCount") == 0, len(content.get("Records", ())) < 10)
+        for content, accepted in contradictions(10)
+        if accepted < 10
+    }
+    assert kinds == {(True, True), (True, False), (False, True), (False, False)}
+
+
 @pytest.mark.parametrize(
     ("fault", "ending", "processed"),
     [
@@ -84,6 +113,7 @@ def test_a_call_with_every_entry_refused_is_not_forwarded() -> None:
         (Fault.RESET_AFTER, Ending.RESET, True),
         (Fault.RESET_BEFORE, Ending.RESET, False),
         (Fault.SLOW, Ending.RESPONSE, True),
+        (Fault.TRICKLED, Ending.RESPONSE, True),
         (None, Ending.RESPONSE, True),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from streaming.clients import kinesis_client
-from tests.soak import fault_proxy
+from tests.soak import fault_injection, fault_proxy
 from tests.soak.fault_injection import Fault, FaultPlan, Injection
 
 
@@ -80,6 +80,19 @@ def test_the_caller_sees_a_reset_connection(endpoint: str) -> None:
 def test_a_call_without_a_response_times_out_at_the_caller(endpoint: str) -> None:
     with pytest.raises(ReadTimeoutError):
         put(endpoint, Fault.NO_RESPONSE, read_timeout=0.2)
+
+
+def test_a_response_that_trickles_arrives_whole_if_its_caller_waits(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fault_injection, "TRICKLE_SECONDS", (0.1, 0.1))
+    response = put(endpoint, Fault.TRICKLED, read_timeout=0.05)
+    assert response["Records"] == [{"SequenceNumber": "7", "ShardId": "shard"}]
+
+
+def test_a_response_that_trickles_for_longer_than_a_call_may_take_times_out(endpoint: str) -> None:
+    with pytest.raises(ReadTimeoutError):
+        put(endpoint, Fault.TRICKLED, call_seconds=0.2)
 
 
 def test_a_caller_that_disconnects_while_sending_causes_no_error(

@@ -58,6 +58,13 @@ def test_a_record_that_the_producer_put_twice_makes_two_events() -> None:
     assert found.repeated == 1
 
 
+def test_a_prediction_that_a_later_reader_delivers_again_passes_and_is_counted() -> None:
+    again = [each._replace(reader=1) for each in PREDICTIONS[:2]]
+    result = reconcile(expected(), [*PREDICTIONS, *again], DEAD)
+    assert result == dataclasses.replace(CLEAN, delivered_after_restart=2)
+    assert result.passed
+
+
 def test_every_event_accounted_for_once_and_in_order_passes() -> None:
     result = reconcile(expected(), PREDICTIONS, DEAD)
     assert result == CLEAN

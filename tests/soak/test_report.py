@@ -26,6 +26,7 @@ RESULT = SoakResult(
     reconciliation=RECONCILIATION,
     put=3,
     written=3,
+    read=3,
     duplicates=1,
     mapping=MAPPING,
     resent=4,
