@@ -199,7 +199,8 @@ class RideTracker:
             else:
                 self._counts.dead_lettered += 1
                 self._complete(key)
-            self._reasons[VALUES.sub("", dead_letter.reason)] += 1
+            kind = VALUES.sub(lambda value: "…" if value[0].isdigit() else "", dead_letter.reason)
+            self._reasons[kind] += 1
 
     def arrived(self, event_id: str, route: Route | None) -> None:
         """Add an event of another producer, which was read from the input stream."""

@@ -126,6 +126,8 @@ def closing_lines(snapshot: Snapshot) -> list[str]:
         f"  dead letters: {printable(reason)}: {count:,}"
         for reason, count in islice(snapshot.reasons.items(), REASONS)
     ]
+    if others := sum(islice(snapshot.reasons.values(), REASONS, None)):
+        lines.append(f"  dead letters: other reasons: {others:,}")
     accounted_for, events = counts.completed + counts.others_completed, counts.put + counts.others
     lines.append(
         f"{accounted_for:,} of {events:,} rides accounted for in {snapshot.elapsed:.1f} s; "

@@ -44,11 +44,12 @@ def main(arguments: list[str] | None = None, *, module: str = "model") -> int:
         module: The name of the model's module.
     """
     options = _parser().parse_args(arguments)
+    given = _lines(options.events) if options.events else None
     opened: set[Path] = set()
     sys.addaudithook(partial(_note_opened, opened))
     model, examples = _load(module)
-    if options.events:
-        examples = options.events.read_bytes().splitlines()
+    if given is not None:
+        examples = given
     problems = [*behaviour(model, examples)]
     loaded = [sys.modules[name] for name in sys.modules.keys() - BEFORE]
     used = {Path(file) for each in loaded if (file := getattr(each, "__file__", None))} | opened
@@ -60,6 +61,12 @@ def main(arguments: list[str] | None = None, *, module: str = "model") -> int:
     if not options.quiet:
         _report(model, len(examples))
     return 0
+
+
+def _lines(path: Path) -> list[bytes]:
+    if not path.is_file():
+        raise ModelProblem(f"no such file: {path}")
+    return path.read_bytes().splitlines()
 
 
 def behaviour(model: Any, examples: Sequence[bytes]) -> Iterator[str]:

@@ -93,7 +93,7 @@ def _put(
             return 0
     print(
         f"No prediction within {WAIT_SECONDS:.0f} s: the event was dead-lettered or skipped, "
-        "or no function reads the stream",
+        "or no function reads the stream; without --put (`make predict`) the model says which",
         file=sys.stderr,
     )
     return FAILED

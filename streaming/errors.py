@@ -45,13 +45,13 @@ class SettingsError(StreamingError):
 
     Args:
         name: The environment variable or parameter.
-        value: Its value.
+        value: Its value; None if it is not set.
         allowed: The allowed values, in words.
     """
 
     def __init__(self, name: str, value: object, allowed: str) -> None:
-        shown = without_password(value) if isinstance(value, str) else value
-        super().__init__(f"{name} is {excerpt(shown)}; allowed: {allowed}")
+        shown = excerpt(without_password(value) if isinstance(value, str) else value)
+        super().__init__(f"{name} is {'not set' if value is None else shown}; allowed: {allowed}")
 
 
 class ModelBundleError(StreamingError):

@@ -116,7 +116,7 @@ def test_without_a_region_the_start_fails_with_the_variable(
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
 
-    with pytest.raises(SettingsError, match="AWS_REGION is None; allowed: a region"):
+    with pytest.raises(SettingsError, match="AWS_REGION is not set; allowed: a region"):
         build_consumer({})
 
 
@@ -124,7 +124,7 @@ def test_without_credentials_the_start_fails_with_the_variable() -> None:
     started = start("import lambda_function", AWS_REGION="us-east-1")
 
     assert started.returncode != 0
-    assert "AWS_ACCESS_KEY_ID is None; allowed: a key" in started.stderr.splitlines()[-1]
+    assert "AWS_ACCESS_KEY_ID is not set; allowed: a key" in started.stderr.splitlines()[-1]
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_an_option_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_error_without_any_configuration_names_the_local_endpoint() -> None:
     with pytest.raises(
         EndpointUnknown,
-        match=r"AWS_REGION is None; allowed: a region.*; or give --endpoint-url http://127\.",
+        match=r"AWS_REGION is not set; allowed: a region.*; or give --endpoint-url http://127\.",
     ):
         endpoint_client(None)
 

@@ -129,7 +129,7 @@ def test_a_record_without_a_stream_needs_the_option(
     terminal.run("--deliver")
 
     assert terminal.status == 2
-    assert "error: --stream is None; allowed: a stream for records" in capsys.readouterr().err
+    assert "error: --stream is not set; allowed: a stream for records" in capsys.readouterr().err
     assert terminal.on_stream() == []
     terminal.run("--deliver", "--stream", "ride_events")
     assert len(terminal.on_stream()) == 4

@@ -77,7 +77,7 @@ def test_dummy_credentials_are_never_sent_to_aws(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     private = "https://vpce-1.kinesis.us-east-1.vpce.amazonaws.com"
     for endpoint in (None, private):
-        with pytest.raises(SettingsError, match="AWS_ACCESS_KEY_ID is None; allowed: a key"):
+        with pytest.raises(SettingsError, match="AWS_ACCESS_KEY_ID is not set; allowed: a key"):
             kinesis_client(endpoint)
 
 
@@ -129,7 +129,7 @@ def test_dummy_credentials_are_not_sent_to_aws_if_the_configured_endpoint_is_ign
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", LOCAL)
     monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
-    with pytest.raises(SettingsError, match="AWS_ACCESS_KEY_ID is None; allowed: a key"):
+    with pytest.raises(SettingsError, match="AWS_ACCESS_KEY_ID is not set; allowed: a key"):
         kinesis_client()
 
 
@@ -155,7 +155,7 @@ def test_an_isolated_client_ignores_the_configuration_of_the_machine(
     [
         ("AWS_REGION", "us east", "AWS_REGION is 'us east'; allowed: a region, such as us-east-1"),
         ("AWS_PROFILE", "gone", "AWS_PROFILE is 'gone'; allowed: a profile in ~/.aws/config"),
-        ("AWS_ACCESS_KEY_ID", "mine", "AWS_SECRET_ACCESS_KEY is None; allowed: the other half"),
+        ("AWS_ACCESS_KEY_ID", "mine", "AWS_SECRET_ACCESS_KEY is not set; allowed: the other half"),
     ],
 )
 def test_a_configuration_that_botocore_rejects_fails_with_what_is_allowed(
@@ -168,12 +168,14 @@ def test_a_configuration_that_botocore_rejects_fails_with_what_is_allowed(
 
 def test_an_unreadable_configuration_file_fails_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "AWS_CONFIG_FILE").write_text("[default")
-    with pytest.raises(SettingsError, match=r"AWS_PROFILE is None; .*Unable to parse config file"):
+    with pytest.raises(
+        SettingsError, match=r"AWS_PROFILE is not set; .*Unable to parse config file"
+    ):
         kinesis_client(LOCAL)
 
 
 def test_aws_without_a_region_fails_with_the_variable_to_set() -> None:
-    with pytest.raises(SettingsError, match="AWS_REGION is None; allowed: a region"):
+    with pytest.raises(SettingsError, match="AWS_REGION is not set; allowed: a region"):
         kinesis_client()
 
 
