@@ -84,10 +84,10 @@ def test_a_bundle_on_s3_is_fetched_at_the_start(tmp_path: Path, calm_stack: Stac
             "MODELS is 'fare'; allowed: duration, tip, or both separated by a comma",
         ),
         ({"TEST_RUN": "perhaps"}, "TEST_RUN is 'perhaps'; allowed: True or False"),
-        ({}, "AWS_REGION is None; allowed: a region, such as us-east-1"),
+        ({}, "AWS_REGION is not set; allowed: a region, such as us-east-1"),
         (
             {"AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"},
-            "AWS_ACCESS_KEY_ID is None; allowed: a key, or a profile or role that provides one",
+            "AWS_ACCESS_KEY_ID is not set; allowed: a key, or a profile or role that provides one",
         ),
         (
             {**TEST_RUN, "MODEL_LOCATION": "/bundle"},

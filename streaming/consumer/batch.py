@@ -67,6 +67,7 @@ class Batch:
         predictions: A test run's predictions.
         hot_key_calls: Calls of PutRecords that were made one after another for hot partition keys.
         publishing_stopped: Some user records failed; later ones must not overtake them.
+        throttled: Kinesis refused entries until the deadline.
     """
 
     stream: str | None
@@ -82,6 +83,7 @@ class Batch:
     predictions: list[Any] = field(default_factory=list)
     hot_key_calls: int = 0
     publishing_stopped: bool = False
+    throttled: bool = False
 
     def fail(self, user_records: Iterable[UserRecord]) -> None:
         """Mark user records as failed."""

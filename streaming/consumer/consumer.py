@@ -138,7 +138,7 @@ class Consumer(Generic[EventT]):
         if batch.hot_key_calls:
             self._telemetry.warning(
                 f"hot partition key: {batch.hot_key_calls} calls of PutRecords one after another, "
-                "for the predictions of one key; AGGREGATE_OUTPUT=hot makes them a few"
+                "for the predictions of one key; with AGGREGATE_OUTPUT=hot they share records"
             )
         if batch.unknown_arrivals:
             self._telemetry.warning(
@@ -194,6 +194,7 @@ class Consumer(Generic[EventT]):
         if published.refused:
             self._telemetry.failure(f"not published: {published.failure or 'out of time'}")
             refused = [entries[position][0] for position in published.refused]
+            batch.throttled = published.failure is not None
             self._not_finished(refused, batch)
 
     def _not_finished(self, user_records: Sequence[UserRecord], batch: Batch) -> None:
@@ -201,12 +202,13 @@ class Consumer(Generic[EventT]):
 
         Args:
             user_records: In order; not empty.
-            batch: The batch. If its first record has been waiting for too long, what is left of
-                that becomes poison: else it could be started again for ever.
+            batch: The batch. If its first record has been waiting for too long, and it was not
+                throttled, what is left of that becomes poison: else it could be started again for
+                ever.
         """
         number = user_records[0].sequence_number
         overdue: list[UserRecord] = []
-        if self._is_overdue(user_records[0], batch):
+        if not batch.throttled and self._is_overdue(user_records[0], batch):
             overdue += takewhile(lambda each: each.sequence_number == number, user_records)
         batch.poison += [(each, NotFinished()) for each in overdue]
         batch.stop(user_records[len(overdue) :])

@@ -17,7 +17,7 @@ from streaming.consumer.model_check import check_count, check_key, check_predict
 from streaming.consumer.poison import model_failure
 from streaming.consumer.records import UserRecord
 from streaming.consumer.telemetry import Telemetry
-from streaming.errors import Poison
+from streaming.errors import Poison, PredictionFailed
 from streaming.publisher import Entry
 from streaming.timestamps import iso_utc
 
@@ -30,6 +30,10 @@ REFERENCE_BYTES = 64 * 1024
 OUT_OF_TIME = "out of time: {} raises exceptions"
 
 ItemT = TypeVar("ItemT")
+
+
+class _Stopped(Exception):
+    """The model is unavailable, or there is no time left for it."""
 
 
 class ModelCalls(Generic[EventT]):
@@ -48,6 +52,7 @@ class ModelCalls(Generic[EventT]):
         self._telemetry = telemetry
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
+        self._decoded: UserRecord | None = None
         self._handled: tuple[UserRecord, EventT] | None = None
 
     def decode(
@@ -57,31 +62,63 @@ class ModelCalls(Generic[EventT]):
         decode = self._model.decode
         events: list[tuple[UserRecord, EventT]] = []
         remaining = iter(received)
+        decoded: UserRecord | None = None
         until = 0.0
         for user_record in remaining:
             try:
-                event = decode(user_record.content(), user_record.arrived_at)
+                try:
+                    event = decode(user_record.content(), user_record.arrived_at)
+                except (Poison, MemoryError):
+                    raise  # a lack of memory is not the record's fault: Lambda retries the batch
+                except Exception as error:  # noqa: BLE001  a model may raise anything
+                    until = until or self._half_time(batch)
+                    reference = decoded or self._decoded
+                    tried = [reference] if reference else _sample(received)
+                    event = self._decode_again(user_record, error, until, tried)
             except Poison as error:
-                batch.poison.append((user_record, error.bare()))
-            except MemoryError:
-                raise  # not the record's fault: Lambda retries the batch
-            except Exception as error:  # noqa: BLE001  a model may raise anything
-                self._telemetry.model_error("decode", error)
-                until = until or self._half_time(batch)
-                if self._clock() >= until:
-                    self._telemetry.failure(OUT_OF_TIME.format("decode"))
-                elif not self._still_decodes(events, received):
-                    self._telemetry.model_unavailable("decode", error)
-                else:
-                    batch.poison.append((user_record, model_failure("decode", error)))
-                    continue
+                batch.poison.append((user_record, model_failure("decode", error)))
+            except _Stopped:
                 batch.stop([user_record, *remaining])
             else:
                 if event is None:
                     batch.counts.skipped += 1
                 else:
+                    decoded = user_record
                     events.append((user_record, event))
+        if decoded is not None and len(decoded.data) <= REFERENCE_BYTES:
+            self._decoded = decoded
         return events
+
+    def _decode_again(
+        self,
+        user_record: UserRecord,
+        error: Exception,
+        until: float,
+        tried: Sequence[UserRecord],
+    ) -> EventT | None:
+        """Decode a user record again after an exception, if the model still decodes others.
+
+        Args:
+            user_record: The user record.
+            error: The exception.
+            until: When to stop looking for poison.
+            tried: User records that show whether the model works.
+
+        Raises:
+            Poison: It fails again: the user record is at fault.
+            _Stopped: The model is unavailable, or there is no time left.
+        """
+        self._telemetry.model_error("decode", error)
+        self._check_time(until, "decode")
+        if not any(_succeeds(self._decodes, each) for each in tried):
+            self._telemetry.model_unavailable("decode", error)
+            raise _Stopped
+        try:
+            return self._model.decode(user_record.content(), user_record.arrived_at)
+        except (Poison, MemoryError):
+            raise
+        except Exception as again:  # noqa: BLE001  a model may raise anything
+            raise model_failure("decode", again) from None
 
     def predict(
         self, events: Sequence[tuple[UserRecord, EventT]], batch: Batch
@@ -100,21 +137,21 @@ class ModelCalls(Generic[EventT]):
         """Halve events that cannot be predicted together until the one at fault is alone."""
         until = self._half_time(batch)
         predicted: list[tuple[UserRecord, Entry]] = []
-        chunks = self._parts(events, error, batch)  # a stack: the next one in order is the last
-        while chunks:
-            chunk = chunks.pop()
-            if not batch.publishing_stopped and self._clock() >= until:
-                self._telemetry.failure(OUT_OF_TIME.format("predict"))
-                batch.publishing_stopped = True
-            if batch.publishing_stopped:
-                batch.fail(user_record for user_record, _ in chunk)
-                continue
-            try:
-                predicted += self._predict(chunk, batch.stream)
-            except Exception as failure:  # noqa: BLE001  a model may raise anything
-                chunks += self._parts(chunk, failure, batch)
-            else:
-                self._remember(chunk[-1])
+        chunk, chunks = events, list[Sequence[tuple[UserRecord, EventT]]]()
+        try:
+            chunks += self._parts(chunk, error, batch)  # a stack: the next one in order is the last
+            while chunks:
+                chunk = chunks.pop()
+                self._check_time(until, "predict")
+                try:
+                    predicted += self._predict(chunk, batch.stream)
+                except Exception as failure:  # noqa: BLE001  a model may raise anything
+                    chunks += self._parts(chunk, failure, batch)
+                else:
+                    self._remember(chunk[-1])
+        except _Stopped:
+            left = [chunk, *reversed(chunks)]
+            batch.stop(user_record for part in left for user_record, _ in part)
         return predicted
 
     def _parts(
@@ -123,17 +160,21 @@ class ModelCalls(Generic[EventT]):
         """Return the halves of events that cannot be predicted together, the second one first.
 
         Returns:
-            Nothing if there is a single event that fails again, which is poison, or if the model is
-            unavailable.
+            Nothing if there is a single event that fails again, which is poison.
+
+        Raises:
+            _Stopped: The model is unavailable.
         """
         self._telemetry.model_error("predict", error)
         memory_is_short = isinstance(error, MemoryError)
         if memory_is_short and len(chunk) == 1:
             raise error  # not the event's fault: Lambda retries the batch
+        if len(chunk) == 1 and _is_poison(error):
+            batch.poison.append((chunk[0][0], model_failure("predict", error)))
+            return []
         if not memory_is_short and not self._still_predicts(chunk):
             self._telemetry.model_unavailable("predict", error)
-            batch.stop(user_record for user_record, _ in chunk)
-            return []
+            raise _Stopped
         if len(chunk) == 1:
             if _succeeds(self._predicts, chunk[0]):
                 return [chunk]
@@ -142,21 +183,19 @@ class ModelCalls(Generic[EventT]):
         middle = len(chunk) // 2
         return [chunk[middle:], chunk[:middle]]
 
+    def _check_time(self, until: float, step: str) -> None:
+        if self._clock() >= until:
+            self._telemetry.failure(OUT_OF_TIME.format(step))
+            raise _Stopped
+
     def _half_time(self, batch: Batch) -> float:
         """Return until when to look for poison: the other half of the time is for publishing."""
         now = self._clock()
         return now + max(0.0, batch.deadline - now) / 2
 
-    def _still_decodes(
-        self, decoded: Sequence[tuple[UserRecord, EventT]], received: Sequence[UserRecord]
-    ) -> bool:
-        last = decoded[-1] if decoded else self._handled
-
-        def decodes(user_record: UserRecord) -> bool:
-            event = self._model.decode(user_record.content(), user_record.arrived_at)
-            return event is not None
-
-        return any(_succeeds(decodes, each) for each in ([last[0]] if last else _sample(received)))
+    def _decodes(self, user_record: UserRecord) -> bool:
+        # An event of another type shows nothing: the model may skip it before it fails.
+        return self._model.decode(user_record.content(), user_record.arrived_at) is not None
 
     def _still_predicts(self, chunk: Sequence[tuple[UserRecord, EventT]]) -> bool:
         tried = [self._handled] if self._handled else _sample(chunk)
@@ -204,6 +243,11 @@ class ModelCalls(Generic[EventT]):
         except Exception:
             check_predictions(predictions)
             raise
+
+
+def _is_poison(error: Exception) -> bool:
+    """Return whether the model calls an event poison; a bad prediction may be its own fault."""
+    return isinstance(error, Poison) and not isinstance(error, PredictionFailed)
 
 
 def _sample(items: Sequence[ItemT]) -> Sequence[ItemT]:

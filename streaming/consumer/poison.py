@@ -33,7 +33,7 @@ def dead_letter_record(
         arrived_at=iso_utc(user_record.arrived_at),
         error_type=type(error).__name__,
         # A model's exception may hold any amount of text, and text that is not UTF-8.
-        error_message=str(error)[:MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode(),
+        error_message=_message(error)[:MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode(),
         explicit_hash_key=user_record.explicit_hash_key,
     )
 
@@ -45,10 +45,17 @@ def model_failure(step: str, error: Exception) -> Poison:
         step: The model's method that raised it.
         error: The exception.
     """
-    if isinstance(error, Poison):
+    if isinstance(error, Poison) and isinstance(getattr(error, "reason", None), str):
         return error.bare()
     cause = type(error).__name__
-    return PredictionFailed(f"{cause}: {error}", reason=f"{step} raised {cause}")
+    return PredictionFailed(f"{cause}: {_message(error)}", reason=f"{step} raised {cause}")
+
+
+def _message(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001  a model's exception may be anything
+        return f"without a message: {type(broken).__name__}"
 
 
 def unacceptable(entry: Entry) -> Poison:

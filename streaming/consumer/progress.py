@@ -49,6 +49,8 @@ def _identity(record: Any) -> tuple[str, str, int] | None:
     """
     try:
         kinesis = record["kinesis"]
-        return record["eventSourceARN"], kinesis["sequenceNumber"], hash(kinesis["data"])
+        identity = record["eventSourceARN"], kinesis["sequenceNumber"], hash(kinesis["data"])
+        hash(identity)  # raises if a part is not hashable
     except (KeyError, TypeError):
         return None
+    return identity

@@ -210,7 +210,7 @@ class Telemetry:
 
     def _write(self, *lines: Mapping[str, Any]) -> None:
         # A batch does not fail because standard output is full or closed.
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, TypeError):
             sys.stdout.write(_encode_lines(lines).decode())
             sys.stdout.flush()
 

@@ -160,7 +160,7 @@ def test_a_whole_bucket_can_be_listed_and_must_exist(s3: Any) -> None:
     ("failure", "message", "kind"),
     [
         (NoCredentialsError(), "NoCredentialsError", StorageError),
-        (SettingsError("AWS_REGION", None, "a region"), "AWS_REGION is None", StorageError),
+        (SettingsError("AWS_REGION", None, "a region"), "AWS_REGION is not set", StorageError),
         (PermissionError("secret"), "secret", StorageError),
         (client_error("AccessDenied", "put_object", "secret"), "AccessDenied (Put", StorageError),
         (AttributeError("secret"), "AttributeError", StorageUnavailable),

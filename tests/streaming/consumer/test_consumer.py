@@ -572,7 +572,7 @@ def test_a_hot_partition_key_is_logged_once_a_batch_without_its_value(
     (message,) = [line["message"] for line in logged if "message" in line]
     assert message == (
         "hot partition key: 1010 calls of PutRecords one after another, "
-        "for the predictions of one key; AGGREGATE_OUTPUT=hot makes them a few"
+        "for the predictions of one key; with AGGREGATE_OUTPUT=hot they share records"
     )
 
 

@@ -188,6 +188,44 @@ def test_other_poison_is_dead_lettered_in_an_outage_too(harness: RemoteHarness) 
     assert harness.sums() == (3, 0, 0, 2, 1)
 
 
+def test_an_event_whose_decoding_fails_for_a_moment_is_predicted(harness: RemoteHarness) -> None:
+    consumer = harness.environment()
+    decode, failures = harness.model.decode, [ConnectionError("once")]
+
+    def decode_later(content: bytes, arrived_at: float) -> str | None:
+        if content == b"late" and failures:
+            raise failures.pop()
+        return decode(content, arrived_at)
+
+    harness.model.decode = decode_later  # type: ignore[method-assign]
+
+    response = consumer.handle(event(b"hello", b"late", b"world"))
+
+    assert response == {"batchItemFailures": []}
+    assert harness.words() == ["HELLO", "LATE", "WORLD"]
+    assert harness.dead_letters_written() == []
+
+
+def test_events_in_front_of_an_outage_of_decode_are_predicted_and_their_poison_is_found(
+    harness: RemoteHarness,
+) -> None:
+    consumer = harness.environment()
+    decode = harness.model.decode
+
+    def decode_until(content: bytes, arrived_at: float) -> str | None:
+        if content == b"last":
+            harness.model.outage = {"decode"}
+        return decode(content, arrived_at)
+
+    harness.model.decode = decode_until  # type: ignore[method-assign]
+
+    response = consumer.handle(event(b"hello", b"curse", b"world", b"last", first=42))
+
+    assert response["batchItemFailures"] == failed(45)
+    assert harness.words() == ["HELLO", "WORLD"]
+    assert len(harness.dead_letters_written()) == 1
+
+
 @pytest.mark.parametrize(
     ("poison", "step", "seconds"), [(b"curse", "predict", 1.0), (b"hex", "decode", 0.05)]
 )
