@@ -100,8 +100,8 @@ def test_signals_reach_the_program_and_make_adds_no_error(
     script(
         environment / "bin" / "python",
         # Ends after its input does: make must have taken the signal before its child has ended.
-        f"#!/bin/sh\ntrap 'echo stopped; cat <&3; exit 0' {number.name[3:]}\necho started\n"
-        "while :; do read -r line <&3; done 3<&0\n",
+        f"#!/bin/sh\ntrap 'echo stopped; cat; exit 0' {number.name[3:]}\necho started\n"
+        "while :; do sleep 0.05; done\n",
     )
     process = subprocess.Popen(
         [MAKE, "run", f"RUN_ENV={environment}"],
