@@ -222,7 +222,14 @@ def test_an_invocation_of_another_kind_is_rejected_without_what_is_in_it() -> No
         assert SECRET not in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["DEAD_LETTERS", "KINESIS_ENDPOINT_URL", "MODEL_LOCATION"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "DEAD_LETTERS",
+        "KINESIS_ENDPOINT_URL",
+        pytest.param("MODEL_LOCATION", marks=pytest.mark.rides),
+    ],
+)
 def test_a_setting_that_stops_the_start_shows_no_password(name: str) -> None:
     with pytest.raises((SettingsError, ModelBundleError)) as raised:
         build_consumer({"TEST_RUN": "True", name: f"ftp://me:{SECRET}@host/x"})

@@ -23,6 +23,7 @@ def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(" ") for line in lines)}
 
 
+@pytest.mark.rides
 def test_a_ride_is_predicted_without_a_stream(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*RIDE, "--at", "2025-03-01T08:15:00"]) == 0
     shown = printed(capsys)
@@ -43,6 +44,7 @@ def test_a_ride_is_predicted_without_a_stream(capsys: pytest.CaptureFixture[str]
     assert shown["model"].startswith("ride_duration_tip_prediction_model ")
 
 
+@pytest.mark.rides
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
