@@ -17,7 +17,7 @@ import boto3
 from lambda_function import build_consumer
 from tests.infrastructure.emulated_aws import ACCOUNT
 from tests.infrastructure.function_calls import lambda_environment, recorded_calls
-from tests.infrastructure.terraform import Terraform, TerraformError
+from tests.infrastructure.terraform_copy import Terraform, TerraformError
 from tests.lambda_events import event, ride
 
 if TYPE_CHECKING:
