@@ -163,6 +163,10 @@ bench: $(BENCH_ENV)/installed ## Measure speed, memory, start and cost beside ot
 plots: $(BENCH_ENV)/installed ## Draw the plots of docs/performance.md from the last `make bench`
 	@exec $(BENCH_ENV)/bin/python -m benchmarks.performance_plots
 
+.PHONY: cost
+cost: $(RUN_ENV)/installed ## The tables of docs/cost.md: what a month on AWS costs, by rate
+	@exec $(RUN_ENV)/bin/python -m benchmarks.deployment_cost
+
 .PHONY: picture
 picture: $(RUN_ENV)/installed ## Draw the README's picture of `make run`, from a real run
 	@$(RUN_ENV)/bin/python -m scripts picture
