@@ -42,7 +42,9 @@ def test_the_rides_of_a_run_are_marked_and_no_two_runs_have_one_mark(
     mark = ids[0].removesuffix("-1")
     assert mark.startswith("smoke-20250301T131500Z-")
     assert ids[:3] == [f"{mark}-1", f"{mark}-2", f"{mark}-3"]
-    assert capsys.readouterr().out.startswith(f"{mark}: 3 events to ride_events at AWS\n")
+    assert capsys.readouterr().out.startswith(
+        f"{mark}: 3 events to ride_events at https://kinesis.us-east-1.amazonaws.com\n"
+    )
 
 
 @pytest.mark.rides
