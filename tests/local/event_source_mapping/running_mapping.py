@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from local.errors import FunctionError
 from local.event_source_mapping.configuration import EventSourceMappingConfiguration
 from local.event_source_mapping.mapping import EventSourceMapping, Timing
 from tests.fakes.clock import Clock
@@ -13,7 +12,6 @@ from tests.fakes.kinesis import FakeKinesis
 from tests.local.event_source_mapping.mapping_fixtures import ScriptedFunction
 
 STREAM = "ride_events"
-RAISES = FunctionError("LookupError", "no such zone")
 
 
 class MappingFixture:

@@ -13,9 +13,13 @@ from streaming.reader.checkpoints import LATEST, StartingPosition
 from streaming.storage import FolderStorage
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
-from tests.local.event_source_mapping.mapping_fixtures import SHARD, ScriptedFunction, failed
-from tests.local.event_source_mapping.running_mapping import (
+from tests.local.event_source_mapping.mapping_fixtures import (
     RAISES,
+    SHARD,
+    ScriptedFunction,
+    failed,
+)
+from tests.local.event_source_mapping.running_mapping import (
     STREAM,
     Blocking,
     MappingFixture,

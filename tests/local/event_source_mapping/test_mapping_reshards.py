@@ -3,9 +3,8 @@
 from collections import defaultdict
 
 from streaming.reader.checkpoints import FINISHED
-from tests.local.event_source_mapping.mapping_fixtures import SHARD, ScriptedFunction
+from tests.local.event_source_mapping.mapping_fixtures import RAISES, SHARD, ScriptedFunction
 from tests.local.event_source_mapping.running_mapping import (
-    RAISES,
     STREAM,
     MappingFixture,
     done,

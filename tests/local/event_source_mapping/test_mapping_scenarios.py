@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from local.event_source_mapping.mapping import EventSourceMapping
 from local.event_source_mapping.on_failure_destination import InvocationRecord
-from tests.local.event_source_mapping.mapping_fixtures import failed
+from tests.local.event_source_mapping.mapping_fixtures import RAISES, failed
 from tests.local.event_source_mapping.running_mapping import (
-    RAISES,
     STREAM,
     MappingFixture,
     eventually,

@@ -3,9 +3,13 @@
 import threading
 
 from streaming.reader.checkpoints import LATEST
-from tests.local.event_source_mapping.mapping_fixtures import SHARD, ScriptedFunction, failed
-from tests.local.event_source_mapping.running_mapping import (
+from tests.local.event_source_mapping.mapping_fixtures import (
     RAISES,
+    SHARD,
+    ScriptedFunction,
+    failed,
+)
+from tests.local.event_source_mapping.running_mapping import (
     STREAM,
     Blocking,
     MappingFixture,
