@@ -25,6 +25,7 @@ from model import (
 )
 from streaming.errors import InvalidEvent, ModelBundleError, SettingsError
 from tests.bundle_files import write_bundle
+from tests.fakes.no_s3 import no_s3
 from tests.lambda_events import ARRIVED, SMALLEST_RIDE, ride
 from tests.ride_graphs import endless_graph, graph
 
@@ -499,10 +500,6 @@ def test_the_shipped_models_predict_plausible_values_for_every_valid_ride() -> N
     for prediction in model.predict(rides):
         assert 0 <= prediction.value["ride_duration"] < 24 * 60
         assert 0 <= prediction.value["ride_tip"] < 500
-
-
-def no_s3() -> Any:
-    raise AssertionError("a folder needs no S3 client")
 
 
 def test_the_rides_have_their_own_names() -> None:
