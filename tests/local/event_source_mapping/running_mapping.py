@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from local.event_source_mapping.configuration import EventSourceMappingConfiguration
@@ -15,10 +16,15 @@ STREAM = "ride_events"
 
 
 class MappingFixture:
-    """A stream, a clock, and the mappings of one test."""
+    """A stream, a clock, and the mappings of one test.
+
+    Attributes:
+        clock_ahead: How far the mapping's time of day is ahead of Kinesis's.
+    """
 
     def __init__(self, shards: int = 1) -> None:
         self.clock = Clock()
+        self.clock_ahead = timedelta()
         self.kinesis = FakeKinesis(self.clock)
         self.kinesis.create_stream(StreamName=STREAM, ShardCount=shards)
         self._mappings: list[EventSourceMapping] = []
@@ -26,9 +32,7 @@ class MappingFixture:
     def map(
         self, function: Any, *, destination: Any = None, **parameters: Any
     ) -> EventSourceMapping:
-        timing = Timing(
-            clock=self.clock.now, now=self.clock.utc, wait=self._wait, jitter=lambda: 1.0
-        )
+        timing = Timing(clock=self.clock.now, now=self._now, wait=self._wait, jitter=lambda: 1.0)
         mapping = EventSourceMapping(
             self.kinesis,
             STREAM,
@@ -47,6 +51,9 @@ class MappingFixture:
     def close(self) -> None:
         for mapping in self._mappings:
             mapping.stop()
+
+    def _now(self) -> datetime:
+        return self.clock.utc() + self.clock_ahead
 
     def _wait(self, event: threading.Event, seconds: float) -> bool:
         # All threads share the clock; a little real time lets the others run.

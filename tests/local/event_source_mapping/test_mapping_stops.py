@@ -1,6 +1,9 @@
 """What a stop waits for, and where the mapping resumes when it is started again."""
 
 import threading
+from datetime import timedelta
+
+import pytest
 
 from streaming.reader.checkpoints import LATEST
 from tests.local.event_source_mapping.mapping_fixtures import (
@@ -90,9 +93,11 @@ def test_what_waited_for_a_retry_at_a_stop_is_sent_after_the_start(
     assert function.invocations[-1] == sent[1:]
 
 
+@pytest.mark.parametrize("clock_ahead", [timedelta(), timedelta(seconds=30)])
 def test_a_mapping_from_latest_misses_nothing_that_is_put_while_it_is_stopped(
-    fixture: MappingFixture,
+    fixture: MappingFixture, clock_ahead: timedelta
 ) -> None:
+    fixture.clock_ahead = clock_ahead
     fixture.put("key", b"before")
     fixture.clock.advance(1)
     function = ScriptedFunction()
