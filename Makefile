@@ -175,12 +175,14 @@ picture: $(RUN_ENV)/installed ## Draw the README's picture of `make run`, from a
 lint: $(TEST_ENV)/installed ## Only ruff's rules and format, and shellcheck
 	@$(TEST_ENV)/bin/ruff check .
 	@$(TEST_ENV)/bin/ruff format --check .
+	@PATH="$(abspath $(TEST_ENV))/bin:$$PATH" command -v shellcheck >/dev/null || \
+	    { echo "lint: shellcheck is not installed (apt-get install shellcheck)" >&2; exit 1; }
 	@git ls-files -z | xargs -0 awk 'FNR == 1 && /^#!.*sh$$|^# shellcheck shell=/ {print FILENAME} {nextfile}' \
-	    | xargs $(TEST_ENV)/bin/shellcheck --external-sources
+	    | PATH="$(abspath $(TEST_ENV))/bin:$$PATH" xargs shellcheck --external-sources
 
 .PHONY: lint-workflows
 lint-workflows: $(ACTIONLINT_ENV)/installed ## Check .github/workflows; installing the checker needs GitHub
-	@PATH="$(CURDIR)/$(ACTIONLINT_ENV)/bin:$$PATH" actionlint
+	@PATH="$(abspath $(ACTIONLINT_ENV))/bin:$$PATH" actionlint
 
 # With another model.py, what imports the ride models' names is left out, as tests/conftest.py does.
 OTHER_MODEL = $(shell grep -q "^class RideModel:" model.py || paste -s -d "|" tests/ride_files.txt)
