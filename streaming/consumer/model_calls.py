@@ -13,7 +13,12 @@ import msgspec
 
 from streaming.consumer.batch import Batch
 from streaming.consumer.interface import EventT, Model, PredictionRecord
-from streaming.consumer.model_check import check_count, check_key, check_predictions
+from streaming.consumer.model_check import (
+    check_count,
+    check_key,
+    check_predictions,
+    encoded_values,
+)
 from streaming.consumer.poison import model_failure
 from streaming.consumer.records import UserRecord
 from streaming.consumer.telemetry import Telemetry
@@ -217,9 +222,7 @@ class ModelCalls(Generic[EventT]):
         predictions = model.predict([event for _, event in events])
         check_count(predictions, len(events))
         try:
-            # msgspec writes NaN and infinity as null. One search of all values is the cheapest.
-            if b"null" in encode([prediction.value for prediction in predictions]):
-                check_predictions(predictions)
+            values = encoded_values(predictions)
             return [
                 (
                     user_record,
@@ -230,7 +233,7 @@ class ModelCalls(Generic[EventT]):
                                 user_record.event_id,
                                 model.name,
                                 model.version,
-                                prediction.value,
+                                value,
                                 iso_utc(user_record.arrived_at),
                                 stream,
                             )
@@ -238,7 +241,9 @@ class ModelCalls(Generic[EventT]):
                         "PartitionKey": _valid_key(prediction.partition_key),
                     },
                 )
-                for (user_record, _), prediction in zip(events, predictions, strict=True)
+                for (user_record, _), prediction, value in zip(
+                    events, predictions, values, strict=True
+                )
             ]
         except Exception:
             check_predictions(predictions)
