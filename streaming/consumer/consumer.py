@@ -105,9 +105,8 @@ class Consumer(Generic[EventT]):
         records = kinesis_records(event)
         publishing, writing = self._budgets(context)
         batch = Batch(stream_name(records), started + publishing, started + writing, now)
-        done = self._progress.resume(records)
-        batch.counts.resumed = done.entries
-        process = self._give_up if done.given_up else self._process
+        batch.counts.resumed, gave_up = self._progress.resume(records)
+        process = self._give_up if gave_up else self._process
         is_over = partial(self._is_over, batch)
         found = user_records(records, now, binary=self._binary, is_over=is_over)
         remaining = islice(found, batch.counts.resumed, None)
@@ -124,7 +123,7 @@ class Consumer(Generic[EventT]):
 
         self._warn(batch)
         number = batch.lowest_failure()
-        if self._publisher is not None:
+        if self._publisher is not None and (number is not None or batch.counts.resumed):
             done = Done(batch.failed.get(number, 0), given_up=number == batch.given_up)
             self._progress.update(records, number, done)
         batch.counts.reconcile()

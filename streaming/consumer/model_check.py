@@ -63,13 +63,17 @@ def encoded_values(predictions: Sequence[Any]) -> Sequence[Any]:
     """
     lines = _encode_lines([prediction.value for prediction in predictions])
     count = len(predictions)
-    if b"null" not in lines and lines.count(b"\n") == count and _is_utf8(lines):
+    if (
+        b"null" not in lines
+        and lines.count(b"\n") == count
+        and (lines.isascii() or _is_utf8(lines))
+    ):
         try:
             values = _decode_lines(lines)
         except (msgspec.DecodeError, RecursionError):
             pass
         else:
-            if len(values) == count and b"\n".join([*values, b""]) == lines:  # one on each line
+            if len(values) == count and b"\n".join(values) + b"\n" == lines:  # one on each line
                 return values
     check_predictions(predictions)
     return [prediction.value for prediction in predictions]
@@ -137,8 +141,6 @@ def _without_raw(value: Any) -> None:
 
 
 def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
     try:
         data.decode()
     except UnicodeDecodeError:
