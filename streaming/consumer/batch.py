@@ -62,7 +62,7 @@ class Batch:
         counts: The batch counts.
         unknown_arrivals: User records whose arrival Lambda did not send.
         first: The first user record.
-        given_up: The sequence number of an aggregated record of which some entries were
+        overdue: The sequence number of an aggregated record of which some entries were
             dead-lettered as not finished.
         poison: Poison that is not dead-lettered yet.
         failed: Sequence numbers of records that Lambda must retry, each with the index of its first
@@ -81,7 +81,7 @@ class Batch:
     counts: BatchCounts = field(default_factory=BatchCounts)
     unknown_arrivals: int = 0
     first: UserRecord | None = None
-    given_up: str | None = None
+    overdue: str | None = None
     poison: list[tuple[UserRecord, Poison]] = field(default_factory=list)
     failed: dict[str | None, int] = field(default_factory=dict)
     predictions: list[Any] = field(default_factory=list)

@@ -105,8 +105,8 @@ class Consumer(Generic[EventT]):
         records = kinesis_records(event)
         publishing, writing = self._budgets(context)
         batch = Batch(stream_name(records), started + publishing, started + writing, now)
-        batch.counts.resumed, gave_up = self._progress.resume(records)
-        process = self._give_up if gave_up else self._process
+        batch.counts.resumed, overdue = self._progress.resume(records)
+        process = self._process_overdue if overdue else self._process
         is_over = partial(self._is_over, batch)
         found = user_records(records, now, binary=self._binary, is_over=is_over)
         remaining = islice(found, batch.counts.resumed, None)
@@ -124,7 +124,7 @@ class Consumer(Generic[EventT]):
         self._warn(batch)
         number = batch.lowest_failure()
         if self._publisher is not None and (number is not None or batch.counts.resumed):
-            done = Done(batch.failed.get(number, 0), given_up=number == batch.given_up)
+            done = Done(batch.failed.get(number, 0), overdue=number == batch.overdue)
             self._progress.update(records, number, done)
         batch.counts.reconcile()
         self._telemetry.batch(
@@ -178,7 +178,7 @@ class Consumer(Generic[EventT]):
     def _is_over(self, batch: Batch) -> bool:
         return self._clock() >= batch.deadline
 
-    def _give_up(self, received: list[UserRecord], batch: Batch) -> list[UserRecord]:
+    def _process_overdue(self, received: list[UserRecord], batch: Batch) -> list[UserRecord]:
         """Process user records; those of the batch's first record become poison.
 
         Entries in front of them are in the dead letters, and must not be overtaken.
@@ -186,7 +186,7 @@ class Consumer(Generic[EventT]):
         number = batch.first.sequence_number if batch.first else None
         rest = list(takewhile(lambda each: each.sequence_number == number, received))
         batch.poison += [(each, NotFinished()) for each in rest]
-        batch.given_up = number
+        batch.overdue = number
         return received[len(rest) :] if rest else self._process(received, batch)
 
     def _process(self, received: list[UserRecord], batch: Batch) -> list[UserRecord]:
@@ -257,7 +257,7 @@ class Consumer(Generic[EventT]):
         poison, batch.poison = batch.poison, []
         self._telemetry.poison(poison, batch.counts.poison)
         batch.counts.poison += len(poison)
-        given_up = next((each for each, error in poison if isinstance(error, NotFinished)), None)
+        overdue = next((each for each, error in poison if isinstance(error, NotFinished)), None)
         if self._dead_letters is not None:
             records = [dead_letter_record(each, batch.stream, error) for each, error in poison]
             write = partial(self._dead_letters.put, object_name(records), encode_lines(records))
@@ -267,11 +267,11 @@ class Consumer(Generic[EventT]):
                 self._telemetry.failure(str(error))
             else:
                 batch.counts.dead_lettered += len(records)
-                if given_up is not None:
-                    batch.given_up = given_up.sequence_number
+                if overdue is not None:
+                    batch.overdue = overdue.sequence_number
                 return
         batch.fail(user_record for user_record, _ in poison)
-        batch.publishing_stopped |= given_up is not None  # what follows must not overtake it
+        batch.publishing_stopped |= overdue is not None  # what follows must not overtake it
 
 
 def _slices(received: Iterator[UserRecord]) -> Iterator[list[UserRecord]]:

@@ -17,12 +17,12 @@ class Done(NamedTuple):
 
     Attributes:
         entries: How many of its entries are done, from the first.
-        given_up: Whether the last of them were dead-lettered as not finished; then those behind
+        overdue: Whether the last of them were dead-lettered as not finished; then those behind
             them must follow, or they would be predicted first.
     """
 
     entries: int = 0
-    given_up: bool = False
+    overdue: bool = False
 
 
 NOTHING = Done()

@@ -1,4 +1,4 @@
-"""The soak's own judgement: a reader that checkpoints before the work loses predictions."""
+"""The soak must fail: a reader that checkpoints before the work loses predictions."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def receive(reader: type[StreamReader], seed: int) -> Downstream:
     return receiver
 
 
-def judge(received: Downstream) -> Reconciliation:
+def verdict(received: Downstream) -> Reconciliation:
     return reconcile(EXPECTED, received.predictions, {})
 
 
@@ -80,8 +80,8 @@ def test_a_reader_that_checkpoints_before_the_work_loses_what_it_failed_on(seed:
 
     failures = received.restarts[Restart.FAILED.value]
     assert failures >= 1
-    assert judge(received).lost == failures
-    assert not judge(received).passed
+    assert verdict(received).lost == failures
+    assert not verdict(received).passed
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -89,5 +89,5 @@ def test_the_reader_loses_nothing(seed: int) -> None:
     received = receive(StreamReader, seed)
 
     assert received.restarts[Restart.FAILED.value] >= 1
-    assert judge(received).passed
+    assert verdict(received).passed
     assert received.records == EVENTS

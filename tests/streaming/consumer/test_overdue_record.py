@@ -1,4 +1,4 @@
-"""What is left of a record that was given up follows its other entries to the dead letters."""
+"""What is left of an overdue record follows its other entries to the dead letters."""
 
 from __future__ import annotations
 
