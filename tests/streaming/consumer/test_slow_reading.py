@@ -6,6 +6,8 @@ import gzip
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streaming import aggregation
 from streaming.consumer import records
@@ -33,17 +35,22 @@ WORD = gzip.compress(b"hello")
 @pytest.fixture
 def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Harness:
     found = Harness(tmp_path)
+    slow_down(monkeypatch, found)
+    return found
+
+
+def slow_down(monkeypatch: pytest.MonkeyPatch, harness: Harness) -> None:
+    """Let decompressing and deaggregating a record take time."""
 
     def slowly(step: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
         def slow(data: bytes) -> Any:
-            found.clock.advance(SECONDS)
+            harness.clock.advance(SECONDS)
             return step(data)
 
         return slow
 
     monkeypatch.setattr(records, "gunzip", slowly(records.gunzip))
     monkeypatch.setattr(records, "deaggregate", slowly(aggregation.deaggregate))
-    return found
 
 
 def invocations(consumer: Any, harness: Harness, batch: list[Any]) -> Iterator[float]:
@@ -154,3 +161,60 @@ def test_a_first_record_that_is_resumed_is_read_though_there_is_no_time(harness:
     assert response["batchItemFailures"] == failed(42)
     assert harness.telemetry.counts.resumed == done > 0
     assert harness.telemetry.counts.failed == 300 - done + 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    sent=st.lists(
+        st.lists(st.sampled_from(["ant", "ape", "bee", "w0rd", "unknown"]), min_size=1, max_size=6),
+        min_size=1,
+        max_size=4,
+    ),
+    compressed=st.sets(st.sampled_from(["ant", "ape", "bee", "w0rd", "unknown"])),
+    times=st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=12),
+    old=st.booleans(),
+)
+def test_wherever_reading_is_interrupted_nothing_is_lost_or_out_of_order(
+    sent: list[list[str]],
+    compressed: set[str],
+    times: list[tuple[int, bool]],
+    old: bool,  # noqa: FBT001
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    harness = Harness(tmp_path_factory.mktemp("dead"))
+    harness.age = NOT_FINISHED_SECONDS if old else 2.0
+    data = {
+        word: gzip.compress(word.encode()) if word in compressed else word.encode()
+        for words in sent
+        for word in words
+    }
+    batch = event(*(aggregate_of("k", [entry(data[word]) for word in words]) for words in sent))
+    left = batch["Records"]
+    consumer = harness.environment()
+    with pytest.MonkeyPatch.context() as patch:
+        slow_down(patch, harness)
+        # Half of such a short time is for publishing.
+        for steps, fresh in [*times, (10_000, False)]:
+            consumer = harness.environment() if fresh else consumer
+            response = consumer.handle({"Records": left}, context(SECONDS * steps + SECONDS / 2))
+            failures = [int(each["itemIdentifier"]) for each in response["batchItemFailures"]]
+            left = [
+                each
+                for each in left
+                if failures and int(each["kinesis"]["sequenceNumber"]) >= failures[0]
+            ]
+
+    assert left == []
+    events = {
+        f"{SHARD}:{number}:{index}": word
+        for number, words in enumerate(sent, 1)
+        for index, word in enumerate(words)
+    }
+    published = list(dict.fromkeys(each["event_id"] for each in harness.published()))
+    dead = {each["event_id"]: each["error_type"] for each in harness.dead_letters_written()}
+    for event_id, word in events.items():
+        assert (dead.get(event_id) == "InvalidEvent") <= (word == "w0rd")
+        assert event_id in {*published, *dead} or word == "unknown"
+    for key in "ab":
+        order = [each for each in published if events[each].startswith(key)]
+        assert order == [each for each in events if each in order]
