@@ -75,6 +75,7 @@ def test_raw_bytes_that_are_no_json_are_refused_and_the_other_predictions_publis
         (b"", b"1 2"),
         (b"1\n2", b""),
         (b"[1", b"2]"),
+        (b"[1,", b"2]", b"3\n4"),
         (b"1,2,3", b"", b"4"),
         (b'"\xc3', b'\xa4"'),
     ],
@@ -131,3 +132,15 @@ def test_without_raw_bytes_a_prediction_is_anything_that_msgspec_encodes(tmp_pat
 
     expected: list[Any] = [{"loud": None}, [1, "\n"], None, "\N{ONCOMING TAXI}", [[]] * 9]
     assert [each["prediction"] for each in harness.published()] == expected
+
+
+@pytest.mark.parametrize("value", [float("nan"), {"loud": [1.0, float("-inf")]}])
+def test_what_json_does_not_have_is_refused_beside_null(tmp_path: Path, value: Any) -> None:
+    harness = Harness(tmp_path)
+    harness.model = Forwarding({"bad": value, "none": {"loud": None}})
+
+    harness.handle(event(b"one", b"bad", b"none"))
+
+    assert [each["prediction"] for each in harness.published()] == ["one", {"loud": None}]
+    (dead,) = harness.dead_letters_written()
+    assert "NaN or infinity" in dead["error_message"]
