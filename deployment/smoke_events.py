@@ -219,7 +219,11 @@ def _differences(
     except ValueError:
         yield f"arrived_at is {got.arrived_at!r}; allowed: ISO 8601"
         return
-    (local,) = model.predict([model.decode(data, arrived_at)])
+    try:
+        (local,) = model.predict([model.decode(data, arrived_at)])
+    except Exception as error:  # noqa: BLE001  another person's model
+        yield f"the local model fails on the event: {type(error).__name__}: {error}"
+        return
     if got.event_type != model.event_type:
         yield f"event_type is {got.event_type!r}; expected: {model.event_type!r}"
     if partition_key != local.partition_key:

@@ -188,6 +188,17 @@ def test_another_versions_values_are_not_compared_and_that_is_said(
     ]
 
 
+def test_a_local_model_that_fails_is_a_problem_and_no_traceback(kinesis: Any, clock: Clock) -> None:
+    class Failing(Doubling):
+        def predict(self, events: Sequence[dict[str, Any]]) -> list[Prediction]:
+            raise LookupError(f"no table for {len(events)}")
+
+    _, wrong = report(answers(kinesis, clock), Failing(), 60)
+
+    assert wrong[0].endswith(": the local model fails on the event: LookupError: no table for 1")
+    assert wrong[-1] == "2 more predictions differ"
+
+
 def test_a_prediction_that_does_not_come_is_a_problem_after_the_timeout(
     kinesis: Any, clock: Clock
 ) -> None:
