@@ -201,7 +201,3 @@ def _parser() -> Parser:
     parser.add_argument("--events", type=Path, help="example events, one per line")
     parser.add_argument("--quiet", action="store_true", help="print nothing if all is well")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
