@@ -29,6 +29,9 @@ TIMEOUTS: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 20, "tcp_keepa
 CALL_SECONDS = 120.0
 """What one request may take, however its bytes trickle in."""
 
+NO_RETRIES: dict[str, Any] = {"total_max_attempts": 1, "mode": "standard"}
+"""`retries` of a client whose caller retries: the publisher resends only what was refused."""
+
 ISOLATED: dict[str, Any] = {"proxies": {}, "use_fips_endpoint": False}
 EMULATOR_KEY = "local"
 """The dummy credentials for an emulator: access key and secret key."""
