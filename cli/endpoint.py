@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.printable import printable
+from local.embedded_kinesis import HOST, PORT
 from streaming.clients import kinesis_client
 from streaming.errors import SettingsError, StreamingError
 from streaming.publisher import PutRecordsClient
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
 LINE_CHARACTERS = 200
-EMBEDDED = "http://127.0.0.1:4566"
+EMBEDDED = f"http://{HOST}:{PORT}"
 """The endpoint of `make run`, unless the port is taken."""
 
 
