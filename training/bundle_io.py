@@ -11,11 +11,10 @@ from typing import Any
 
 import onnx
 
+from streaming.consumer.model_bundle import FORMAT, MANIFEST
 from training.errors import BundleError
 from training.tracking import LIBRARIES, ModelVersion, Outcome, save_model
 
-_FORMAT = 1
-_MANIFEST = "manifest.json"
 _STATISTICS = "statistics.json"
 _GRAPH = "model.onnx"
 
@@ -58,7 +57,7 @@ def write_bundle(
             save_model(outcome.graph, new / outcome.target.name)
         (new / _STATISTICS).write_text(json.dumps(statistics, separators=(",", ":")) + "\n")
         manifest = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "version": version,
             **asdict(months),
             "libraries": LIBRARIES,
@@ -68,8 +67,8 @@ def write_bundle(
             },
             "statistics": {"file": _STATISTICS, "sha256": _sha256(new / _STATISTICS)},
         }
-        (new / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-        for name in (*manifest["targets"], _STATISTICS, _MANIFEST):
+        (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        for name in (*manifest["targets"], _STATISTICS, MANIFEST):
             _replace(new / name, folder / name)
 
 
@@ -106,7 +105,7 @@ def read_model(folder: Path, target: str) -> tuple[onnx.ModelProto, int]:
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
-        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError) as error:
         raise BundleError(f"the bundle {folder} has no manifest: {error}") from error
     return manifest
