@@ -7,6 +7,7 @@ import math
 import tracemalloc
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -191,7 +192,7 @@ def test_a_missing_field_fails_with_its_name(field: str) -> None:
         ride().replace(b'"ride_id"', b'"colour": NaN, "ride_id"'),
         b'{"ride_id": "\\ud800", "ride": {}}',
     ],
-    ids=lambda content: repr(content[:20]),
+    ids=lambda content: quote(content[:20]),
 )
 def test_content_that_is_not_a_json_object_in_utf8_is_invalid(content: bytes) -> None:
     error = error_of(content)

@@ -57,6 +57,15 @@ class Shout:
         return [Prediction(word[0], {"loud": word.upper() + "!" * huge}) for word in events]
 
 
+class Fragile(Shout):
+    """Raises on an empty JSON object."""
+
+    def decode(self, content: bytes, arrived_at: float) -> str | None:
+        if content == b"{}":
+            raise KeyError("word")
+        return super().decode(content, arrived_at)
+
+
 class BrokenStorage:
     def put(self, _name: str, content: bytes) -> None:
         raise StorageError(f"no room for {len(content.splitlines())}")

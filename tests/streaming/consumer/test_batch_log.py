@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from streaming.consumer.telemetry import Telemetry
 from tests.lambda_events import ARRIVED, event, record
-from tests.streaming.consumer.harness import THROTTLED, BrokenStorage, Harness, KeepsLines, Shout
+from tests.streaming.consumer.harness import (
+    THROTTLED,
+    BrokenStorage,
+    Fragile,
+    Harness,
+    KeepsLines,
+    Shout,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,12 +57,6 @@ def test_why_records_failed_or_are_poison_is_logged(harness: Harness) -> None:
 
 
 def test_the_step_of_the_model_that_raised_is_logged(harness: Harness) -> None:
-    class Fragile(Shout):
-        def decode(self, content: bytes, arrived_at: float) -> str | None:
-            if content == b"{}":
-                raise KeyError("word")
-            return super().decode(content, arrived_at)
-
     harness.model, telemetry = Fragile(), KeepsLines()
 
     harness.handle(event(b"hello", b"{}", b"curse"), telemetry=telemetry)

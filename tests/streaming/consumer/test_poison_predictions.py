@@ -9,7 +9,7 @@ import pytest
 from streaming.aggregation import AGGREGATE_MAGIC
 from streaming.consumer.interface import Prediction
 from tests.lambda_events import SHARD, event
-from tests.streaming.consumer.harness import Harness, Shout
+from tests.streaming.consumer.harness import Fragile, Harness, Shout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,12 +94,6 @@ def test_a_prediction_that_is_missing_is_poison_that_names_predict(harness: Harn
 
 
 def test_an_event_that_makes_decode_fail_is_poison(harness: Harness) -> None:
-    class Fragile(Shout):
-        def decode(self, content: bytes, arrived_at: float) -> str | None:
-            if content == b"{}":
-                raise KeyError("word")
-            return super().decode(content, arrived_at)
-
     harness.model = Fragile()
 
     assert harness.handle(event(b"hello", b"{}", b"bye")) == {"batchItemFailures": []}
