@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from local.event_source_mapping.batch_buffer import BatchBuffer
 from local.event_source_mapping.batch_processor import BatchProcessor
@@ -31,15 +31,9 @@ from local.event_source_mapping.tumbling_window import TumblingWindow, WindowedP
 from local.function import Function, FunctionConfiguration
 from streaming.errors import SettingsError, StreamUnavailable
 from streaming.reader.checkpoints import LATEST, Checkpoints, Shard, StartingPosition
-from streaming.reader.shard_reader import KinesisReads, ShardReader, StreamRecord, list_shards
+from streaming.reader.shard_reader import ShardReader, StreamRecord, list_shards, stream_error
+from streaming.reader.stream_description import StreamReads, response_date
 from streaming.retries import backoff
-
-
-class StreamClient(KinesisReads, Protocol):
-    """The calls of a boto3 Kinesis client that a mapping needs."""
-
-    def describe_stream_summary(self, *, StreamName: str) -> Any:  # noqa: N803  AWS's names
-        """Describe a stream: its ARN and its retention period."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +76,7 @@ class EventSourceMapping:
 
     def __init__(
         self,
-        client: StreamClient,
+        client: StreamReads,
         stream_name: str,
         function: Function,
         configuration: EventSourceMappingConfiguration | None = None,
@@ -110,6 +104,7 @@ class EventSourceMapping:
         self._workers: dict[str, ShardWorker] = {}
         self._metrics = MappingMetrics()
         self._filter = FilterCriteria(self._configuration.filter_criteria)
+        self._started_at = self._timing.now()
         self._checkpoints = self._resumed({})
         self._windows: dict[str, TumblingWindow] = {}
         self._uuid = str(uuid.uuid4())
@@ -126,17 +121,19 @@ class EventSourceMapping:
     def start(self) -> None:
         """Start reading the shards without unfinished parents, and return.
 
-        With LATEST, every record that is put from now on reaches the function. After a `stop`,
-        reading resumes after the checkpoints, and records put in between reach the function.
+        With LATEST, every record that is put from now on, by Kinesis's clock, reaches the function.
+        After a `stop`, reading resumes after the checkpoints, and records put in between reach the
+        function.
 
         Raises:
             StreamError: The stream cannot be read.
         """
         self.failure = None
         self._stopping.clear()
-        self._checkpoints = self._resumed(self._checkpoints.save())
         shards = list_shards(self._client, self._stream_name)
-        response = self._client.describe_stream_summary(StreamName=self._stream_name)
+        response = self._describe()
+        self._started_at = response_date(response) or self._timing.now()
+        self._checkpoints = self._resumed(self._checkpoints.save())
         stream = response["StreamDescriptionSummary"]
         arn = stream["StreamARN"]
         self._encoder = EventEncoder(arn)
@@ -214,7 +211,7 @@ class EventSourceMapping:
             clock=self._timing.clock,
             sleep=self._pause,
             jitter=self._timing.jitter,
-            now=self._timing.now,
+            now=lambda: self._started_at,
         )
         if start == LATEST:
             reader.open()
@@ -274,7 +271,13 @@ class EventSourceMapping:
 
     def _resumed(self, saved: Mapping[str, str]) -> Checkpoints:
         start = self._configuration.starting_position
-        return Checkpoints(start, saved, now=self._timing.now)
+        return Checkpoints(start, saved, now=lambda: self._started_at)
+
+    def _describe(self) -> Mapping[str, Any]:
+        try:
+            return self._client.describe_stream_summary(StreamName=self._stream_name)
+        except Exception as error:  # botocore's parser may raise anything
+            raise stream_error(self._stream_name, error) from error
 
     def _list_shards(self) -> list[Shard]:
         for failures in count():

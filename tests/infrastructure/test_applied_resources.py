@@ -18,8 +18,9 @@ pytestmark = pytest.mark.rides
 BOTH = pytest.mark.parametrize("consumer", ["duration_tip", "tip"])
 
 
-def test_a_plan_after_an_apply_or_a_move_of_the_alias_is_empty(life: Life) -> None:
-    assert life.plans == {"apply": [], "change": [], "move": [], "roll back": []}
+def test_the_alias_moves_and_rolls_back_and_every_plan_is_empty(life: Life) -> None:
+    assert life.plans == {"apply": [], "change": [], "move": []}
+    assert life.served == ["2", "1"]
 
 
 def test_nothing_is_left_after_a_destruction(life: Life) -> None:
