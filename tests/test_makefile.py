@@ -7,6 +7,8 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ case "$*" in
         rm -rf "$folder"
         mkdir -p "$folder/bin"
         cp "$PIP" "$folder/bin/pip" ;;
+    *flock*) exec "$REAL" "$@" ;;
 esac
 """
 
@@ -31,7 +34,7 @@ def make(
     return subprocess.run(
         [MAKE, "-f", str(ROOT / "Makefile"), *arguments],
         cwd=folder,
-        env={**inherited, **environment},
+        env={**inherited, "REAL": sys.executable, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -65,6 +68,62 @@ def test_what_an_interrupted_installation_leaves_is_repaired_by_the_next_call(
     assert repaired.returncode == 0, repaired.stderr
     assert (environment / stamp).exists()
     assert not (environment / "half-written").exists()
+
+
+@pytest.mark.parametrize("stamp", ["installed", "installed-parquet"])
+def test_of_two_commands_that_install_at_once_the_second_waits_and_finds_it_done(
+    tmp_path: Path, stamp: str
+) -> None:
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    python = script(tmp_path / "python", PYTHON)
+    started, go_on = tmp_path / "started", tmp_path / "go-on"
+    os.mkfifo(started)
+    os.mkfifo(go_on)
+    requirement = "parquet" if stamp.endswith("parquet") else "run"
+    pip = script(
+        tmp_path / "pip",
+        f"""#!/bin/sh
+case "$*" in *{requirement}.txt) echo started >"{started}"; read -r line <"{go_on}" ;; esac
+echo "$*" >>"{tmp_path}/log"
+""",
+    )
+    arguments = (f"PYTHON={python}", f".venv-run/{stamp}")
+
+    with ThreadPoolExecutor() as commands:
+        first = commands.submit(make, *arguments, folder=tmp_path, PIP=str(pip))
+        assert started.read_text() == "started\n"
+        second = subprocess.Popen(
+            [MAKE, "-f", str(ROOT / "Makefile"), *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "REAL": sys.executable, "PIP": str(pip)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert second.stdout is not None
+        try:
+            waiting = second.stdout.readline()
+        finally:
+            go_on.write_text("on\n")
+        more, _ = second.communicate(timeout=60)
+
+    assert waiting == "Waiting for another command that installs into .venv-run ...\n"
+    assert (first.result().returncode, second.returncode, more) == (0, 0, "")
+    assert (tmp_path / "log").read_text().count(f"{requirement}.txt") == 1
+
+
+def test_a_lock_that_a_killed_command_has_left_is_free(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    python = script(tmp_path / "python", PYTHON)
+    killed = script(tmp_path / "killed", "#!/bin/sh\nkill -9 $PPID\n")
+    working = script(tmp_path / "working", "#!/bin/sh\n")
+    arguments = (f"PYTHON={python}", ".venv-run/installed")
+
+    assert make(*arguments, folder=tmp_path, PIP=str(killed)).returncode != 0
+    assert (tmp_path / ".venv-run.lock").exists()
+    done = make(*arguments, folder=tmp_path, PIP=str(working))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "Installing requirements/run.txt into .venv-run ...\n"
 
 
 @pytest.mark.parametrize(
