@@ -117,6 +117,8 @@ image: $(RUN_ENV)/installed ## The function's container image: BASE_IMAGE= PLATF
 compose: # before minutes of building
 	@docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || \
 	    { echo "integration-test: Docker with Compose is needed, and not installed" >&2; exit 1; }
+	@docker info >/dev/null 2>&1 || \
+	    { echo "integration-test: the Docker daemon does not respond ('docker info' says why)" >&2; exit 1; }
 
 .PHONY: integration-test
 integration-test: compose image $(TEST_ENV)/installed ## A stream through the image, with LocalStack: BASE_IMAGE= LOCALSTACK_IMAGE=

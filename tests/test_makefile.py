@@ -192,23 +192,31 @@ def test_signals_reach_the_program_and_make_adds_no_error(
     assert "[" not in error  # as in "make: *** [Makefile:68: run] Error 130"
 
 
-def test_a_missing_compose_is_one_line_before_anything_is_built(tmp_path: Path) -> None:
-    script(tmp_path / "docker", "#!/bin/sh\nexit 1\n")
+@pytest.mark.parametrize(
+    ("failing", "problem"),
+    [
+        ("compose", "Docker with Compose is needed, and not installed"),
+        ("info", "the Docker daemon does not respond ('docker info' says why)"),
+    ],
+)
+def test_what_docker_lacks_is_one_line_before_anything_is_built(
+    tmp_path: Path, failing: str, problem: str
+) -> None:
+    script(tmp_path / "docker", f"#!/bin/sh\ntest $1 != {failing}\n")
     done = make("integration-test", PATH=str(tmp_path))
-    assert done.stderr.splitlines()[0] == (
-        "integration-test: Docker with Compose is needed, and not installed"
-    )
+    assert done.stderr.splitlines()[0] == f"integration-test: {problem}"
     assert done.stdout == ""
 
 
 OFFLINE_BUILD = ROOT / "integration-test" / "offline" / "build"
 
 
-def offline_build(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    path = f"{folder}:{os.environ['PATH']}"
+def offline_build(
+    folder: Path, *command: str, path: str | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [OFFLINE_BUILD, *command],
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path or f"{folder}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
@@ -227,6 +235,26 @@ def test_a_command_runs_with_the_offline_images_only_if_they_are_built(tmp_path:
         "lambda-python-offline:3.13 localstack-offline:4.14.0\n",
     )
 
-    script(tmp_path / "docker", "#!/bin/sh\ntest $1 = image\n")
+    script(tmp_path / "docker", "#!/bin/sh\ntest $1 != build\n")
     failed = offline_build(tmp_path, *command)
     assert (failed.returncode, failed.stdout) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("failing", "problem"),
+    [
+        ("info", "the Docker daemon does not respond ('docker info' says why)"),
+        ("compose", "Docker with Compose is needed, and Compose is not installed"),
+    ],
+)
+def test_what_docker_lacks_is_one_line_before_a_debian_is_unpacked(
+    tmp_path: Path, failing: str, problem: str
+) -> None:
+    for program in ("dirname", "find", "sha256sum", "cut", "cat", "mktemp", "rm", "mkdir", "cp"):
+        (tmp_path / program).symlink_to(shutil.which(program) or program)
+    script(tmp_path / "mmdebstrap", "#!/bin/sh\necho unpacked >&2\n")
+    script(tmp_path / "docker", f"#!/bin/sh\ntest $1 != {failing} -a $1 != image\n")
+
+    done = offline_build(tmp_path, "true", path=str(tmp_path))
+
+    assert (done.returncode, done.stderr) == (1, f"offline/build: {problem}\n")
