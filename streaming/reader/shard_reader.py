@@ -272,11 +272,11 @@ class ShardReader:
 
     def _is_in_the_future(self, error: Exception) -> bool:
         """Return whether Kinesis rejected a timestamp that is in the future by its clock."""
-        time = self.position.timestamp
+        timestamp = self.position.timestamp
         return (
             error_code(error) == "InvalidArgumentException"
-            and time is not None
-            and time > self._now() - CLOCK_SKEW
+            and timestamp is not None
+            and timestamp > self._now() - CLOCK_SKEW
         )
 
 

@@ -19,8 +19,7 @@ from botocore.exceptions import (
 
 from streaming.publisher import Entry, PutRecordsClient
 from streaming.redrive.delivery_log import DeliveryLog
-
-SERVER_ERRORS = 500
+from streaming.retries import SERVER_ERRORS
 
 
 class LoggedPuts:
