@@ -209,8 +209,9 @@ class Telemetry:
         return [{name: value for name, value in line.items() if value is not None}]
 
     def _write(self, *lines: Mapping[str, Any]) -> None:
-        # A batch does not fail because standard output is full or closed.
-        with suppress(OSError, ValueError, TypeError):
+        # What is published already would be published again. Standard output may be full, closed,
+        # or None: then it was closed when Python started.
+        with suppress(Exception):
             sys.stdout.write(_encode_lines(lines).decode())
             sys.stdout.flush()
 
