@@ -105,7 +105,10 @@ class Telemetry:
             error: The exception; nothing is logged for poison, whose reason says it all.
         """
         frames = traceback.extract_tb(error.__traceback__, limit=-TRACEBACK_FRAMES)
-        lines = [f"{frame.filename}:{frame.lineno} {frame.name}: {frame.line}" for frame in frames]
+        lines = [
+            _short(f"{frame.filename}:{frame.lineno} {frame.name}: {frame.line}")
+            for frame in frames
+        ]
         place = (step, type(error).__name__, *lines[-1:])
         seen = place in self._model_errors or len(self._model_errors) == TRACEBACKS
         if isinstance(error, Poison) or seen:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import runpy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -255,6 +256,19 @@ def test_an_exception_of_the_model_is_logged_once_with_its_traceback_and_without
     assert " fail: raise error or type(name" in frame
     assert decode["method"] == "decode"
     assert '"secret"' not in json.dumps({**predict, "traceback": []})
+
+
+def test_a_long_line_of_source_is_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = tmp_path / "one_line.py"
+    module.write_text("def predict(): return 1 / 0  # " + "x" * 300_000)
+    with pytest.raises(ZeroDivisionError) as raised:
+        runpy.run_path(str(module))["predict"]()
+
+    Telemetry(SERVICE, "Rides").model_error("predict", raised.value)
+
+    (line,) = logged(capsys)
+    assert " predict: def predict(): return 1 / 0  # xxx" in line["traceback"][-1]
+    assert max(map(len, line["traceback"])) == TEXT_CHARACTERS
 
 
 def test_the_tracebacks_of_different_exceptions_are_bounded(
