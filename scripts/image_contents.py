@@ -18,34 +18,32 @@ HOW_TO_ADD_A_PACKAGE = (
 )
 
 
-def missing_files(used: Iterable[Path], root: Path = ROOT) -> Iterator[str]:
+def missing_files(used: Iterable[Path]) -> Iterator[str]:
     """Return a line for each file of the project that is used, and that the image does not hold.
 
     Args:
         used: Files that were imported or opened; those outside of the project are ignored.
-        root: The project's folder.
     """
-    patterns = _copied(root)
-    paths = _of_the_project(used, root)
+    patterns = _copied()
+    paths = _of_the_project(used)
     # Also by name: what this program had loaded itself is not noticed as loaded by the model.
-    named = {name for path in paths if _is_own(path, root) for name in _imported(path)}
-    for path in sorted({*paths, *_modules(named, root)}):
-        name = path.relative_to(root).as_posix()
+    named = {name for path in paths if _is_own(path) for name in _imported(path)}
+    for path in sorted({*paths, *_modules(named)}):
+        name = path.relative_to(ROOT).as_posix()
         if not any(_matches(name, pattern) for pattern in patterns):
             yield f"model.py uses {name}, which the image does not hold: {HOW_TO_ADD_A_FILE}"
 
 
-def missing_packages(used: Iterable[Path], root: Path = ROOT) -> Iterator[str]:
+def missing_packages(used: Iterable[Path]) -> Iterator[str]:
     """Return a line for each package that the model's modules import, and that the image lacks.
 
     Args:
         used: As for `missing_files`.
-        root: The project's folder.
     """
-    lock = (root / "requirements" / "function.txt").read_text()
+    lock = (ROOT / "requirements" / "function.txt").read_text()
     locked = set(re.findall(r"^([a-z0-9.-]+)==", lock, re.MULTILINE))
     of_module = packages_distributions()
-    own = [path for path in _of_the_project(used, root) if path.suffix == ".py"]
+    own = [path for path in _of_the_project(used) if path.suffix == ".py"]
     imported = {name.partition(".")[0] for path in own for name in _imported(path)}
     for module in sorted(imported):
         names = {re.sub(r"[-_.]+", "-", name).lower() for name in of_module.get(module, ())}
@@ -55,10 +53,10 @@ def missing_packages(used: Iterable[Path], root: Path = ROOT) -> Iterator[str]:
             )
 
 
-def _of_the_project(used: Iterable[Path], root: Path) -> list[Path]:
+def _of_the_project(used: Iterable[Path]) -> list[Path]:
     environment = Path(sys.prefix).resolve()
     paths = sorted({path.resolve() for path in used})
-    inside = [path for path in paths if path.is_relative_to(root) and path.is_file()]
+    inside = [path for path in paths if path.is_relative_to(ROOT) and path.is_file()]
     return [
         path
         for path in inside
@@ -66,8 +64,8 @@ def _of_the_project(used: Iterable[Path], root: Path) -> list[Path]:
     ]
 
 
-def _is_own(path: Path, root: Path) -> bool:
-    return path.suffix == ".py" and not path.is_relative_to(root / "streaming")
+def _is_own(path: Path) -> bool:
+    return path.suffix == ".py" and not path.is_relative_to(ROOT / "streaming")
 
 
 def _imported(path: Path) -> set[str]:
@@ -87,19 +85,19 @@ def _imported(path: Path) -> set[str]:
     return names
 
 
-def _modules(names: Iterable[str], root: Path) -> set[Path]:
+def _modules(names: Iterable[str]) -> set[Path]:
     """Return the files of the project's modules with these names, and of their packages."""
     parts = [name.split(".") for name in names]
-    stems = {root.joinpath(*part[:count]) for part in parts for count in range(1, len(part) + 1)}
+    stems = {ROOT.joinpath(*part[:count]) for part in parts for count in range(1, len(part) + 1)}
     files = {file for stem in stems for file in (stem.with_suffix(".py"), stem / "__init__.py")}
     return {file for file in files if file.is_file()}
 
 
-def _copied(root: Path) -> list[str]:
+def _copied() -> list[str]:
     """Return the patterns of the files that the Dockerfile copies to the function."""
-    _, _, stage = (root / "Dockerfile").read_text().partition(" AS function\n")
+    _, _, stage = (ROOT / "Dockerfile").read_text().partition(" AS function\n")
     copies = re.findall(r"^COPY (?!--)(.+) \S+$", stage, re.MULTILINE)
-    ignored = (root / ".dockerignore").read_text()
+    ignored = (ROOT / ".dockerignore").read_text()
     sent = re.findall(r"^!(.+)$", ignored, re.MULTILINE)
     return [pattern for sources in copies for pattern in sources.split() if pattern in sent]
 
