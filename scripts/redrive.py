@@ -161,7 +161,7 @@ def _report(delivery: Delivery, found: Survey, console: Console) -> int:
     parts += [f"{delivery.deleted:,} objects deleted"] if delivery.deleted else []
     _print(console, ", ".join(parts))
     if delivery.repeated:
-        reason = "there was no response to a call with them"
+        reason = "a call with them got no response, or one that contradicts itself"
         _print(console, f"{delivery.repeated:,} may be on the stream twice: {reason}")
     for stream, reason in delivery.failures.items():
         _print(console, f"Stopped for {stream}: {first_line(reason)}")

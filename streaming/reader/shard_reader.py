@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from streaming.aws_errors import describe_error
 from streaming.errors import StreamError, StreamUnavailable
 from streaming.reader.checkpoints import LATEST, TRIM_HORIZON, IteratorType, Shard, StartingPosition
 from streaming.retries import backoff, error_code, is_transient
@@ -294,4 +295,4 @@ def stream_error(stream_name: str, error: Exception) -> StreamError:
     # A stream that is being created or resharded may be in use.
     passing = is_transient(error) or error_code(error) == "ResourceInUseException"
     kind = StreamUnavailable if passing else StreamError
-    return kind(f"cannot read the stream {stream_name!r}: {error}")
+    return kind(f"cannot read the stream {stream_name!r}: {describe_error(error)}")
