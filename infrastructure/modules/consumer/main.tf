@@ -61,7 +61,7 @@ resource "aws_lambda_function" "function" {
     }
   }
 
-  # Lambda checks the role when the function is created, and still writes logs after it is deleted.
+  # Lambda checks what the role may do when the function is created.
   depends_on = [aws_iam_role_policy.function]
 
   lifecycle {
@@ -91,7 +91,7 @@ resource "aws_kinesis_stream_consumer" "fan_out" {
 }
 
 resource "aws_lambda_event_source_mapping" "events" {
-  event_source_arn                   = one(aws_kinesis_stream_consumer.fan_out[*].arn) != null ? one(aws_kinesis_stream_consumer.fan_out[*].arn) : var.event_stream.arn
+  event_source_arn                   = var.settings.enhanced_fan_out ? aws_kinesis_stream_consumer.fan_out[0].arn : var.event_stream.arn
   function_name                      = aws_lambda_alias.live.arn
   starting_position                  = var.settings.starting_position
   batch_size                         = var.settings.batch_size
