@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from cli.program import program
+
 FOLDER = Path(__file__).resolve().parent.parent / "infrastructure"
 BLOCK = re.compile(r'^(variable|output) "(\w+)" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
 DESCRIPTION = re.compile(r'^  description = "(.*)"$', re.MULTILINE)
@@ -16,6 +18,7 @@ ATTRIBUTE = re.compile(r"^    (\w+)\s+= (?:optional\((.*)\)|(\S+))\s+# (.+)$", r
 TABLES = re.compile(r"(<!-- tables -->\n).*(<!-- end -->)", re.DOTALL)
 
 
+@program(OSError)
 def main(folder: Path = FOLDER) -> int:
     """Write the tables; return the exit status."""
     readme = folder / "README.md"
