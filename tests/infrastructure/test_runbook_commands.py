@@ -28,11 +28,10 @@ COMMANDS = re.findall(r"(?<![\w-])aws ([a-z0-9-]+ [a-z0-9-]+.*)", LINES) + re.fi
 
 def words(command: str) -> list[str]:
     """Return a command's words, without what follows it on its line."""
-    without = re.sub(r"\s#.*| \| .*", "", command)
+    without = re.sub(r"\s#.*", "", command)
     without = re.sub(r"\$\{\d:\+(.*?)\}", r"\1", without)  # ${4:+--dimensions "$4"}
-    lexer = shlex.shlex(without.split(")\n")[0], posix=True, punctuation_chars=False)
-    lexer.whitespace_split, lexer.commenters = True, ""
-    return list(lexer)
+    found = shlex.split(without)
+    return found[: found.index("|")] if "|" in found else found
 
 
 def operation(service: str, name: str) -> Any:
