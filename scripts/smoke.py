@@ -27,7 +27,7 @@ from deployment.smoke_events import Streams, put_and_read, report
 from local.errors import LocalError
 from model import load_model
 from streaming import Entry, InvalidEvent, Model, StreamingError, aws_client
-from streaming.locations import without_credentials
+from streaming.errors import without_password
 
 COUNT = 20
 TIMEOUT_SECONDS = 60.0
@@ -56,7 +56,7 @@ def main(
     kinesis = client or endpoint_client(endpoint_url, retries={"total_max_attempts": 1})
     predictions = options.predictions or getattr(model, "output_stream", "predictions")
     streams = Streams(options.stream, predictions)
-    at = without_credentials(kinesis.meta.endpoint_url)
+    at = without_password(kinesis.meta.endpoint_url)
     print(f"{mark}: {len(entries):,} events to {options.stream} at {at}")
     try:
         answers = put_and_read(
