@@ -26,7 +26,7 @@ from deployment.smoke_events import Streams, put_and_read, report
 from local.errors import LocalError
 from scripts.model_loading import ModelProblem, load
 from streaming import Entry, InvalidEvent, Model, StreamingError
-from streaming.locations import without_credentials
+from streaming.errors import without_password
 
 COUNT = 20
 TIMEOUT_SECONDS = 60.0
@@ -55,7 +55,7 @@ def main(
     kinesis = client or endpoint_client(endpoint_url, retries={"total_max_attempts": 1})
     predictions = options.predictions or getattr(model, "output_stream", "predictions")
     streams = Streams(options.stream, predictions)
-    at = without_credentials(kinesis.meta.endpoint_url)
+    at = without_password(kinesis.meta.endpoint_url)
     print(f"{mark}: {len(entries):,} events to {options.stream} at {at}")
     try:
         answers = put_and_read(
