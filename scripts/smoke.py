@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from itertools import islice
 from random import Random
 from typing import Any
@@ -25,15 +24,15 @@ from cli.program import FAILED, USAGE_ERROR, program
 from demo.ride_generator import generate_rides, last_week, read_statistics
 from deployment.smoke_events import Streams, put_and_read, report
 from local.errors import LocalError
-from model import load_model
-from streaming import Entry, InvalidEvent, Model, StreamingError, aws_client
-from streaming.locations import without_credentials
+from scripts.model_loading import ModelProblem, load
+from streaming import Entry, InvalidEvent, Model, StreamingError
+from streaming.errors import without_password
 
 COUNT = 20
 TIMEOUT_SECONDS = 60.0
 
 
-@program(LocalError, StreamingError)
+@program(LocalError, ModelProblem, StreamingError)
 def main(
     argv: list[str] | None = None,
     *,
@@ -44,7 +43,7 @@ def main(
 ) -> int:
     """Run the program; its exit status is 0 only if every prediction came and is as expected."""
     options = _options(argv)
-    model: Model[Any] = load_model(os.environ, partial(aws_client, "s3"))
+    model: Model[Any] = load("model")[1]
     mark = f"smoke-{now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     entries = list(_entries(options, mark))
     if refused := _refused(model, entries, now().timestamp()):
@@ -56,7 +55,7 @@ def main(
     kinesis = client or endpoint_client(endpoint_url, retries={"total_max_attempts": 1})
     predictions = options.predictions or getattr(model, "output_stream", "predictions")
     streams = Streams(options.stream, predictions)
-    at = without_credentials(kinesis.meta.endpoint_url)
+    at = without_password(kinesis.meta.endpoint_url)
     print(f"{mark}: {len(entries):,} events to {options.stream} at {at}")
     try:
         answers = put_and_read(

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from streaming.consumer.model_check import check_members
     from streaming.consumer.settings import Settings
     from streaming.consumer.telemetry import Telemetry
-    from streaming.consumer.validation import DECODE_ERRORS, WHOLE_EVENT, invalid_event
+    from streaming.consumer.validation import WHOLE_EVENT, invalid_event
     from streaming.dead_letters import DeadLetterRecord
     from streaming.errors import (
+        DECODE_ERRORS,
         CorruptRecord,
         DeliveryLogError,
         DeliveryLogMismatch,
@@ -59,9 +60,10 @@ _NAMES = {
     "consumer.model_check": ("check_members",),
     "consumer.settings": ("Settings",),
     "consumer.telemetry": ("Telemetry",),
-    "consumer.validation": ("DECODE_ERRORS", "WHOLE_EVENT", "invalid_event"),
+    "consumer.validation": ("WHOLE_EVENT", "invalid_event"),
     "dead_letters": ("DeadLetterRecord",),
     "errors": (
+        "DECODE_ERRORS",
         "CorruptRecord",
         "DeliveryLogError",
         "DeliveryLogMismatch",

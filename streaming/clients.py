@@ -18,7 +18,7 @@ from botocore.utils import is_valid_endpoint_url
 from streaming.call_deadline import install_call_deadline
 from streaming.errors import SettingsError
 from streaming.fast_put_records import install_fast_put_records
-from streaming.locations import split_url, without_credentials
+from streaming.locations import split_url
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -171,7 +171,7 @@ def is_aws(endpoint_url: str, session: botocore.session.Session | None = None) -
     if not (is_url and is_valid_endpoint_url(endpoint_url)):
         raise SettingsError(
             "endpoint URL",
-            without_credentials(endpoint_url),
+            endpoint_url,
             "http:// or https:// and a host, such as http://127.0.0.1:4566",
         )
     partitions = (session or _isolated_session()).get_data("partitions")["partitions"]

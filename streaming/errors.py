@@ -25,6 +25,11 @@ import re
 import reprlib
 from typing import Self
 
+import msgspec
+
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""Everything that msgspec raises when it decodes arbitrary bytes."""
+
 VALUE_LIMIT = 80
 """Characters of an offending value that an error shows."""
 

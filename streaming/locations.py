@@ -16,8 +16,6 @@ two periods in a row, and no IP address. Reserved prefixes and suffixes are left
 PREFIX_BYTES = 800
 """A key has at most 1,024 bytes, of which an object's name takes up to 200."""
 
-_CREDENTIALS = re.compile(r"//.*@", re.DOTALL)
-
 
 @dataclass(frozen=True, slots=True)
 class S3Location:
@@ -50,7 +48,7 @@ def parse_location(setting: str, location: str) -> Path | S3Location:
         is_bucket = parts.scheme == "s3" and BUCKET.fullmatch(parts.netloc)
         if is_bucket and len(prefix.encode()) <= PREFIX_BYTES:
             return S3Location(parts.netloc, prefix)
-    raise SettingsError(setting, without_credentials(location), ALLOWED_LOCATIONS)
+    raise SettingsError(setting, location, ALLOWED_LOCATIONS)
 
 
 def split_url(url: str) -> SplitResult:
@@ -65,8 +63,3 @@ def split_url(url: str) -> SplitResult:
     except ValueError:
         return urlsplit("")
     return parts if url.isprintable() else urlsplit("")
-
-
-def without_credentials(url: str) -> str:
-    """Return a URL as it may be shown: with *** in place of user and password."""
-    return _CREDENTIALS.sub("//***@", url)

@@ -52,7 +52,8 @@ class FolderStorage:
         """See `Storage.names`; files still being written are left out."""
         if not self._folder.is_dir():
             raise StorageError(f"there is no folder {self._folder}")
-        files = (path for path in self._folder.rglob("*") if path.is_file())
+        with _storage_errors("list", self._folder):
+            files = [path for path in self._folder.rglob("*") if path.is_file()]
         return sorted(
             path.relative_to(self._folder).as_posix() for path in files if path.suffix != UNFINISHED
         )

@@ -6,8 +6,7 @@ from typing import Any
 import msgspec
 
 from local.event_source_mapping.event_pattern import SETTING, Matcher, compile_pattern
-from streaming.consumer.validation import DECODE_ERRORS
-from streaming.errors import SettingsError
+from streaming.errors import DECODE_ERRORS, SettingsError
 from streaming.reader.shard_reader import StreamRecord
 
 MOST_FILTERS = 5

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streaming.consumer.validation import DECODE_ERRORS
+from streaming.errors import DECODE_ERRORS
 from streaming.reader.shard_reader import StreamRecord
 
 PAYLOAD_BYTES = 6 * 1024 * 1024

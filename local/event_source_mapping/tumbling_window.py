@@ -18,7 +18,7 @@ from local.event_source_mapping.batch_processor import BatchProcessor
 from local.event_source_mapping.invocation_event import STATE_BYTES, EncodedRecord, event_payload
 from local.event_source_mapping.invoker import Invoker
 from local.event_source_mapping.retry_policy import MappingStopped, RetryPolicy
-from streaming.consumer.validation import DECODE_ERRORS
+from streaming.errors import DECODE_ERRORS
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from streaming.errors import ModelBundleError, StorageError, StorageUnavailable
+from streaming.errors import DECODE_ERRORS, ModelBundleError, StorageError, StorageUnavailable
 from streaming.retries import Retries
 from streaming.storage import FolderStorage, Storage, open_storage
 
@@ -132,7 +132,7 @@ def _manifest(location: str, content: bytes) -> Manifest:
                 f"{location}: {MANIFEST} has format {found}; this program reads {FORMAT}"
             )
         return msgspec.json.decode(content, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except DECODE_ERRORS as error:
         raise ModelBundleError(f"{location}: {MANIFEST} cannot be read: {error}") from error
 
 

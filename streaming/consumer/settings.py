@@ -12,7 +12,6 @@ from streaming.locations import (
     ALLOWED_LOCATIONS,
     parse_location,
     split_url,
-    without_credentials,
 )
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -99,7 +98,7 @@ def _check_url(name: str, url: str) -> None:
     parts = split_url(url)
     is_url = parts.scheme in ("http", "https") and parts.hostname and " " not in url
     if not is_url or "@" in parts.netloc:
-        raise _not_allowed(name, without_credentials(url))
+        raise _not_allowed(name, url)
 
 
 def _not_allowed(name: str, value: str) -> SettingsError:

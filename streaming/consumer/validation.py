@@ -11,10 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from streaming.errors import VALUE_LIMIT, InvalidEvent
-
-DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""Everything that msgspec raises when it decodes arbitrary bytes."""
+from streaming.errors import DECODE_ERRORS, VALUE_LIMIT, InvalidEvent
 
 WHOLE_EVENT = "event"
 """The key in `allowed` for the event as a whole."""

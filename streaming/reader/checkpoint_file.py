@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from streaming.errors import DECODE_ERRORS
 from streaming.files import write_atomically
 from streaming.reader.stream_reader import StreamReader
 
@@ -45,7 +46,7 @@ class CheckpointFile:
             return None
         try:
             content = msgspec.json.decode(self._path.read_bytes(), type=_Content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except DECODE_ERRORS as error:
             raise ValueError(f"{self._path} is not a checkpoint file: {error}") from None
         if content.stream != self._stream_name:
             raise ValueError(

@@ -5,6 +5,8 @@ from hashlib import blake2b
 
 import msgspec
 
+from streaming.errors import DECODE_ERRORS
+
 DIGEST_BYTES = 16
 
 _NULL = msgspec.Raw(b"null")
@@ -45,7 +47,7 @@ class RecentEvents:
         """
         try:
             event = _decoded(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except DECODE_ERRORS:
             return True
         if event.event_id is None:
             return True

@@ -25,7 +25,7 @@ from typing import Literal, Self
 
 import msgspec
 
-from streaming.errors import DeliveryLogError, DeliveryLogMismatch
+from streaming.errors import DECODE_ERRORS, DeliveryLogError, DeliveryLogMismatch
 from streaming.redrive.stream_identity import StreamIdentity
 
 STREAM = b"="
@@ -193,7 +193,7 @@ class DeliveryLog:
             content = self._path.read_bytes()
         try:
             self._parse(content)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except DECODE_ERRORS as error:
             raise DeliveryLogMismatch(f"{self._path} is not a delivery log: {error}") from error
 
     def _parse(self, content: bytes) -> None:

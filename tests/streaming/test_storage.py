@@ -87,6 +87,19 @@ def test_a_folder_that_does_not_exist_fails_with_its_path(tmp_path: Path) -> Non
         FolderStorage(tmp_path / "gone").names()
 
 
+def test_a_folder_with_a_file_that_cannot_be_examined_fails_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_text("")
+
+    def is_file(_: Path) -> bool:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("pathlib.Path.is_file", is_file)
+    with pytest.raises(StorageError, match=re.escape(f"cannot list {tmp_path}")):
+        FolderStorage(tmp_path).names()
+
+
 def test_a_file_that_does_not_exist_cannot_be_deleted(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"cannot delete .*gone: "):
         FolderStorage(tmp_path).delete("gone")

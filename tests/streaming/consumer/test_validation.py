@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from streaming.consumer.validation import (
-    DECODE_ERRORS,
     LOOKUP_BYTES,
     UNDESCRIBED,
     invalid_event,
 )
+from streaming.errors import DECODE_ERRORS
 
 if TYPE_CHECKING:
     from streaming.errors import InvalidEvent
