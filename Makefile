@@ -13,6 +13,7 @@ BENCH_ENV := .venv-bench
 FUZZ_ENV := .venv-fuzz
 AUDIT_ENV := .venv-audit
 MUTANTS_ENV := .venv-mutants
+INFRASTRUCTURE_ENV := .venv-infrastructure
 ACTIONLINT_ENV := .venv-actionlint
 UV_ENV := .venv-uv
 
@@ -26,7 +27,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 
 # A misspelt variable would be ignored. A goal takes those that its help line names.
-TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV ACTIONLINT_ENV UV_ENV MAKEFLAGS SHELL
+TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV ACTIONLINT_ENV UV_ENV MAKEFLAGS SHELL
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 ifneq ($(filter-out $(TAKEN_BY_ALL),$(GIVEN)),)
 TAKEN := $(sort $(foreach goal,$(or $(MAKECMDGOALS),help),$(shell sed -n 's/^$(goal):.*\#\# //p' $(firstword $(MAKEFILE_LIST)) | grep -o '[A-Z_]*=' | tr -d =)))
@@ -47,6 +48,7 @@ $(BENCH_ENV)/installed: requirements/bench.txt
 $(FUZZ_ENV)/installed: requirements/fuzz.txt
 $(AUDIT_ENV)/installed: requirements/audit.txt
 $(MUTANTS_ENV)/installed: requirements/mutants.txt
+$(INFRASTRUCTURE_ENV)/installed: requirements/infrastructure.txt
 $(ACTIONLINT_ENV)/installed: requirements/actionlint.txt
 $(UV_ENV)/installed: requirements/uv.txt
 $(RUN_ENV)/installed-parquet: requirements/parquet.txt $(RUN_ENV)/installed
