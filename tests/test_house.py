@@ -19,8 +19,9 @@ MAY_IMPORT = {
     "local": {"streaming"},
     "cli": {"local", "streaming"},
     "demo": {"cli", "local", "streaming"},
+    "deployment": {"cli", "streaming"},
     "training": {"model", "streaming"},
-    "scripts": {"cli", "demo", "local", "model", "streaming", "training"},
+    "scripts": {"cli", "demo", "deployment", "local", "model", "streaming", "training"},
 }
 ROOMS = {*MAY_IMPORT, "benchmarks", "tests"}
 

@@ -1,0 +1,97 @@
+"""What `make destroy` keeps: the dead letters, and the key without which nobody can read them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deployment.errors import DeploymentError
+from streaming.aws_errors import describe_error
+
+BUCKET = "aws_s3_bucket"
+KEYS = frozenset({"aws_kms_key", "aws_kms_alias", "aws_kms_key_policy"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What stays.
+
+    Attributes:
+        addresses: Their addresses in Terraform's state.
+        bucket: The dead-letter bucket.
+        keys: The ARNs of the KMS keys that encrypt its objects.
+    """
+
+    addresses: list[str]
+    bucket: str
+    keys: list[str]
+
+
+def kept_resources(state: Mapping[str, Any], bucket: str) -> Kept:
+    """Find the dead-letter bucket, its settings and its key in Terraform's state.
+
+    Args:
+        state: What `terraform show -json` prints.
+        bucket: The bucket's name.
+    """
+    resources = [
+        each
+        for each in _resources(state.get("values", {}).get("root_module", {}))
+        if each.get("mode") == "managed"
+    ]
+    of_bucket = [
+        each
+        for each in resources
+        if each["type"].startswith(BUCKET) and each["values"].get("bucket") == bucket
+    ]
+    named = set(_key_names(of_bucket))
+    keys = [
+        each
+        for each in resources
+        if each["type"] == "aws_kms_key"
+        and named & {each["values"].get("arn"), each["values"].get("key_id")}
+    ]
+    ids = {each["values"].get("key_id") for each in keys}
+    arns = {each["values"].get("arn") for each in keys}
+    of_keys = [
+        each
+        for each in resources
+        if each["type"] in KEYS
+        and (ids | arns)
+        & {each["values"].get(name) for name in ("key_id", "target_key_id", "target_key_arn")}
+    ]
+    return Kept(
+        addresses=sorted(each["address"] for each in (*of_bucket, *of_keys)),
+        bucket=bucket,
+        keys=sorted(str(arn) for arn in arns),
+    )
+
+
+def count_objects(s3: Any, bucket: str) -> int:
+    """Return how many objects a bucket has.
+
+    Raises:
+        DeploymentError: It cannot be read.
+    """
+    try:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        return sum(int(page.get("KeyCount", 0)) for page in pages)
+    except (BotoCoreError, ClientError) as error:
+        raise DeploymentError(
+            f"the bucket {bucket} cannot be read: {describe_error(error)}"
+        ) from error
+
+
+def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from module.get("resources", [])
+    for child in module.get("child_modules", []):
+        yield from _resources(child)
+
+
+def _key_names(of_bucket: list[Mapping[str, Any]]) -> Iterator[str]:
+    for each in of_bucket:
+        if each["type"] == "aws_s3_bucket_server_side_encryption_configuration":
+            for rule in each["values"].get("rule", []):
+                for default in rule.get("apply_server_side_encryption_by_default", []):
+                    yield default.get("kms_master_key_id")
