@@ -145,9 +145,10 @@ def check_function(
             reason = configuration.get("StateReason", "no reason given")
             yield wrong(subject, f"{state} ({reason})", "Active", "run `make deploy` again")
         (own,) = configuration.get("Architectures") or ["x86_64"]
-        image = code.get("ResolvedImageUri") or code.get("ImageUri")
+        named = str(code.get("ImageUri"))
+        image = named if "@" in named else code.get("ResolvedImageUri", named)
         try:
-            built = image_architecture(clients("ecr"), str(image), download)
+            built = image_architecture(clients("ecr"), image, download)
         except DeploymentError as error:
             yield Finding(Level.UNKNOWN, f"{subject}, image", f"{error}; pull it and inspect it")
             return

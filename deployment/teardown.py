@@ -1,5 +1,6 @@
 """What `make destroy` keeps: the dead letters, and the key without which nobody can read them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +16,19 @@ KEYS = frozenset({"aws_kms_key", "aws_kms_alias", "aws_kms_key_policy"})
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What stays.
+    """What stays, and what does not.
 
     Attributes:
-        addresses: Their addresses in Terraform's state.
+        addresses: The addresses in Terraform's state of what stays. It also stays in the state, so
+            that the next deployment finds it there.
+        targets: The addresses of everything else: modules, or resources of a module that stays in
+            part.
         bucket: The dead-letter bucket.
         keys: The ARNs of the KMS keys that encrypt its objects.
     """
 
     addresses: list[str]
+    targets: list[str]
     bucket: str
     keys: list[str]
 
@@ -61,8 +66,10 @@ def kept_resources(state: Mapping[str, Any], bucket: str) -> Kept:
         and (ids | arns)
         & {each["values"].get(name) for name in ("key_id", "target_key_id", "target_key_arn")}
     ]
+    addresses = {each["address"] for each in (*of_bucket, *of_keys)}
     return Kept(
-        addresses=sorted(each["address"] for each in (*of_bucket, *of_keys)),
+        addresses=sorted(addresses),
+        targets=_targets([each["address"] for each in resources], addresses),
         bucket=bucket,
         keys=sorted(str(arn) for arn in arns),
     )
@@ -81,6 +88,23 @@ def count_objects(s3: Any, bucket: str) -> int:
         raise DeploymentError(
             f"the bucket {bucket} cannot be read: {describe_error(error)}"
         ) from error
+
+
+def _targets(all_addresses: list[str], kept: set[str]) -> list[str]:
+    modules_in_part = {_module(address) for address in kept}
+    return sorted(
+        {
+            address if _module(address) in modules_in_part else _module(address) or address
+            for address in all_addresses
+            if address not in kept
+        }
+    )
+
+
+def _module(address: str) -> str | None:
+    """Return the root's module that an address is in, without its key; None: none."""
+    found = re.match(r"module\.[\w-]+", address)
+    return found[0] if found else None
 
 
 def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -129,13 +129,14 @@ class Terraform:
         """Return the state: every resource with its attributes, secrets among them."""
         return self._decoded(self._read("show", "-json"), dict[str, Any])
 
-    def forget(self, addresses: Sequence[str]) -> None:
-        """Remove resources from the state; they stay where they are."""
-        self._run("state", "rm", *addresses)
+    def destroy(self, targets: Sequence[str] = ()) -> None:
+        """Delete what is in the state.
 
-    def destroy(self) -> None:
-        """Delete everything in the state."""
-        self._run("destroy", "-input=false", "-auto-approve")
+        Args:
+            targets: Only these addresses, and what depends on them; empty: everything.
+        """
+        only = [f"-target={target}" for target in targets]
+        self._run("destroy", "-input=false", "-auto-approve", *only)
 
     def _read(self, *arguments: str, stdin: str | None = None) -> str:
         return self._commands.read("terraform", f"-chdir={self._folder}", *arguments, stdin=stdin)

@@ -40,9 +40,8 @@ def main(
         )
     kept = kept_resources(terraform.state(), stack.dead_letter_bucket) if stack else None
     _confirm(options, target, terraform.settings().name, ask)
-    if kept and kept.addresses:
-        terraform.forget(kept.addresses)
-    terraform.destroy()
+    if kept is None or kept.targets:
+        terraform.destroy(kept.targets if kept else ())
     if kept and not options.dry_run:
         _say_what_stays(target, kept)
     return 0
@@ -60,12 +59,11 @@ def _confirm(options: argparse.Namespace, target: Target, name: str, ask: Ask | 
 
 def _say_what_stays(target: Target, kept: Kept) -> None:
     objects = count_objects(target.clients("s3"), kept.bucket)
-    print(f"Deleted. On purpose these stay: the bucket {kept.bucket} ({objects:,} objects)")
-    for key in kept.keys:
-        print(f"and the key that encrypts them, {key}")
+    keys = f" and the key that encrypts them, {', '.join(kept.keys)}" if kept.keys else ""
     print(
-        f"To delete the dead letters too: aws s3 rm --recursive s3://{kept.bucket}, "
-        "then the bucket's versions, the bucket and the key in the console"
+        f"Deleted. These stay, as they are told to: the dead letters in s3://{kept.bucket} "
+        f"({objects:,} objects){keys}. The next `make deploy` uses them again; docs/deploy.md says "
+        "how to delete them."
     )
 
 
