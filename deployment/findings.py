@@ -72,7 +72,7 @@ def looked_up(
         yield Finding(
             Level.UNKNOWN,
             subject,
-            f"cannot be read ({describe_error(error)}): see the permissions of the credentials",
+            f"cannot be read ({describe_error(error)}): check what the credentials may read",
         )
         return
     yield from findings(response)

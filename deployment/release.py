@@ -72,7 +72,7 @@ class Release:
         self.terraform.require()
         self.terraform.init()
         settings = self._settings()
-        stack = stack_of(self.terraform.outputs())
+        stack = stack_of(self.terraform.current_outputs())
         if stack is not None:
             self._check_stack(stack, options)
         image = options.image or self._image(settings, options)
@@ -105,10 +105,10 @@ class Release:
 
     def _image(self, settings: Settings, options: ReleaseOptions) -> str:
         tag = image_tag(self.commands, settings.architecture, self.now(), force=options.force)
-        url = self.terraform.outputs().get("repository_url")
+        url = self.terraform.current_outputs().get("repository_url")
         if url is None:
             self.terraform.apply_repository()
-            url = self.terraform.outputs().get("repository_url")
+            url = self.terraform.current_outputs().get("repository_url")
         if url is None:
             if not options.dry_run:
                 raise DeploymentError("Terraform's output repository_url is missing")
@@ -143,7 +143,7 @@ class Release:
             file.unlink(missing_ok=True)  # a plan holds the settings, secrets among them
 
     def _move(self, options: ReleaseOptions) -> None:
-        stack = stack_of(self.terraform.outputs())
+        stack = stack_of(self.terraform.current_outputs())
         if stack is None:
             if options.dry_run:
                 self.say("would create the alias live at version 1 of each function")
@@ -159,7 +159,8 @@ class Release:
             )
             return
         if not moves:
-            self.say("Every alias is at the newest version: no traffic to move")
+            for name, each in sorted(stack.consumers.items()):
+                self.say(f"{name}: version {each.version} is live, and is the newest")
             return
         alarms = self._alarms(stack)
         with self.signals():

@@ -23,34 +23,25 @@ class Kept:
             that the next deployment finds it there.
         targets: The addresses of everything else: modules, or resources of a module that stays in
             part.
-        bucket: The dead-letter bucket.
-        keys: The ARNs of the KMS keys that encrypt its objects.
+        buckets: The names of the buckets; there is one, the dead letters'.
+        keys: The ARNs of the KMS keys that encrypt their objects.
     """
 
     addresses: list[str]
     targets: list[str]
-    bucket: str
+    buckets: list[str]
     keys: list[str]
 
 
-def kept_resources(state: Mapping[str, Any], bucket: str) -> Kept:
-    """Find the dead-letter bucket, its settings and its key in Terraform's state.
+def kept_resources(state: Mapping[str, Any]) -> Kept:
+    """Find every bucket, its settings and its key in Terraform's state.
 
     Args:
         state: What `terraform show -json` prints.
-        bucket: The bucket's name.
     """
-    resources = [
-        each
-        for each in _resources(state.get("values", {}).get("root_module", {}))
-        if each.get("mode") == "managed"
-    ]
-    of_bucket = [
-        each
-        for each in resources
-        if each["type"].startswith(BUCKET) and each["values"].get("bucket") == bucket
-    ]
-    named = set(_key_names(of_bucket))
+    resources = managed_resources(state)
+    of_buckets = [each for each in resources if each["type"].startswith(BUCKET)]
+    named = set(_key_names(of_buckets))
     keys = [
         each
         for each in resources
@@ -66,13 +57,25 @@ def kept_resources(state: Mapping[str, Any], bucket: str) -> Kept:
         and (ids | arns)
         & {each["values"].get(name) for name in ("key_id", "target_key_id", "target_key_arn")}
     ]
-    addresses = {each["address"] for each in (*of_bucket, *of_keys)}
+    addresses = {each["address"] for each in (*of_buckets, *of_keys)}
     return Kept(
         addresses=sorted(addresses),
         targets=_targets([each["address"] for each in resources], addresses),
-        bucket=bucket,
+        buckets=sorted(each["values"]["bucket"] for each in of_buckets if each["type"] == BUCKET),
         keys=sorted(str(arn) for arn in arns),
     )
+
+
+def managed_resources(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the resources in a state that Terraform has created."""
+    module = state.get("values", {}).get("root_module", {})
+    return [each for each in _resources(module) if each.get("mode") == "managed"]
+
+
+def image_in(state: Mapping[str, Any]) -> str | None:
+    """Return the image of a function in a state; Terraform asks for one even to delete it."""
+    images = [each["values"].get("image_uri") for each in managed_resources(state)]
+    return next((str(image) for image in images if image), None)
 
 
 def count_objects(s3: Any, bucket: str) -> int:
@@ -113,8 +116,8 @@ def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from _resources(child)
 
 
-def _key_names(of_bucket: list[Mapping[str, Any]]) -> Iterator[str]:
-    for each in of_bucket:
+def _key_names(of_buckets: list[Mapping[str, Any]]) -> Iterator[str]:
+    for each in of_buckets:
         if each["type"] == "aws_s3_bucket_server_side_encryption_configuration":
             for rule in each["values"].get("rule", []):
                 for default in rule.get("apply_server_side_encryption_by_default", []):

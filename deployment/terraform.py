@@ -1,6 +1,7 @@
 """Terraform, as the programs call it: no question is asked, and its output is the user's."""
 
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +18,8 @@ OLDEST = (1, 6)
 REPOSITORY = "module.repository"
 """What is applied before there is an image."""
 
-HOLDS_DATA = frozenset({"aws_ecr_repository", "aws_kinesis_stream", "aws_kms_key", "aws_s3_bucket"})
+FUNCTION, ECR_REPOSITORY = "aws_lambda_function", "aws_ecr_repository"
+HOLDS_DATA = frozenset({ECR_REPOSITORY, "aws_kinesis_stream", "aws_kms_key", "aws_s3_bucket"})
 """Resources whose deletion deletes data: records, images, dead letters, or the key to them."""
 
 
@@ -108,6 +110,20 @@ class Terraform:
         """Return the outputs of what has been applied; empty if nothing has."""
         return output_values(self._read("output", "-json", "-no-color"))
 
+    def current_outputs(self) -> dict[str, Any]:
+        """Return the outputs without those of resources that are deleted.
+
+        Deleting with targets, as `make destroy` does, leaves the outputs as they were.
+        """
+        values = self.outputs()
+        if not values:
+            return {}
+        addresses = self._read("state", "list")
+        for name, resource in (("consumers", FUNCTION), ("repository_url", ECR_REPOSITORY)):
+            if resource not in addresses:
+                values.pop(name, None)
+        return values
+
     def apply_repository(self) -> None:
         """Create the repository alone: the image must be in it before the function exists."""
         options = ("-input=false", "-auto-approve", f"-target={REPOSITORY}")
@@ -142,7 +158,9 @@ class Terraform:
         return self._commands.read("terraform", f"-chdir={self._folder}", *arguments, stdin=stdin)
 
     def _run(self, *arguments: str) -> None:
-        self._commands.run("terraform", f"-chdir={self._folder}", *arguments)
+        command, *options = arguments
+        color = () if sys.stdout.isatty() else ("-no-color",)
+        self._commands.run("terraform", f"-chdir={self._folder}", command, *color, *options)
 
     def _decoded(self, text: str, kind: type[T]) -> T:
         try:

@@ -8,9 +8,8 @@ from cli.program import program
 from deployment.account import Ask
 from deployment.commands import Commands, DryRun, Processes
 from deployment.errors import DeploymentError
-from deployment.stack import stack_of
 from deployment.target import ROOT, Clients, Target, add_target_options, open_target, terminal
-from deployment.teardown import Kept, count_objects, kept_resources
+from deployment.teardown import Kept, count_objects, image_in, kept_resources
 from deployment.terraform import Terraform
 from streaming import StreamingError
 
@@ -27,22 +26,27 @@ def main(
     options = _parser().parse_args(argv)
     ask = ask or terminal()
     target = open_target(options, clients, ask)
-    commands = start(target.variables())
-    if options.dry_run:
-        commands = DryRun(commands, print)
-    terraform = Terraform(commands, options.folder)
+
+    def terraform_with(image: str | None) -> Terraform:
+        commands = start(target.variables(image=image))
+        return Terraform(DryRun(commands, print) if options.dry_run else commands, options.folder)
+
+    terraform = terraform_with(None)
     terraform.require()
     terraform.init()
-    stack = stack_of(terraform.outputs())
-    if stack and (stack.account_id, stack.region) != (target.account, target.region):
+    settings = terraform.settings()
+    if (settings.account_id, settings.region) != (target.account, target.region):
         raise DeploymentError(
-            f"Terraform's state is of account {stack.account_id} in {stack.region}"
+            f"terraform.tfvars says account {settings.account_id} in {settings.region}"
         )
-    kept = kept_resources(terraform.state(), stack.dead_letter_bucket) if stack else None
-    _confirm(options, target, terraform.settings().name, ask)
-    if kept is None or kept.targets:
-        terraform.destroy(kept.targets if kept else ())
-    if kept and not options.dry_run:
+    state = terraform.state()
+    kept = kept_resources(state)
+    if not kept.targets:
+        print("Nothing is deployed")
+    else:
+        _confirm(options, target, settings.name, ask)
+        terraform_with(image_in(state)).destroy(kept.targets)
+    if not options.dry_run:
         _say_what_stays(target, kept)
     return 0
 
@@ -58,13 +62,13 @@ def _confirm(options: argparse.Namespace, target: Target, name: str, ask: Ask | 
 
 
 def _say_what_stays(target: Target, kept: Kept) -> None:
-    objects = count_objects(target.clients("s3"), kept.bucket)
-    keys = f" and the key that encrypts them, {', '.join(kept.keys)}" if kept.keys else ""
-    print(
-        f"Deleted. These stay, as they are told to: the dead letters in s3://{kept.bucket} "
-        f"({objects:,} objects){keys}. The next `make deploy` uses them again; docs/deploy.md says "
-        "how to delete them."
-    )
+    for bucket in kept.buckets:
+        objects = count_objects(target.clients("s3"), bucket)
+        print(f"On purpose, the dead letters stay: s3://{bucket}, {objects:,} objects")
+    for key in kept.keys:
+        print(f"On purpose, the key that encrypts them stays: {key}")
+    if kept.addresses:
+        print("The next `make deploy` uses these again; docs/deploy.md says how to delete them.")
 
 
 def _parser() -> argparse.ArgumentParser:

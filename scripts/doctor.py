@@ -61,7 +61,7 @@ def _findings(
     if problem:
         yield problem
     elif stack is None:
-        yield ok("deployment", "none yet: `make deploy` makes one")
+        yield ok("deployment", "none: `make deploy` makes one")
     elif (stack.account_id, stack.region) != (target.account, target.region):
         place = f"account {stack.account_id} in {stack.region}"
         yield Finding(Level.WRONG, "deployment", f"is in {place}: set ACCOUNT= and REGION=")
@@ -74,7 +74,7 @@ def _findings(
 
 def _stack(terraform: Terraform) -> tuple[Stack | None, Finding | None]:
     try:
-        return stack_of(terraform.outputs()), None
+        return stack_of(terraform.current_outputs()), None
     except DeploymentError as error:
         return None, Finding(Level.UNKNOWN, "deployment", str(error))
 

@@ -1,10 +1,12 @@
 """Go back to the former version of each function, at once: no build, no Terraform run."""
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Sequence
 
 from cli.arguments import Parser
+from cli.printable import printable
 from cli.program import FAILED, program
 from deployment.account import Ask
 from deployment.commands import Commands, Processes
@@ -43,7 +45,7 @@ def main(
             print(f"{alias} is at {former}, was at {now}")
         except DeploymentError as error:  # the other functions must go back all the same
             failures += 1
-            print(f"error: {error}")
+            print(f"error: {printable(str(error))}", file=sys.stderr)
     if not options.dry_run:
         print(f"Rolled back in {clock() - began:.1f} s" if not failures else "Not all rolled back")
     return FAILED if failures else 0
