@@ -33,7 +33,7 @@ def test_the_settings_are_those_that_terraform_takes(commands: FakeCommands) -> 
 
 def test_output_that_is_not_terraforms_is_one_line(commands: FakeCommands) -> None:
     commands.outputs["terraform console"] = "> "
-    with pytest.raises(DeploymentError, match="terraform.s output cannot be read: "):
+    with pytest.raises(DeploymentError, match=r"terraform.s output cannot be read: "):
         Terraform(commands).settings()
 
 
