@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from cli.program import stop_on_signal
 from deployment.errors import CommandFailed, ToolMissing
 
 WHERE_FROM = {
@@ -54,39 +55,87 @@ class Processes:
 
     def read(self, *command: str, stdin: str | None = None) -> str:
         """See `Commands`."""
-        process = self._start(command, stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        out, error = _to_its_end(process, stdin)
-        if process.returncode:
+        child = self._child(command, stdin)
+        out, error = child.to_its_end(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if child.status:
             lines = [line.strip("│╷╵ ") for line in (error or out).splitlines()]
             reasons = [line for line in lines if line]
             errors = [line for line in reasons if line.startswith("Error")]
             reason = (errors or reasons[-1:] or ["it printed nothing"])[0]
             raise CommandFailed(f"{_short(command)} failed: {reason}")
-        return str(out)
+        return out
 
     def run(self, *command: str, stdin: str | None = None) -> None:
         """See `Commands`."""
-        process = self._start(command, stdin)
-        _to_its_end(process, stdin)
-        if process.returncode:
-            raise CommandFailed(f"{_short(command)} failed with status {process.returncode}")
+        child = self._child(command, stdin)
+        child.to_its_end()
+        if child.status:
+            raise CommandFailed(f"{_short(command)} failed with status {child.status}")
 
-    def _start(
-        self, command: tuple[str, ...], stdin: str | None, **pipes: Any
-    ) -> "subprocess.Popen[str]":
+    def _child(self, command: tuple[str, ...], stdin: str | None) -> "_Child":
+        return _Child(command, stdin, self._folder, {**os.environ, **self._environment})
+
+
+class _Child:
+    """One child process; `status` is its exit status when it has ended."""
+
+    def __init__(
+        self, command: tuple[str, ...], stdin: str | None, folder: Path, environment: dict[str, str]
+    ) -> None:
+        self.status = 0
+        self._command = command
+        self._stdin = stdin
+        self._folder = folder
+        self._environment = environment
+        self._process: subprocess.Popen[str] | None = None
+        self._interrupted = False
+        self._told = False
+
+    def to_its_end(self, **pipes: Any) -> tuple[str, str]:
+        """Start it, and return what it prints to pipes when it has ended."""
+        # A handler, as an exception in the midst of Popen would leave a child that nobody knows.
+        with stop_on_signal(self._interrupt):
+            process = self._process = self._start(pipes)
+            if self._interrupted and not self._told:
+                self._tell(process)
+            out, error = self._communicate(process)
+        self.status = process.returncode
+        if self._interrupted:
+            raise KeyboardInterrupt
+        return out or "", error or ""
+
+    def _start(self, pipes: dict[str, Any]) -> "subprocess.Popen[str]":
         try:
             return subprocess.Popen(  # noqa: S603  the command line is our own, no shell
-                command,
+                self._command,
                 cwd=self._folder,
-                env={**os.environ, **self._environment},
-                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                env=self._environment,
+                stdin=subprocess.DEVNULL if self._stdin is None else subprocess.PIPE,
                 text=True,
                 # A terminal sends Ctrl-C to its whole process group; the child gets it from here.
                 process_group=0,
                 **pipes,
             )
         except FileNotFoundError:
-            raise missing(command[0]) from None
+            raise missing(self._command[0]) from None
+
+    def _communicate(self, process: "subprocess.Popen[str]") -> tuple[str, str]:
+        stdin = self._stdin
+        while True:
+            try:
+                return process.communicate(stdin)
+            except KeyboardInterrupt:  # the second: Terraform then ends without waiting
+                stdin = None
+                self._tell(process)
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+        if self._process is not None:
+            self._tell(self._process)
+
+    def _tell(self, process: "subprocess.Popen[str]") -> None:
+        self._told = True
+        process.send_signal(signal.SIGINT)
 
 
 class DryRun:
@@ -114,21 +163,6 @@ def missing(tool: str) -> ToolMissing:
     """Return the error for a program that is not installed."""
     hint = f"; it is at {WHERE_FROM[tool]}" if tool in WHERE_FROM else ""
     return ToolMissing(f"{tool} is needed and not installed{hint}")
-
-
-def _to_its_end(process: "subprocess.Popen[str]", stdin: str | None) -> tuple[str, str]:
-    interrupted = False
-    while True:
-        try:
-            out, error = process.communicate(stdin)
-        except KeyboardInterrupt:
-            interrupted, stdin = True, None
-            process.send_signal(signal.SIGINT)
-        else:
-            break
-    if interrupted:
-        raise KeyboardInterrupt
-    return out, error
 
 
 def _short(command: tuple[str, ...]) -> str:
