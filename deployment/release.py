@@ -14,7 +14,7 @@ from deployment.rollback_alarms import RollbackAlarms
 from deployment.stack import Stack, stack_of
 from deployment.target import Target
 from deployment.terraform import Settings, Terraform
-from deployment.traffic import Move, Schedule, Waiting, move_traffic
+from deployment.traffic_shift import Move, Schedule, Waiting, move_traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from deployment.image_push import PLATFORMS
 from deployment.release import Release, ReleaseOptions
 from deployment.target import ROOT, Clients, add_target_options, open_target, terminal
 from deployment.terraform import Terraform
-from deployment.traffic import ALL, Schedule, StopRequest, Waiting
+from deployment.traffic_shift import ALL, Schedule, StopRequest, Waiting
 from streaming import StreamingError
 
 Start = Callable[[dict[str, str]], Commands]

@@ -107,6 +107,7 @@ def test_a_signal_reaches_the_child_once_and_waits_for_its_end(
         assert process.returncode == 130
     finally:
         process.kill()
+        process.communicate()
 
 
 def test_a_dry_run_prints_what_changes_something_and_runs_what_does_not(

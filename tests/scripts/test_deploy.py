@@ -9,7 +9,7 @@ from moto import mock_aws
 
 from deployment.errors import DeploymentError
 from deployment.live_alias import AliasState
-from deployment.traffic import Waiting
+from deployment.traffic_shift import Waiting
 from scripts.deploy import main
 from tests.deployment.emulated_account import (
     ACCOUNT,

@@ -8,7 +8,7 @@ from cli.program import stop_on_signal
 from deployment.errors import AlarmRaised, AliasMoved, DeploymentError, NotPutBack
 from deployment.live_alias import AliasState
 from deployment.rollback_alarms import RollbackAlarms
-from deployment.traffic import Move, Schedule, StopRequest, Waiting, move_traffic
+from deployment.traffic_shift import Move, Schedule, StopRequest, Waiting, move_traffic
 from tests.deployment.emulated_account import Account
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import client_error
