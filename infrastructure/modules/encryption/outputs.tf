@@ -1,0 +1,4 @@
+output "key_arn" {
+  description = "The key's ARN"
+  value       = aws_kms_key.data.arn
+}

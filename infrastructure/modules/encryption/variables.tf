@@ -1,0 +1,9 @@
+variable "name" {
+  description = "Prefix of names"
+  type        = string
+}
+
+variable "place" {
+  description = "Where: AWS partition, its DNS suffix, region and account"
+  type        = object({ partition = string, dns_suffix = string, region = string, account_id = string })
+}
