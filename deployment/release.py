@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from deployment.alias_move import Move
 from deployment.commands import Commands
 from deployment.errors import AlarmRaised, DeploymentError
-from deployment.image_push import Repository, checked_image, image_tag, pushed_image
+from deployment.image_push import Repository, checked_image, image_tag, pushed_image, require_docker
 from deployment.live_alias import LiveAlias
 from deployment.rollback_alarms import RollbackAlarms
 from deployment.stack import Stack, stack_of
 from deployment.target import Target
 from deployment.terraform import Settings, Terraform
-from deployment.traffic_shift import Move, Schedule, Waiting, move_traffic
+from deployment.traffic_shift import Schedule, Waiting, move_traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,7 @@ class Release:
         tag = image_tag(self.commands, settings.architecture, self.now(), force=options.force)
         url = self.terraform.current_outputs().get("repository_url")
         if url is None:
+            require_docker(self.commands, settings.architecture)  # before anything is created
             self.terraform.apply_repository()
             url = self.terraform.current_outputs().get("repository_url")
         if url is None:

@@ -80,7 +80,14 @@ def use_region(environment: MutableMapping[str, str], region: str) -> None:
 
 def terminal() -> Ask | None:
     """Return a way to ask a person; None where nobody can answer."""
-    return input if sys.stdin.isatty() and sys.stdout.isatty() else None
+    return _ask if sys.stdin.isatty() and sys.stdout.isatty() else None
+
+
+def _ask(question: str) -> str:
+    try:
+        return input(question)
+    except EOFError:  # Ctrl-D
+        return ""
 
 
 def _account(text: str) -> str:

@@ -5,21 +5,21 @@ while. Whatever ends a deployment early (an alarm, Ctrl-C, an error of AWS) puts
 what it was, and the old version takes all batches again.
 """
 
+import signal
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from cli.program import stop_on_signal
-from deployment.errors import AlarmRaised, AliasMoved, DeploymentError, NotPutBack
-from deployment.live_alias import AliasState, LiveAlias
+from deployment.alias_move import ALL, Move
+from deployment.errors import AlarmRaised, DeploymentError, NotPutBack
 from deployment.rollback_alarms import RollbackAlarms
 
 POLL_SECONDS = 10.0
 """How often the alarms are read; a metric alarm is evaluated once a minute."""
 
 LOOK_SECONDS = 0.2
-ALL = 100
 
 Pause = Callable[[float], bool]
 """Waits for some seconds; returns at once, and True, when a stop is requested."""
@@ -67,89 +67,6 @@ class Waiting:
 
     pause: Pause
     clock: Callable[[], float] = time.monotonic
-
-
-@dataclass(slots=True)
-class Move:
-    """One alias on its way to another version.
-
-    Attributes:
-        name: The consumer.
-        alias: Its alias.
-        version: Where it goes.
-    """
-
-    name: str
-    alias: LiveAlias
-    version: str
-    _before: AliasState | None = field(default=None, init=False)
-    _now: AliasState | None = field(default=None, init=False)
-
-    def begin(self) -> AliasState:
-        """Read where the alias is.
-
-        Raises:
-            AliasMoved: It is between two versions.
-        """
-        self._before = self._now = state = self.alias.read()
-        if state.weights:
-            raise AliasMoved(
-                f"{self.alias} is between two versions ({state}): another deployment is running, "
-                "or was killed; `make rollback` ends it"
-            )
-        return state
-
-    def step(self, percent: int, deployment: str) -> None:
-        """Move a share of the traffic.
-
-        Args:
-            percent: The new version's share.
-            deployment: Marks what this deployment has written.
-        """
-        before, now = self._begun()
-        kept = f"; previous version: {before.previous_version}" if before.previous_version else ""
-        if percent == ALL:
-            state = AliasState(
-                self.version,
-                description=f"previous version: {before.version} (deployment {deployment})",
-            )
-        else:
-            state = AliasState(
-                before.version,
-                {self.version: percent / ALL},
-                f"to version {self.version} (deployment {deployment}){kept}",
-            )
-        self._now = self.alias.write(state, replaces=now)
-
-    def check(self) -> None:
-        """Check that nothing else has moved the alias.
-
-        Raises:
-            AliasMoved: Something has.
-        """
-        _, ours = self._begun()
-        now = self.alias.read()
-        if now != ours:
-            raise AliasMoved(f"{self.alias} was moved by something else, and is now at {now}")
-
-    def put_back(self, deployment: str) -> str | None:
-        """Put the alias back, and return what happened in words; None: it had not moved.
-
-        What something else has written since is left alone.
-        """
-        if self._before is None:
-            return None
-        now = self.alias.read()
-        if f"(deployment {deployment})" not in now.description:
-            moved = now != self._before
-            return f"{self.alias} was moved by something else; left at {now}" if moved else None
-        self.alias.write(replace(self._before), replaces=now)
-        return f"{self.alias} is back at {self._before}"
-
-    def _begun(self) -> tuple[AliasState, AliasState]:
-        if self._before is None or self._now is None:
-            raise DeploymentError(f"{self.alias} has not been read yet")
-        return self._before, self._now
 
 
 def move_traffic(
@@ -231,15 +148,17 @@ class _Baking:
 def _put_back(
     moves: Sequence[Move], deployment: str, say: Callable[[str], object], why: BaseException
 ) -> None:
+    lines: list[str] = []
     failures: list[str] = []
-    with stop_on_signal(lambda: None):  # a second Ctrl-C must not end this half-way
+    with stop_on_signal(lambda: None, signal.SIGHUP):  # the next signal must not end this half-way
         for move in reversed(moves):
             try:
-                if line := move.put_back(deployment):
-                    say(line)
+                lines += filter(None, [move.put_back(deployment)])
             except DeploymentError as error:
                 failures.append(str(error))
     if failures:
         raise NotPutBack(
             f"{'; '.join(failures)}: put it back with `make rollback`, or the console"
         ) from why
+    for line in lines:  # last, as the terminal may be gone
+        say(line)

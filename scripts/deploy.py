@@ -1,22 +1,24 @@
 """Deploy to AWS: build and push the image, apply infrastructure/, move traffic in steps.
 
-Ctrl-C, SIGTERM or a rollback alarm puts the traffic back on the version before.
+Ctrl-C, SIGTERM, SIGHUP or a rollback alarm puts the traffic back on the version before.
 """
 
 import argparse
+import signal
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from cli.arguments import Parser, not_allowed, rate_or_none
 from cli.program import INTERRUPTED, program, stop_on_signal
 from deployment.account import Ask
+from deployment.alias_move import ALL
 from deployment.commands import Commands, DryRun, Processes
 from deployment.errors import DeploymentError
 from deployment.image_push import PLATFORMS
 from deployment.release import Release, ReleaseOptions
 from deployment.target import ROOT, Clients, add_target_options, open_target, terminal
 from deployment.terraform import Terraform
-from deployment.traffic_shift import ALL, Schedule, StopRequest, Waiting
+from deployment.traffic_shift import Schedule, StopRequest, Waiting
 from streaming import StreamingError
 
 Start = Callable[[dict[str, str]], Commands]
@@ -47,7 +49,7 @@ def main(
         terraform=Terraform(commands(), options.folder),
         with_image=lambda image: Terraform(commands(image=image), options.folder),
         waiting=waiting or Waiting(pause=stop.pause),
-        signals=lambda: stop_on_signal(stop.set),
+        signals=lambda: stop_on_signal(stop.set, signal.SIGHUP),
         now=lambda: datetime.now(UTC),
         say=say,
     )

@@ -33,11 +33,14 @@ class RevisedLambda:
     Attributes:
         failures: Errors of the next calls of UpdateAlias, each after the alias was written or not.
         writes: What UpdateAlias was called with, in order.
+        stale_reads: How many of the next calls of GetAlias see what was before the last write.
     """
 
     def __init__(self, client: Any) -> None:
         self.failures: list[tuple[Exception, bool]] = []
         self.writes: list[dict[str, Any]] = []
+        self.stale_reads = 0
+        self._before_last_write: dict[tuple[str, str], dict[str, Any]] = {}
         self._client = client
         self._revisions: defaultdict[tuple[str, str], str] = defaultdict(lambda: str(uuid.uuid4()))
 
@@ -45,8 +48,12 @@ class RevisedLambda:
         return getattr(self._client, name)
 
     def get_alias(self, *, FunctionName: str, Name: str) -> dict[str, Any]:
+        place = FunctionName, Name
+        if self.stale_reads and place in self._before_last_write:
+            self.stale_reads -= 1
+            return self._before_last_write[place]
         response = self._client.get_alias(FunctionName=FunctionName, Name=Name)
-        return {**response, "RevisionId": self._revisions[FunctionName, Name]}
+        return {**response, "RevisionId": self._revisions[place]}
 
     def update_alias(
         self, *, FunctionName: str, Name: str, RevisionId: str | None = None, **changes: Any
@@ -57,6 +64,8 @@ class RevisedLambda:
         if written:
             if RevisionId not in (None, self._revisions[place]):
                 raise client_error("PreconditionFailedException", "update_alias", status=412)
+            now = self._client.get_alias(FunctionName=FunctionName, Name=Name)
+            self._before_last_write[place] = {**now, "RevisionId": self._revisions[place]}
             self._client.update_alias(FunctionName=FunctionName, Name=Name, **changes)
             self._revisions[place] = str(uuid.uuid4())
         if error is not None:

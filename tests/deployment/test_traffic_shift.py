@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from cli.program import stop_on_signal
+from deployment.alias_move import Move
 from deployment.errors import AlarmRaised, AliasMoved, DeploymentError, NotPutBack
 from deployment.live_alias import AliasState
 from deployment.rollback_alarms import RollbackAlarms
-from deployment.traffic_shift import Move, Schedule, StopRequest, Waiting, move_traffic
+from deployment.traffic_shift import Schedule, StopRequest, Waiting, move_traffic
 from tests.deployment.emulated_account import Account
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import client_error
@@ -35,6 +36,9 @@ class Deployment:
     seen: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.say: Callable[[str], object] = self.lines.append
+
     def pause(self, seconds: float) -> bool:
         if seconds:
             self.seen.append(str(self.account.alias("a").read()))
@@ -50,7 +54,7 @@ class Deployment:
             RollbackAlarms(client, ALARMS),
             SCHEDULE,
             Waiting(clock=self.clock.now, pause=self.pause),
-            self.lines.append,
+            self.say,
             force=force,
         )
 
@@ -146,6 +150,54 @@ def test_an_error_of_aws_in_a_step_puts_every_alias_back(
     assert deployment.states() == [BEFORE, BEFORE]
 
 
+def test_stale_reads_of_an_alias_neither_stop_a_deployment_nor_its_way_back(
+    deployment: Deployment,
+) -> None:
+    functions = deployment.account.functions
+
+    def stale() -> None:
+        functions.stale_reads = 1
+
+    deployment.at = dict.fromkeys((10, 20, 40, 70), stale)
+    deployment.at[79] = stale
+    deployment.at[80] = lambda: deployment.account.set_alarm("a-errors")
+
+    with pytest.raises(AlarmRaised):
+        deployment.run()
+
+    assert deployment.clock.now() == 80
+    assert deployment.states() == [BEFORE, BEFORE]
+
+
+def test_a_write_without_a_response_is_put_back_even_if_the_next_read_is_stale(
+    deployment: Deployment,
+) -> None:
+    functions = deployment.account.functions
+    refused = client_error("ServiceException", "update_alias", status=500)
+    functions.failures = [(refused, True)]
+    functions.stale_reads = 1
+
+    with pytest.raises(DeploymentError, match="a:live cannot be set: ServiceException"):
+        deployment.run()
+
+    assert deployment.states() == [BEFORE, BEFORE]
+
+
+def test_a_terminal_that_is_gone_puts_every_alias_back(deployment: Deployment) -> None:
+    def say(line: str) -> None:
+        if not line.startswith(("a:", "b:")):
+            return
+        raise BrokenPipeError
+
+    deployment.at[20] = lambda: deployment.account.set_alarm("a-errors")
+    deployment.say = say
+
+    with pytest.raises(BrokenPipeError):
+        deployment.run()
+
+    assert deployment.states() == [BEFORE, BEFORE]
+
+
 def test_alarms_that_cannot_be_read_put_every_alias_back(deployment: Deployment) -> None:
     client = deployment.account("cloudwatch")
     deployment.at[20] = lambda: client.delete_alarms(AlarmNames=["a-errors"])
@@ -235,9 +287,7 @@ def test_of_two_deployments_at_once_the_second_is_refused_and_the_first_goes_on(
     with pytest.raises(AliasMoved, match="a:live was moved by something else"):
         moves[1].step(10, "second")
 
-    assert moves[1].put_back("second") == (
-        "a:live was moved by something else; left at version 1, 10% on version 2"
-    )
+    assert moves[1].put_back("second") is None
     moves[0].check()
 
 
