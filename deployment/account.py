@@ -50,6 +50,6 @@ def caller(sts: Any) -> dict[str, Any]:
         return dict(sts.get_caller_identity())
     except (BotoCoreError, ClientError) as error:
         raise DeploymentError(
-            f"AWS does not accept the credentials: {describe_error(error)}; "
+            f"the account of the credentials cannot be read: {describe_error(error)}; "
             "sign in again, or set AWS_PROFILE"
         ) from error

@@ -14,7 +14,7 @@ from deployment.live_alias import LiveAlias
 from deployment.rollback_alarms import RollbackAlarms
 from deployment.stack import Stack, stack_of
 from deployment.target import Target
-from deployment.terraform import Settings, Terraform
+from deployment.terraform_cli import Settings, Terraform
 from deployment.traffic_shift import Schedule, Waiting, move_traffic
 
 

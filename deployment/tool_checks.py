@@ -6,7 +6,7 @@ from deployment.commands import Commands
 from deployment.errors import DeploymentError
 from deployment.findings import Finding, Level, ok
 from deployment.image_push import PLATFORMS
-from deployment.terraform import Terraform
+from deployment.terraform_cli import Terraform
 
 
 def check_tools(

@@ -17,7 +17,7 @@ from deployment.errors import DeploymentError
 from deployment.image_push import PLATFORMS
 from deployment.release import Release, ReleaseOptions
 from deployment.target import ROOT, Clients, add_target_options, open_target, terminal
-from deployment.terraform import Terraform
+from deployment.terraform_cli import Terraform
 from deployment.traffic_shift import Schedule, StopRequest, Waiting
 from streaming import StreamingError
 

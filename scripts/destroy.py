@@ -10,7 +10,7 @@ from deployment.commands import Commands, DryRun, Processes
 from deployment.errors import DeploymentError
 from deployment.target import ROOT, Clients, Target, add_target_options, open_target, terminal
 from deployment.teardown import Kept, count_objects, image_in, kept_resources
-from deployment.terraform import Terraform
+from deployment.terraform_cli import Terraform
 from streaming import StreamingError
 
 

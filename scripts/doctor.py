@@ -17,7 +17,7 @@ from deployment.image_architecture import download
 from deployment.stack import Stack, stack_of
 from deployment.stack_checks import check_stack, needed_concurrency
 from deployment.target import ROOT, Clients, Target, add_target_options, open_target, terminal
-from deployment.terraform import Terraform
+from deployment.terraform_cli import Terraform
 from deployment.tool_checks import check_tools
 from streaming import StreamingError
 from streaming.aws_errors import describe_error

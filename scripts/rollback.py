@@ -15,7 +15,7 @@ from deployment.former_version import former_state
 from deployment.live_alias import LiveAlias
 from deployment.stack import stack_of
 from deployment.target import ROOT, Clients, Target, add_target_options, open_target, terminal
-from deployment.terraform import Terraform
+from deployment.terraform_cli import Terraform
 from streaming import StreamingError
 
 ALIAS = "live"

@@ -13,7 +13,7 @@ from deployment.findings import Finding, Level
 from deployment.live_alias import AliasState
 from deployment.stack import DeployedConsumer, Stream
 from deployment.stack_checks import check_alias, check_function, check_mapping, check_stream
-from deployment.terraform import Terraform
+from deployment.terraform_cli import Terraform
 from deployment.tool_checks import check_tools
 from tests.deployment.emulated_account import FUNCTION, IMAGE, Account, outputs
 from tests.deployment.fake_commands import FakeCommands

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from deployment.errors import DeploymentError, ToolMissing
-from deployment.terraform import Terraform
+from deployment.terraform_cli import Terraform
 from tests.deployment.emulated_account import output_json, outputs
 from tests.deployment.fake_commands import FakeCommands, console, state
 
