@@ -16,7 +16,7 @@ if __name__ == "__main__":
 
 from cli.arguments import Parser, rate_or_none, seed, share, whole_number
 from cli.run_folder import create_run_folder
-from demo.aws_commands import put_command, write_commands
+from demo.aws_commands import ANY_EVENT, SMALLEST_RIDE, put_command, write_commands
 from demo.demo import Demo, exit_status
 from demo.display import OutputConsole, open_display
 from demo.ride_generator import RideStatistics, read_statistics
@@ -68,7 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"Ignored environment variables, the demo sets its own: {', '.join(ignored)}")
     stop = threading.Event()
     with ExitStack() as signals, open_pipeline(config, print) as pipeline:
-        hint = _hint(pipeline) if rides.count is None else ()
+        hint = _hint(pipeline, arguments.rate) if rides.count is None else ()
         demo = Demo(pipeline, rides, _rate(arguments), stop)
         signals.enter_context(stop_on_signal(stop.set, signal.SIGHUP))
         with open_display(OutputConsole(), statistics.zones, hint) as show:
@@ -81,12 +81,14 @@ def _run(arguments: argparse.Namespace) -> int:
     return exit_status(last.counts, rides.count)
 
 
-def _hint(pipeline: Pipeline) -> Sequence[str]:
-    """Return the one command to try, and where those for the `aws` command are."""
+def _hint(pipeline: Pipeline, rate: float | None) -> Sequence[str]:
+    """Return the command to try, and where those for the `aws` command are."""
     commands = write_commands(pipeline.client, RIDES, PREDICTIONS, pipeline.config.folder)
+    endpoint_url = pipeline.client.meta.endpoint_url
     return (
         f"Put a ride from a second terminal (with aws: {commands}):",
-        f"  {put_command(pipeline.client.meta.endpoint_url)}",
+        f"  {put_command(SMALLEST_RIDE, endpoint_url)}",
+        *([f"Any event: {put_command(ANY_EVENT, endpoint_url)}"] if rate == 0 else []),
     )
 
 

@@ -15,12 +15,19 @@ SMALLEST_EVENT = {
 }
 LOOK_BACK_SECONDS = 60
 EMULATOR_CREDENTIALS = "export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
+SMALLEST_RIDE = "PU=130 DO=205 MILES=3.66"
+ANY_EVENT = "JSON='{...}'"
 
 
-def put_command(endpoint_url: str) -> str:
-    """Return the command that puts the smallest event and shows its prediction."""
+def put_command(event: str, endpoint_url: str) -> str:
+    """Return the command that puts an event and shows its prediction.
+
+    Args:
+        event: Variables of `make put`.
+        endpoint_url: The endpoint that the stream is at.
+    """
     endpoint = "" if endpoint_url == EMBEDDED else f" ENDPOINT={endpoint_url}"
-    return f"make put PU=130 DO=205 MILES=3.66{endpoint}"
+    return f"make put {event}{endpoint}"
 
 
 def write_commands(client: Any, rides: str, predictions: str, folder: Path) -> Path:

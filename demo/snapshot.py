@@ -90,11 +90,10 @@ def plain_line(snapshot: Snapshot) -> str:
 
 
 def plain_prediction(prediction: Prediction, zones: Zones) -> str:
-    """Return a prediction as one line."""
-    ride, route, duration, tip, _ = cells(prediction, zones)
-    if prediction.text is not None:
-        return f"{ride}  {route}"
-    return f"ride {ride}  {route}  {duration}  {tip}"
+    """Return a prediction as one line of what is known of it."""
+    ride, *values, _ = cells(prediction, zones)
+    kind = "ride " if prediction.text is None else ""
+    return "  ".join([f"{kind}{ride}", *(value for value in values if value != UNKNOWN)])
 
 
 def plain_dead_letter(dead_letter: DeadLetter) -> str:

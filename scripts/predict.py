@@ -66,10 +66,11 @@ def _predict(content: bytes) -> int:
     try:
         event = model.decode(content, time.time())
     except InvalidEvent as error:
-        print(f"dead-lettered by the function: {printable(str(error))}", file=sys.stderr)
+        reason = printable(str(error))
+        print(f"no prediction; the function would dead-letter it: {reason}", file=sys.stderr)
         return FAILED
     if event is None:
-        print("skipped by the function: another event type", file=sys.stderr)
+        print("no prediction; the function would skip it: another event type", file=sys.stderr)
         return FAILED
     (prediction,) = model.predict([event])
     print(f"prediction  {json.dumps(prediction.value)}")

@@ -1,4 +1,4 @@
-"""Small ONNX models with the inputs of the ride models."""
+"""Small ONNX models with the inputs of the ride models, and ride models of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from onnx import TensorProto, helper
 
-from model import FEATURES
+from model import FEATURES, RideModel, load_graph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,3 +65,8 @@ def endless_graph() -> bytes:
         ],
     )
     return graph(node=helper.make_node("Loop", ["", "", "hour"], ["prediction"], body=body))
+
+
+def built(**graphs: bytes) -> RideModel:
+    """Build the ride model of these graphs, by target."""
+    return RideModel({target: load_graph(target, graph) for target, graph in graphs.items()}, "1")

@@ -146,6 +146,7 @@ def test_a_run_at_rate_0_predicts_the_rides_of_others(
     start: Callable[..., Run],
 ) -> None:
     run = start("--rate", "0")
+    run.wait_for(r"Any event: make put JSON='\{\.\.\.\}'")
     run.wait_for(r"make put PU=130")
     endpoint_url = run.wait_for(r"Kinesis is at (http\S+)")[1]
     client = kinesis_client(endpoint_url, isolated=True)

@@ -32,6 +32,7 @@ from local.function import Function, FunctionConfiguration
 from streaming.errors import SettingsError, StreamUnavailable
 from streaming.reader.checkpoints import LATEST, Checkpoints, Shard, StartingPosition
 from streaming.reader.shard_reader import KinesisReads, ShardReader, StreamRecord, list_shards
+from streaming.reader.stream_description import response_date
 from streaming.retries import backoff
 
 
@@ -110,6 +111,7 @@ class EventSourceMapping:
         self._workers: dict[str, ShardWorker] = {}
         self._metrics = MappingMetrics()
         self._filter = FilterCriteria(self._configuration.filter_criteria)
+        self._started_at = self._timing.now()
         self._checkpoints = self._resumed({})
         self._windows: dict[str, TumblingWindow] = {}
         self._uuid = str(uuid.uuid4())
@@ -126,17 +128,19 @@ class EventSourceMapping:
     def start(self) -> None:
         """Start reading the shards without unfinished parents, and return.
 
-        With LATEST, every record that is put from now on reaches the function. After a `stop`,
-        reading resumes after the checkpoints, and records put in between reach the function.
+        With LATEST, every record that is put from now on, by Kinesis's clock, reaches the function.
+        After a `stop`, reading resumes after the checkpoints, and records put in between reach the
+        function.
 
         Raises:
             StreamError: The stream cannot be read.
         """
         self.failure = None
         self._stopping.clear()
-        self._checkpoints = self._resumed(self._checkpoints.save())
         shards = list_shards(self._client, self._stream_name)
         response = self._client.describe_stream_summary(StreamName=self._stream_name)
+        self._started_at = response_date(response) or self._timing.now()
+        self._checkpoints = self._resumed(self._checkpoints.save())
         stream = response["StreamDescriptionSummary"]
         arn = stream["StreamARN"]
         self._encoder = EventEncoder(arn)
@@ -214,7 +218,7 @@ class EventSourceMapping:
             clock=self._timing.clock,
             sleep=self._pause,
             jitter=self._timing.jitter,
-            now=self._timing.now,
+            now=lambda: self._started_at,
         )
         if start == LATEST:
             reader.open()
@@ -274,7 +278,7 @@ class EventSourceMapping:
 
     def _resumed(self, saved: Mapping[str, str]) -> Checkpoints:
         start = self._configuration.starting_position
-        return Checkpoints(start, saved, now=self._timing.now)
+        return Checkpoints(start, saved, now=lambda: self._started_at)
 
     def _list_shards(self) -> list[Shard]:
         for failures in count():

@@ -14,7 +14,8 @@ class BatchCounts:
     """How many user records of a batch ended in which way, each counted where it happens.
 
     Attributes:
-        received: User records in the batch; each entry of an aggregated record counts.
+        received: User records in the batch; each entry of an aggregated record counts. One that
+            came when time had run out is not read, and counts as one.
         published: Predictions that the output stream accepted (in a test run: returned).
         skipped: Events of an unrecognised event type.
         dead_lettered: User records that were written to the dead letters.
@@ -61,6 +62,8 @@ class Batch:
         counts: The batch counts.
         unknown_arrivals: User records whose arrival Lambda did not send.
         first: The first user record.
+        overdue: The sequence number of an aggregated record of which some entries were
+            dead-lettered as not finished.
         poison: Poison that is not dead-lettered yet.
         failed: Sequence numbers of records that Lambda must retry, each with the index of its first
             entry that failed.
@@ -78,6 +81,7 @@ class Batch:
     counts: BatchCounts = field(default_factory=BatchCounts)
     unknown_arrivals: int = 0
     first: UserRecord | None = None
+    overdue: str | None = None
     poison: list[tuple[UserRecord, Poison]] = field(default_factory=list)
     failed: dict[str | None, int] = field(default_factory=dict)
     predictions: list[Any] = field(default_factory=list)

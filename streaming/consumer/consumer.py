@@ -17,7 +17,7 @@ from streaming.consumer.batch import Batch
 from streaming.consumer.interface import EventT, Model
 from streaming.consumer.model_calls import ModelCalls
 from streaming.consumer.poison import dead_letter_record, unacceptable
-from streaming.consumer.progress import Progress
+from streaming.consumer.progress import Done, Progress
 from streaming.consumer.records import UserRecord, kinesis_records, stream_name, user_records
 from streaming.consumer.telemetry import Telemetry
 from streaming.dead_letters import encode_lines, object_name
@@ -105,23 +105,27 @@ class Consumer(Generic[EventT]):
         records = kinesis_records(event)
         publishing, writing = self._budgets(context)
         batch = Batch(stream_name(records), started + publishing, started + writing, now)
-        batch.counts.resumed = self._progress.resume(records)
-        found = user_records(records, now, binary=self._binary)
+        batch.counts.resumed, overdue = self._progress.resume(records)
+        process = self._process_overdue if overdue else self._process
+        is_over = partial(self._is_over, batch)
+        found = user_records(records, now, binary=self._binary, is_over=is_over)
         remaining = islice(found, batch.counts.resumed, None)
         for received in _slices(remaining):
             self._receive(received, batch)
-            if batch.publishing_stopped or self._clock() >= batch.deadline:
-                batch.counts.not_started += len(received)
-                self._not_finished(received, batch)
-            else:
-                self._process(received, batch)
-            if batch.poison:
+            left = received
+            while left and not batch.publishing_stopped and not is_over():
+                left = process(left, batch)
+                self._dead_letter(batch)
+            if left:
+                batch.counts.not_started += len(left)
+                self._not_finished(left, batch)
                 self._dead_letter(batch)
 
         self._warn(batch)
         number = batch.lowest_failure()
-        if self._publisher is not None and number is not None:
-            self._progress.remember(records, number, batch.failed[number])
+        if self._publisher is not None and (number is not None or batch.counts.resumed):
+            done = Done(batch.failed.get(number, 0), overdue=number == batch.overdue)
+            self._progress.update(records, number, done)
         batch.counts.reconcile()
         self._telemetry.batch(
             batch.counts,
@@ -171,14 +175,30 @@ class Consumer(Generic[EventT]):
         batch.unknown_arrivals += sum(not r.arrival_known for r in received)
         batch.oldest_arrival = min(batch.oldest_arrival, *(r.arrived_at for r in received))
 
-    def _process(self, received: Sequence[UserRecord], batch: Batch) -> None:
-        events = self._model_calls.decode(received, batch)
+    def _is_over(self, batch: Batch) -> bool:
+        return self._clock() >= batch.deadline
+
+    def _process_overdue(self, received: list[UserRecord], batch: Batch) -> list[UserRecord]:
+        """Process user records; those of the batch's first record become poison.
+
+        Entries in front of them are in the dead letters, and must not be overtaken.
+        """
+        number = batch.first.sequence_number if batch.first else None
+        rest = list(takewhile(lambda each: each.sequence_number == number, received))
+        batch.poison += [(each, NotFinished()) for each in rest]
+        batch.overdue = number
+        return received[len(rest) :] if rest else self._process(received, batch)
+
+    def _process(self, received: list[UserRecord], batch: Batch) -> list[UserRecord]:
+        """Process user records as far as there is time; return those that are not decoded."""
+        events, undecoded = self._model_calls.decode(received, batch)
         entries = self._model_calls.predict(events, batch) if events else []
         if self._publisher is None:
             batch.counts.published += len(entries)
             batch.predictions += [msgspec.json.decode(entry["Data"]) for _, entry in entries]
         else:
             self._publish(self._publisher, entries, batch)
+        return undecoded
 
     def _publish(
         self, publisher: Publisher, entries: Sequence[tuple[UserRecord, Entry]], batch: Batch
@@ -232,9 +252,12 @@ class Consumer(Generic[EventT]):
 
     def _dead_letter(self, batch: Batch) -> None:
         """Write poison to the dead letters; what cannot be written there has failed."""
+        if not batch.poison:
+            return
         poison, batch.poison = batch.poison, []
         self._telemetry.poison(poison, batch.counts.poison)
         batch.counts.poison += len(poison)
+        overdue = next((each for each, error in poison if isinstance(error, NotFinished)), None)
         if self._dead_letters is not None:
             records = [dead_letter_record(each, batch.stream, error) for each, error in poison]
             write = partial(self._dead_letters.put, object_name(records), encode_lines(records))
@@ -244,8 +267,11 @@ class Consumer(Generic[EventT]):
                 self._telemetry.failure(str(error))
             else:
                 batch.counts.dead_lettered += len(records)
+                if overdue is not None:
+                    batch.overdue = overdue.sequence_number
                 return
         batch.fail(user_record for user_record, _ in poison)
+        batch.publishing_stopped |= overdue is not None  # what follows must not overtake it
 
 
 def _slices(received: Iterator[UserRecord]) -> Iterator[list[UserRecord]]:

@@ -13,8 +13,8 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         partition_key: The partition key of its record on the output stream, 1 to 256 characters.
-        value: The value of `prediction` in that record; anything that can be encoded as JSON, which
-            NaN and infinity cannot.
+        value: The value of `prediction` in that record; anything that msgspec encodes as JSON,
+            which NaN and infinity cannot be. `msgspec.Raw` is refused if what it makes is not JSON.
     """
 
     partition_key: str

@@ -13,7 +13,12 @@ import msgspec
 
 from streaming.consumer.batch import Batch
 from streaming.consumer.interface import EventT, Model, PredictionRecord
-from streaming.consumer.model_check import check_count, check_key, check_predictions
+from streaming.consumer.model_check import (
+    check_count,
+    check_key,
+    check_predictions,
+    encoded_values,
+)
 from streaming.consumer.poison import model_failure
 from streaming.consumer.records import UserRecord
 from streaming.consumer.telemetry import Telemetry
@@ -57,8 +62,16 @@ class ModelCalls(Generic[EventT]):
 
     def decode(
         self, received: Sequence[UserRecord], batch: Batch
-    ) -> list[tuple[UserRecord, EventT]]:
-        """Decode user records; return the events among them that are the model's."""
+    ) -> tuple[list[tuple[UserRecord, EventT]], list[UserRecord]]:
+        """Decode user records, as many as there is time for.
+
+        A small record can take long, if it is compressed or poison; after such a one, half of the
+        time that is left is kept for predicting and publishing.
+
+        Returns:
+            The events among them that are the model's, and the user records that are not decoded
+            yet: never all of them.
+        """
         decode = self._model.decode
         events: list[tuple[UserRecord, EventT]] = []
         remaining = iter(received)
@@ -67,7 +80,8 @@ class ModelCalls(Generic[EventT]):
         for user_record in remaining:
             try:
                 try:
-                    event = decode(user_record.content(), user_record.arrived_at)
+                    content = user_record.content()
+                    event = decode(content, user_record.arrived_at)
                 except (Poison, MemoryError):
                     raise  # a lack of memory is not the record's fault: Lambda retries the batch
                 except Exception as error:  # noqa: BLE001  a model may raise anything
@@ -85,9 +99,14 @@ class ModelCalls(Generic[EventT]):
                 else:
                     decoded = user_record
                     events.append((user_record, event))
-        if decoded is not None and len(decoded.data) <= REFERENCE_BYTES:
-            self._decoded = decoded
-        return events
+                if content is user_record.data:
+                    continue
+            content = b""  # the next one may be large, too
+            until = until or self._half_time(batch)
+            if self._clock() >= until:
+                break
+        self._remember_decoded(decoded)
+        return events, list(remaining)
 
     def _decode_again(
         self,
@@ -206,6 +225,10 @@ class ModelCalls(Generic[EventT]):
         self._remember(event)
         return True
 
+    def _remember_decoded(self, user_record: UserRecord | None) -> None:
+        if user_record is not None and len(user_record.data) <= REFERENCE_BYTES:
+            self._decoded = user_record
+
     def _remember(self, event: tuple[UserRecord, EventT]) -> None:
         if len(event[0].data) <= REFERENCE_BYTES:
             self._handled = event
@@ -217,9 +240,7 @@ class ModelCalls(Generic[EventT]):
         predictions = model.predict([event for _, event in events])
         check_count(predictions, len(events))
         try:
-            # msgspec writes NaN and infinity as null. One search of all values is the cheapest.
-            if b"null" in encode([prediction.value for prediction in predictions]):
-                check_predictions(predictions)
+            values = encoded_values(predictions)
             return [
                 (
                     user_record,
@@ -230,7 +251,7 @@ class ModelCalls(Generic[EventT]):
                                 user_record.event_id,
                                 model.name,
                                 model.version,
-                                prediction.value,
+                                value,
                                 iso_utc(user_record.arrived_at),
                                 stream,
                             )
@@ -238,7 +259,9 @@ class ModelCalls(Generic[EventT]):
                         "PartitionKey": _valid_key(prediction.partition_key),
                     },
                 )
-                for (user_record, _), prediction in zip(events, predictions, strict=True)
+                for (user_record, _), prediction, value in zip(
+                    events, predictions, values, strict=True
+                )
             ]
         except Exception:
             check_predictions(predictions)

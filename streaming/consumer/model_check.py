@@ -13,6 +13,10 @@ METHODS = ("decode", "predict")
 KEY = "a string of 1 to 256 characters"
 UNICODE_KEY = f"{KEY} that UTF-8 can encode"
 
+_encode_lines = msgspec.json.Encoder().encode_lines
+_decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
+_decode_lines = msgspec.json.Decoder(msgspec.Raw).decode_lines
+
 
 def check_members(model: Any) -> None:
     """Check that a model has the members of `Model`.
@@ -45,6 +49,34 @@ def check_count(predictions: Sequence[Any], events: int) -> None:
         raise PredictionFailed(f"predict returned a {kind}; allowed: a list") from None
     if count != events:
         raise PredictionFailed(f"predict returned {count} predictions for {events} events")
+
+
+def encoded_values(predictions: Sequence[Any]) -> Sequence[Any]:
+    """Return the values of predictions, checked and as JSON; `msgspec` writes them as they are.
+
+    One search of all values together is the cheapest: for what `msgspec` writes as null, such as
+    NaN and infinity, and for what it writes unread, `msgspec.Raw`.
+
+    Raises:
+        PredictionFailed: A value is no JSON, or holds NaN or infinity.
+        Exception: A value cannot be encoded, or a prediction has none.
+    """
+    lines = _encode_lines([prediction.value for prediction in predictions])
+    count = len(predictions)
+    if (
+        b"null" not in lines
+        and lines.count(b"\n") == count
+        and (lines.isascii() or _is_utf8(lines))
+    ):
+        try:
+            values = _decode_lines(lines)
+        except (msgspec.DecodeError, RecursionError):
+            pass
+        else:
+            if b"\n".join(values) + b"\n" == lines:  # one on each line
+                return values
+    check_predictions(predictions)
+    return [prediction.value for prediction in predictions]
 
 
 def check_predictions(predictions: Iterable[Any]) -> None:
@@ -83,8 +115,10 @@ def check_key(partition_key: Any) -> None:
 
 def _check_value(value: Any) -> None:
     try:
-        msgspec.json.encode(value)
-        finite = _is_finite(msgspec.to_builtins(value))
+        encoded = msgspec.json.encode(value)
+        encoded.decode()  # the decoder does not validate UTF-8 in what it does not build
+        _decode_raw(encoded)
+        finite = _is_finite(msgspec.to_builtins(value, enc_hook=_without_raw))
     except Exception as error:
         problem = "Prediction.value is no JSON"
         raise PredictionFailed(f"{problem}: {error}", reason=problem) from error
@@ -99,6 +133,19 @@ def _is_finite(value: Any) -> bool:
     if isinstance(value, dict):
         return all(map(_is_finite, value.values()))
     return not isinstance(value, list | tuple) or all(map(_is_finite, value))
+
+
+def _without_raw(value: Any) -> None:
+    if not isinstance(value, msgspec.Raw):
+        raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _missing(model: Any, name: str) -> str:

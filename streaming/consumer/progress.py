@@ -6,36 +6,57 @@ that each one makes progress.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 RECORDS = 100
 """Unfinished records that are remembered: more than the shards that one environment serves."""
+
+
+class Done(NamedTuple):
+    """How far a Kinesis record was processed.
+
+    Attributes:
+        entries: How many of its entries are done, from the first.
+        overdue: Whether the last of them were dead-lettered as not finished; then those behind
+            them must follow, or they would be predicted first.
+    """
+
+    entries: int = 0
+    overdue: bool = False
+
+
+NOTHING = Done()
 
 
 class Progress:
     """Remembers the entries that are done of unfinished Kinesis records."""
 
     def __init__(self) -> None:
-        self._done: dict[tuple[str, str, int] | None, int] = {}
+        self._done: dict[tuple[str, str, int] | None, Done] = {}
 
-    def resume(self, records: Sequence[Any]) -> int:
-        """Return how many entries of a batch's first record an earlier invocation finished."""
+    def resume(self, records: Sequence[Any]) -> Done:
+        """Return what earlier invocations did of a batch's first record.
+
+        It stays remembered until `update`: an invocation can end with an exception.
+        """
         if not self._done or not records:  # nearly always
-            return 0
-        return self._done.pop(_identity(records[0]), 0)
+            return NOTHING
+        return self._done.get(_identity(records[0]), NOTHING)
 
-    def remember(self, records: Sequence[Any], sequence_number: str, done: int) -> None:
-        """Remember a record that is not finished.
+    def update(self, records: Sequence[Any], unfinished: str | None, done: Done) -> None:
+        """Forget a batch's first record, and remember the one that is not finished.
 
         Args:
             records: The Kinesis records of the batch.
-            sequence_number: The record's.
-            done: How many of its entries are done, from the first.
+            unfinished: The lowest sequence number that failed; None if there is none.
+            done: What is done of that record.
         """
-        if done == 0:
+        if self._done and records:
+            self._done.pop(_identity(records[0]), None)
+        if unfinished is None or done.entries == 0:
             return
         identities = map(_identity, records)
-        identity = next((each for each in identities if each and each[1] == sequence_number), None)
+        identity = next((each for each in identities if each and each[1] == unfinished), None)
         if identity is not None:
             self._done[identity] = done
         if len(self._done) > RECORDS:

@@ -8,7 +8,7 @@ import binascii
 import json
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -108,7 +108,11 @@ def stream_name(records: Sequence[Any]) -> str | None:
 
 
 def user_records(
-    records: Sequence[Any], now: float, *, binary: bool = False
+    records: Sequence[Any],
+    now: float,
+    *,
+    binary: bool = False,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Iterator[UserRecord]:
     """Yield the user records of Kinesis records, in order; unreadable ones carry a decode error.
 
@@ -116,6 +120,8 @@ def user_records(
         records: `Records` of the invocation, in the shape of Lambda's Kinesis event.
         now: Seconds since the epoch: the arrival of a record without a timestamp.
         binary: Whether a damaged aggregated record is plain data, as it is to the KCL.
+        is_over: Returns whether time is up. From then on aggregated records, except the first of
+            the batch, are yielded as they are: the caller fails what it gets after that.
 
     Yields:
         One at a time: 6 MB of aggregated records can hold a million user records.
@@ -125,7 +131,10 @@ def user_records(
             user_record = _user_record(record, record["kinesis"], now)
         except (KeyError, TypeError, AttributeError):
             user_record = _malformed(record, now)
-        if user_record.decode_error is None and user_record.data.startswith(AGGREGATE_MAGIC):
+        is_aggregated = user_record.decode_error is None and user_record.data.startswith(
+            AGGREGATE_MAGIC
+        )
+        if is_aggregated and (record is records[0] or not is_over()):
             yield from _deaggregated(user_record, binary=binary)
         else:
             yield user_record

@@ -7,11 +7,19 @@ import msgspec
 
 DIGEST_BYTES = 16
 
+_NULL = msgspec.Raw(b"null")
+
 
 class _Event(msgspec.Struct):
     event_id: str | None = None
     model: str | None = None
     stream: str | None = None
+
+
+class _UnusualEvent(msgspec.Struct):
+    event_id: str | None = None
+    model: msgspec.Raw = _NULL
+    stream: msgspec.Raw = _NULL
 
 
 class RecentEvents:
@@ -31,10 +39,12 @@ class RecentEvents:
     def add(self, data: bytes) -> bool:
         """Add a record's event; return whether it is new.
 
-        A record that is not a JSON object with a string `event_id` is always new.
+        A record that is not a JSON object with a string `event_id` is always new. A `model` and a
+        `stream` that are not both strings, or absent, are compared as they are written: a retry
+        writes the same bytes.
         """
         try:
-            event = _decode(data)
+            event = _decoded(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return True
         if event.event_id is None:
@@ -52,5 +62,13 @@ class RecentEvents:
         self._digests.clear()
 
 
+def _decoded(data: bytes) -> _Event | _UnusualEvent:
+    try:
+        return _decode(data)
+    except msgspec.ValidationError:
+        return _decode_unusual(data)
+
+
 _decode = msgspec.json.Decoder(_Event).decode
+_decode_unusual = msgspec.json.Decoder(_UnusualEvent).decode
 _encode = msgspec.json.Encoder().encode

@@ -61,10 +61,11 @@ def describe_stream(
         response, text = error.response, None
     except Exception as error:  # botocore's parser may raise anything
         raise stream_error(stream_name, error) from error
-    return StreamDescription(text, _date(response) or now())
+    return StreamDescription(text, response_date(response) or now())
 
 
-def _date(response: Mapping[str, Any]) -> datetime | None:
+def response_date(response: Mapping[str, Any]) -> datetime | None:
+    """Return a response's date, which is AWS's clock to the second; None if it has none."""
     header = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     try:
         return parsedate_to_datetime(header).astimezone(UTC)

@@ -6,7 +6,7 @@
 Kinesis delivers at least once, and a producer that retries may put a record twice. Records whose
 data is a JSON object with a string `event_id` are deduplicated by `event_id`, `model` and `stream`
 (two functions may predict one event with different models, and the ids of two input streams may be
-equal), within a window of recent events.
+equal; either may be any JSON), within a window of recent events.
 """
 
 import logging

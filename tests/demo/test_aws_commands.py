@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from demo.aws_commands import paste_commands, put_command, shard_of, write_commands
+from demo.aws_commands import SMALLEST_RIDE, paste_commands, put_command, shard_of, write_commands
 from model import RideModel
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
@@ -103,7 +103,7 @@ def test_aws_itself_is_called_with_the_users_own_credentials(
 def test_the_command_to_try_names_the_endpoint_only_if_it_must(
     endpoint_url: str, command: str
 ) -> None:
-    assert put_command(endpoint_url) == command
+    assert put_command(SMALLEST_RIDE, endpoint_url) == command
 
 
 def test_the_commands_for_aws_are_kept_in_a_file(kinesis: Any, tmp_path: Path) -> None:

@@ -213,6 +213,13 @@ def test_a_zone_without_a_name_shows_its_number() -> None:
     assert plain_prediction(odd, ZONES) == "ride 1  Jamaica → zone 7  1.0 min  $1.00"
 
 
+def test_a_line_of_plain_output_leaves_out_what_is_not_known() -> None:
+    no_route = Prediction(key="1", duration=1.0, tip=1.0)
+    assert plain_prediction(no_route, ZONES) == "ride 1  1.0 min  $1.00"
+    no_tip = Prediction(key="1", duration=1.0, tip=None, route=(130, 7))
+    assert plain_prediction(no_tip, ZONES) == "ride 1  Jamaica → zone 7  1.0 min"
+
+
 def test_an_endless_run_has_no_progress_bar() -> None:
     assert not any("━" in line for line in screen(snapshot(goal=None)))
 

@@ -8,6 +8,7 @@ from tests.fakes.clock import EPOCH, Clock
 from tests.fakes.kinesis import FakeKinesis
 
 RIDE = ("--pickup", "130", "--dropoff", "205", "--miles", "3.66")
+DEAD_LETTERED = "no prediction; the function would dead-letter it:"
 
 
 @pytest.fixture
@@ -50,13 +51,16 @@ def test_a_ride_is_predicted_without_a_stream(capsys: pytest.CaptureFixture[str]
     [
         (
             ["--pickup", "999", "--dropoff", "205"],
-            "dead-lettered by the function: ride.PULocationID is 999; allowed: an integer",
+            f"{DEAD_LETTERED} ride.PULocationID is 999; allowed: an integer",
         ),
         (
             ["--pickup", "130", "--dropoff", "here"],
-            'dead-lettered by the function: ride.DOLocationID is "here"; allowed: an integer',
+            f'{DEAD_LETTERED} ride.DOLocationID is "here"; allowed: an integer',
         ),
-        (["--json", '{"event_type": "other"}'], "skipped by the function: another event type"),
+        (
+            ["--json", '{"event_type": "other"}'],
+            "no prediction; the function would skip it: another event type",
+        ),
     ],
     ids=str,
 )

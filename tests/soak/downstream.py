@@ -1,13 +1,14 @@
 """The reader downstream, which is restarted at random from the position that it saved last.
 
 A restart empties the reader's window of events: of duplicates on either side of it, both are
-delivered. If the reader was killed, the records since its last save are delivered again, too.
+delivered. If the reader was killed, the records since its last save are delivered again, too. One
+that failed on a record saved its position, and the next one must begin with that record.
 """
 
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from enum import Enum
 from random import Random
@@ -42,6 +43,13 @@ class Restart(Enum):
 
     STOPPED = "reader stopped and resumed"
     KILLED = "reader killed and resumed from its last save"
+    FAILED = "reader failed on a record and resumed with it"
+
+
+def _ways(random: Random) -> Iterator[Restart]:
+    """Yield ways to restart: all of them in random order, and so on."""
+    while True:
+        yield from random.sample(list(Restart), len(Restart))
 
 
 class _Values(msgspec.Struct):
@@ -78,6 +86,7 @@ class Downstream:
         self._open_reader = open_reader
         self._random = Random(f"{seed} reader")
         self._restart = restart
+        self._ways = _ways(self._random)
         self._stopped = threading.Event()
         self._dropped = 0  # by earlier readers
         self._reader = open_reader(None, self._stopped)
@@ -110,12 +119,15 @@ class Downstream:
         """Receive with one reader until it is restarted; return the position to resume from."""
         reader, number = self._reader, self.restarts.total()
         last = self._random.randint(*RESTART_AFTER) if self._restart else None
-        how = self._random.choice(list(Restart))
+        how = next(self._ways)
         saved_at = self.records
         with suppress(StreamUnavailable):  # while it opens the stream
             for count, record in enumerate(reader, 1):
                 if count % SAVE_EVERY == 0:
                     saved, saved_at = reader.position, self.records  # without this record
+                if count == last and how is Restart.FAILED:
+                    self.restarts[how.value] += 1
+                    return reader.position  # saved on the way out; the record is not processed
                 if count == last and how is Restart.KILLED:
                     self.repeated += self.records + 1 - saved_at
                 self._deliver(record, number)

@@ -41,7 +41,6 @@ def test_an_arn_of_a_stream_or_of_its_consumer_names_the_stream(arn: str) -> Non
         "arn:aws:kinesis:r:1:stream/../../etc",
         "arn:aws:kinesis:r:1:stream/" + "x" * 129,
     ],
-    ids=repr,
 )
 def test_any_other_text_names_no_stream(arn: Any) -> None:
     assert stream_of_arn(arn) is None

@@ -55,7 +55,6 @@ def test_a_location_is_a_folder_or_a_bucket_with_a_prefix(
         "file:///folder%00",
         "file:///fol\nder",
     ],
-    ids=ascii,
 )
 def test_another_location_fails_with_its_setting_and_what_is_allowed(location: str) -> None:
     with pytest.raises(SettingsError) as raised:

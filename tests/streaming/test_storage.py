@@ -13,16 +13,13 @@ from streaming.errors import SettingsError, StorageError, StorageUnavailable
 from streaming.locations import S3Location
 from streaming.storage import FolderStorage, S3Storage, Storage, open_storage
 from tests.fakes.kinesis import client_error
+from tests.fakes.no_s3 import no_s3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 NAMES = ["aws/lambda/x", "rides/2025/03/01/a.jsonl", "rides/2025/03/02/b.jsonl"]
-
-
-def no_s3() -> Any:
-    raise AssertionError("no S3 client is needed")
 
 
 def in_folder(folder: Path) -> Storage:

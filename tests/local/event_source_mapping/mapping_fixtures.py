@@ -6,12 +6,17 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
+from local.errors import FunctionError, FunctionUnavailable
 from local.event_source_mapping.invocation_event import EncodedRecord, EventEncoder
 from streaming.reader.shard_reader import StreamRecord
 from tests.fakes.clock import EPOCH
 
 STREAM_ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/ride_events"
 SHARD = "shardId-000000000000"
+
+RAISES = FunctionError("LookupError", "no such zone")
+TIMES_OUT = FunctionError("Sandbox.Timedout", "Task timed out after 60.00 seconds")
+UNREACHABLE = FunctionUnavailable("no emulator at 127.0.0.1:8080")
 
 
 def stream_record(

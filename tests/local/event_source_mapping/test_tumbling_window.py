@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.errors import FunctionError, FunctionUnavailable
 from local.event_source_mapping.batch_processor import BatchProcessor
 from local.event_source_mapping.configuration import (
     PARTIAL_RESPONSES,
@@ -22,8 +21,10 @@ from local.event_source_mapping.retry_policy import RetryPolicy
 from local.event_source_mapping.tumbling_window import TumblingWindow, WindowedProcessor
 from tests.fakes.clock import EPOCH, Clock
 from tests.local.event_source_mapping.mapping_fixtures import (
+    RAISES,
     SHARD,
     STREAM_ARN,
+    UNREACHABLE,
     ScriptedFunction,
     encoded,
     failed,
@@ -31,8 +32,6 @@ from tests.local.event_source_mapping.mapping_fixtures import (
     stream_record,
 )
 
-RAISES = FunctionError("LookupError", "no such zone")
-UNREACHABLE = FunctionUnavailable("no emulator at 127.0.0.1:8080")
 MINUTE = 60
 
 

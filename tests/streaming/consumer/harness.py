@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from streaming.consumer.batch import BatchCounts
+
 OUTPUT = "words"
 THROTTLED = "ProvisionedThroughputExceededException"
 
@@ -53,6 +55,15 @@ class Shout:
             raise MemoryError
         huge = 1024 * 1024 if "huge" in events[0] else 0
         return [Prediction(word[0], {"loud": word.upper() + "!" * huge}) for word in events]
+
+
+class Fragile(Shout):
+    """Raises on an empty JSON object."""
+
+    def decode(self, content: bytes, arrived_at: float) -> str | None:
+        if content == b"{}":
+            raise KeyError("word")
+        return super().decode(content, arrived_at)
 
 
 class BrokenStorage:
@@ -117,3 +128,31 @@ def context(seconds: float) -> Any:
 def failed(sequence_number: int | None) -> list[dict[str, str | None]]:
     identifier = None if sequence_number is None else str(sequence_number)
     return [{"itemIdentifier": identifier}]
+
+
+class KeepsLines(LastBatch):
+    """Telemetry that keeps what it is asked to log."""
+
+    def __init__(self) -> None:
+        super().__init__("shout", "Shout", "CRITICAL")
+        self.times: dict[str, Any] = {}
+        self.failures: list[str] = []
+        self.reasons: list[str] = []
+        self.steps: list[str] = []
+        self.warnings: list[str] = []
+
+    def batch(self, counts: BatchCounts, **rest: Any) -> None:
+        self.times = rest
+        super().batch(counts, **rest)
+
+    def failure(self, message: str) -> None:
+        self.failures.append(message)
+
+    def warning(self, message: str) -> None:
+        self.warnings.append(message)
+
+    def model_error(self, step: str, _error: Exception) -> None:
+        self.steps.append(step)
+
+    def poison(self, found: Any, *_: Any) -> None:
+        self.reasons += [error.reason for _, error in found]

@@ -17,13 +17,10 @@ from streaming.retries import Retries
 from tests.bundle_files import write_bundle
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import client_error
+from tests.fakes.no_s3 import no_s3
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def no_s3() -> Any:
-    raise AssertionError("a folder needs no S3 client")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.consumer.consumer import NOT_FINISHED_SECONDS
-from streaming.consumer.progress import RECORDS, Progress
+from streaming.consumer.progress import RECORDS, Done, Progress
 from tests.kpl_aggregation import aggregate, entry, field
 from tests.lambda_events import SHARD, event, record
 from tests.streaming.consumer.harness import THROTTLED, BrokenStorage, Harness, context, failed
@@ -234,17 +234,56 @@ def test_whatever_time_and_environment_an_invocation_gets_nothing_is_lost_or_out
         assert order == [e for e in events if e in order]
 
 
+def remember(progress: Progress, unfinished: dict[str, Any], done: int) -> None:
+    progress.update([unfinished], unfinished["kinesis"]["sequenceNumber"], Done(done))
+
+
 def test_only_so_many_unfinished_records_are_remembered() -> None:
     progress = Progress()
     records = [record(b"x", number) for number in range(RECORDS + 1)]
     for each in records:
-        progress.remember([each], each["kinesis"]["sequenceNumber"], 7)
+        remember(progress, each, 7)
 
-    assert [progress.resume([each]) for each in (records[0], records[1], records[1])] == [0, 7, 0]
+    assert [progress.resume([each]).entries for each in records[:2]] == [0, 7]
+
+
+def test_the_record_that_was_worked_on_last_is_remembered_longest() -> None:
+    progress = Progress()
+    records = [record(b"x", number) for number in range(RECORDS + 1)]
+    for done, number in [(1, 0), *((1, number) for number in range(1, RECORDS)), (2, 0)]:
+        remember(progress, records[number], done)
+    remember(progress, records[RECORDS], 1)
+
+    assert [progress.resume([each]).entries for each in records[:2]] == [2, 0]
+
+
+def test_a_record_that_is_finished_is_forgotten(harness: SlowHarness) -> None:
+    consumer = harness.environment()
+    batch = event(hot_record(3_000), b"bye")
+    assert invoke_until_done(consumer, batch["Records"]) == 2
+
+    consumer.handle(batch, context(60))
+
+    assert harness.telemetry.counts.resumed == 0
+
+
+def test_what_is_done_is_remembered_when_memory_is_short(harness: SlowHarness) -> None:
+    consumer = harness.environment()
+    batch = event(hot_record(3_000), b"exhausting", first=42)
+    assert consumer.handle(batch, context(60))["batchItemFailures"] == failed(42)
+    done = len(harness.published())
+    for _ in range(3):
+        with pytest.raises(MemoryError):
+            consumer.handle(batch, context(120))
+
+    ids = published_ids(harness)
+    assert ids[:done] == [f"{SHARD}:42:{index}" for index in range(done)]
+    assert f"{SHARD}:42:0" not in ids[done:]
+    assert harness.dead_letters_written() == []
 
 
 @pytest.mark.parametrize("odd", [None, {}, {"kinesis": {}}, {"kinesis": {"data": []}}])
 def test_a_record_without_identity_is_not_remembered(odd: Any) -> None:
     progress = Progress()
-    progress.remember([odd], "1", 7)
-    assert progress.resume([odd]) == 0
+    progress.update([odd], "1", Done(7))
+    assert progress.resume([odd]) == Done()

@@ -1,0 +1,119 @@
+"""What is left of an overdue record follows its other entries to the dead letters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streaming.consumer.consumer import NOT_FINISHED_SECONDS, SLICE_RECORDS
+from streaming.errors import StorageError
+from streaming.storage import FolderStorage
+from tests.kpl_aggregation import aggregate, entry, field
+from tests.lambda_events import SHARD, event
+from tests.streaming.consumer.harness import Harness, context, failed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENTRIES = 6 * SLICE_RECORDS
+CALL = 0.02
+"""Seconds that a call of PutRecords takes; all words have one partition key."""
+
+
+class Flaky:
+    """A folder in which some writes fail."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = FolderStorage(folder)
+        self.writes = 0
+        self.failing: range = range(0)
+
+    def put(self, name: str, content: bytes) -> None:
+        self.writes += 1
+        if self.writes in self.failing:
+            raise StorageError("no room")
+        self._folder.put(name, content)
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Harness:
+    found = Harness(tmp_path)
+    found.dead_letters = Flaky(tmp_path)
+    found.age = NOT_FINISHED_SECONDS
+    put = found.kinesis.put_records
+
+    def slow(**call: object) -> object:
+        found.clock.advance(CALL)
+        return put(**call)  # type: ignore[arg-type]
+
+    found.kinesis.put_records = slow  # type: ignore[assignment,method-assign]
+    return found
+
+
+BATCH = event(aggregate(field(1, b"k") + entry(b"hot") * ENTRIES), b"hi", first=42)
+
+
+def places(ids: list[str]) -> list[int]:
+    """Return the places in the aggregated record of event ids of its entries."""
+    prefix = f"{SHARD}:42:"
+    return [int(each.removeprefix(prefix)) for each in ids if each.startswith(prefix)]
+
+
+def predicted(harness: Harness) -> list[int]:
+    return places([each["event_id"] for each in harness.published()])
+
+
+def dead(harness: Harness) -> list[int]:
+    return places([each["event_id"] for each in harness.dead_letters_written()])
+
+
+def test_the_entries_behind_those_that_are_dead_lettered_follow_them(harness: Harness) -> None:
+    consumer = harness.environment()
+    harness.dead_letters.failing = range(2, 100)
+    assert consumer.handle(BATCH, context(60))["batchItemFailures"] == failed(42)
+    in_time = predicted(harness)
+    assert in_time == list(range(len(in_time)))
+    assert dead(harness)
+
+    harness.dead_letters.failing = range(0)
+    assert consumer.handle(BATCH, context(60))["batchItemFailures"] == []
+
+    assert predicted(harness) == in_time
+    assert sorted(dead(harness)) == list(range(len(in_time), ENTRIES))
+    assert harness.published()[-1]["event_id"] == f"{SHARD}:43"
+
+
+def test_while_they_cannot_follow_nothing_behind_them_is_published(harness: Harness) -> None:
+    consumer = harness.environment()
+    harness.dead_letters.failing = range(2, 100)
+    for _ in range(3):
+        assert consumer.handle(BATCH, context(60))["batchItemFailures"] == failed(42)
+
+    assert len(predicted(harness)) == len(harness.published())
+    assert max(predicted(harness)) < min(dead(harness))
+
+
+def test_some_of_them_may_follow_at_each_attempt(harness: Harness) -> None:
+    consumer = harness.environment()
+    harness.dead_letters.failing = range(2, 1_000, 2)
+    attempts = 1
+    while consumer.handle(BATCH, context(60))["batchItemFailures"]:
+        attempts += 1
+
+    assert attempts > 2
+    assert sorted({*predicted(harness), *dead(harness)}) == list(range(ENTRIES))
+    assert max(predicted(harness)) < min(dead(harness))
+    assert harness.published()[-1]["event_id"] == f"{SHARD}:43"
+
+
+def test_a_record_of_which_nothing_is_dead_lettered_yet_goes_on(harness: Harness) -> None:
+    consumer = harness.environment()
+    harness.dead_letters.failing = range(1, 100)
+    attempts = 1
+    while consumer.handle(BATCH, context(60))["batchItemFailures"]:
+        attempts += 1
+
+    assert attempts == 3  # 6,000 calls take 120 s; 45 s of an invocation are for publishing
+    assert predicted(harness) == list(range(ENTRIES))
+    assert dead(harness) == []
