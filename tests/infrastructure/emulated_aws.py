@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.kinesis.responses import KinesisResponse
 from moto.server import ThreadedMotoServer
 
 if TYPE_CHECKING:
@@ -69,7 +70,20 @@ def name_the_source(method: Callable[..., Any]) -> Callable[..., Any]:
     return create
 
 
+def keep_tags(method: Callable[..., Any]) -> Callable[..., Any]:
+    """CreateStream: keep the tags."""
+
+    def create(response: Any) -> Any:
+        created = method(response)
+        name, tags = response._get_param("StreamName"), response._get_param("Tags") or {}
+        response.kinesis_backend.add_tags_to_stream(None, name, tags)
+        return created
+
+    return create
+
+
 CORRECTIONS: list[tuple[Any, str, Callable[..., Any]]] = [
+    (KinesisResponse, "create_stream", keep_tags),
     (LambdaFunction, "logging_config", lambda _: None),
     (LambdaFunction, "__init__", keep_logging),
     (LambdaFunction, "update_configuration", keep_logging),

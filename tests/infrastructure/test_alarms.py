@@ -1,0 +1,126 @@
+"""Alarms read metrics that exist, tell the topic, and each has its section in docs/operate.md."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from model import load_model
+from streaming.consumer.telemetry import UNITS
+
+if TYPE_CHECKING:
+    from tests.infrastructure.deployment_life import Life
+
+ROOT = Path(__file__).parent.parent.parent
+RUNBOOK = (ROOT / "docs" / "operate.md").read_text()
+SECTIONS = {
+    title.lower().replace(" ", "-") for title in re.findall(r"^### (.+)$", RUNBOOK, re.MULTILINE)
+}
+NAMED = {
+    *re.findall(
+        r"#([a-z-]+)\"$",
+        (ROOT / "infrastructure/modules/observability/main.tf").read_text(),
+        re.MULTILINE,
+    ),
+    *(
+        name
+        for module in ("consumer/alarms.tf", "stream/main.tf")
+        for name in re.findall(
+            r"^    ([a-z-]+) = \{$",
+            (ROOT / "infrastructure/modules" / module).read_text(),
+            re.MULTILINE,
+        )
+    ),
+}
+"""The alarms in the code; a test with Terraform holds them to those that are applied."""
+
+
+def test_each_alarm_has_its_section_and_each_section_its_alarm() -> None:
+    assert len(NAMED) == 12
+    assert NAMED == SECTIONS
+
+
+def test_the_applied_alarms_are_those_of_the_code_and_link_to_their_section(life: Life) -> None:
+    links = [
+        re.search(r"What to do: docs/operate\.md#([a-z-]+)$", each["AlarmDescription"])
+        for each in life.seen["alarms"]
+    ]
+
+    assert {link[1] for link in links if link} == NAMED
+    for alarm, link in zip(life.seen["alarms"], links, strict=True):
+        assert link and alarm["AlarmName"].endswith(link[1])
+
+
+def test_every_alarm_tells_the_topic_when_it_begins_and_ends(life: Life) -> None:
+    for alarm in life.seen["alarms"]:
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [life.outputs["alarm_topic_arn"]]
+
+
+def test_the_alarms_of_a_consumer_are_its_output(life: Life) -> None:
+    names = {alarm["AlarmName"] for alarm in life.seen["alarms"]}
+
+    for consumer in life.outputs["consumers"].values():
+        assert len(consumer["alarms"]) == 9
+        assert set(consumer["rollback_alarms"]) < set(consumer["alarms"]) < names
+        assert [
+            name.removeprefix(consumer["function_name"] + "-")
+            for name in consumer["rollback_alarms"]
+        ] == ["dead-letters", "errors", "iterator-age"]
+
+
+@pytest.mark.rides
+@pytest.mark.parametrize("consumer", ["duration_tip", "tip"])
+def test_cloudwatch_counts_what_the_functions_log_says(life: Life, consumer: str) -> None:
+    """The filters' pattern, read by hand: the line of a batch, with a count above 0."""
+    (line,) = (each for each in life.handled[consumer].log if each.get("message") == "batch")
+    counted = {}
+    for each in life.seen[consumer]["filters"]:
+        found = re.fullmatch(r'\{ \$\.message = "batch" && \$\.(\w+) > 0 \}', each["filterPattern"])
+        (transformation,) = each["metricTransformations"]
+        assert found and transformation["metricValue"] == f"$.{found[1]}"
+        counted[transformation["metricName"]] = line[found[1]]
+
+    assert counted == {"DeadLettered": 1, "Failed": 0}
+    assert counted.keys() < UNITS.keys()
+
+
+@pytest.mark.parametrize("consumer", ["duration_tip", "tip"])
+def test_alarms_on_the_functions_own_metrics_read_what_the_filters_write(
+    life: Life, consumer: str
+) -> None:
+    written = {
+        (
+            each["metricTransformations"][0]["metricNamespace"],
+            each["metricTransformations"][0]["metricName"],
+        )
+        for each in life.seen[consumer]["filters"]
+    }
+    function = life.outputs["consumers"][consumer]["function_name"]
+    read = {
+        (alarm["Namespace"], alarm["MetricName"])
+        for alarm in life.seen["alarms"]
+        if alarm.get("Namespace") == function
+    }
+
+    assert read == written
+
+
+@pytest.mark.rides
+def test_the_dashboard_shows_metrics_of_the_model(life: Life) -> None:
+    body = json.dumps(life.seen["dashboard"])
+    namespace = load_model({}, lambda: None).metrics_namespace
+    searched = set(re.findall(rf"\{{{namespace},service\}} MetricName=\\+\"(\w+)", body))
+
+    assert {"Received", "Published", "DeadLettered", "BatchLatency", "ArrivalAge"} <= searched
+    assert searched <= UNITS.keys()
+
+
+def test_the_dashboard_shows_each_subject(life: Life) -> None:
+    titles = " ".join(widget["properties"]["title"] for widget in life.seen["dashboard"]["widgets"])
+
+    for subject in ("Rate", "Latency", "Iterator age", "Dead letters", "Versions", "Cost drivers"):
+        assert subject in titles

@@ -1,0 +1,160 @@
+"""Each permission is needed by a call, each call has its permission, and no resource is a wildcard."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.infrastructure.deployment_life import REGION
+from tests.infrastructure.emulated_aws import ACCOUNT
+from tests.infrastructure.function_calls import calls_of_encryption, calls_of_lambda
+from tests.infrastructure.policies import (
+    Call,
+    in_vain,
+    not_allowed,
+    permissions,
+    policies_in,
+    too_wide,
+)
+
+if TYPE_CHECKING:
+    from tests.infrastructure.deployment_life import Life
+
+pytestmark = pytest.mark.rides
+
+ROLE = "module.consumer?*].aws_iam_role_policy.function.policy"
+KEY = "module.encryption.aws_kms_key.data.policy"
+
+WILDCARDS = {
+    (ROLE, "WriteDeadLetters", "/*"): "an object is named by its content, below a prefix",
+    (ROLE, "ReadTheModelBundle", "/*"): "the manifest names the files, below a prefix",
+    (ROLE, "KeepDiscardedBatches", "/aws/lambda/*"): "Lambda names the objects, below its prefix",
+    (ROLE, "WriteLogs", ":*"): "Lambda names the log streams of the group",
+    (ROLE, "FindNetworkInterfaces", "*"): "EC2's Describe actions know no resource",
+    (ROLE, "ManageNetworkInterfaces", ":*/*"): "an interface has no id before it is created",
+    (ROLE, "SendTraces", "*"): "X-Ray knows no resource",
+    (KEY, "TheAccountsPoliciesDecide", "*"): "the key itself; IAM's policies decide (KMS guide)",
+    (KEY, "LogsOfTheFunctions", "*"): "in a key's policy, * is the key itself",
+    (KEY, "AlarmsAndBudgetsToTheEncryptedTopic", "*"): "in a key's policy, * is the key itself",
+}
+"""Policy, statement, and how the wildcard ends: the reason."""
+
+OTHER_POLICIES = {
+    "AlarmsAndBudgets": "CloudWatch and Budgets publish to the topic",
+    "AlarmsAndBudgetsToTheEncryptedTopic": "they encrypt what they publish (SNS developer guide)",
+    "LogsOfTheFunctions": "CloudWatch Logs encrypts log groups (CloudWatch Logs user guide)",
+    "TheAccountsPoliciesDecide": "without it, nobody could change the key's policy (KMS guide)",
+    "": "Lambda assumes the role",
+}
+"""Statements of policies that are no role's, which the function's calls cannot show."""
+
+
+def needed(life: Life, consumer: str) -> set[Call]:
+    """Return the function's recorded calls, Lambda's, and those on the key that both imply."""
+    (key,) = (v["arn"] for v in life.resources.values() if v["type"] == "aws_kms_key")
+    source = life.seen[consumer]["mapping"]["EventSourceArn"]
+    lambdas = calls_of_lambda(
+        stream=life.outputs["event_stream"]["arn"],
+        bucket=f"arn:aws:s3:::{life.outputs['dead_letter_bucket']}",
+        log_group=f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{life.outputs['consumers'][consumer]['log_group']}",
+        fan_out=source if "/consumer/" in source else None,
+        interface=f"arn:aws:ec2:{REGION}:{ACCOUNT}:network-interface/eni-0123456789",
+    )
+    calls = life.handled[consumer].calls | lambdas
+    return calls | calls_of_encryption(calls, key)
+
+
+def role(life: Life, consumer: str) -> dict[str, Any]:
+    """Return the policy of a consumer's role."""
+    name = f'module.consumer["{consumer}"].aws_iam_role_policy.function.policy'
+    return {name: copy.deepcopy(policies_in(life.resources)[name])}
+
+
+def statements(policy: dict[str, Any]) -> Any:
+    return next(iter(policy.values()))["Statement"]
+
+
+def test_the_function_makes_calls_of_both_kinds(life: Life) -> None:
+    made = {name: {call.action for call in each.calls} for name, each in life.handled.items()}
+
+    assert made == {
+        "duration_tip": {"kinesis:PutRecords", "s3:PutObject"},
+        "tip": {"kinesis:PutRecords", "s3:PutObject", "s3:GetObject"},
+    }
+
+
+@pytest.mark.parametrize("consumer", ["duration_tip", "tip"])
+def test_each_call_has_its_permission(life: Life, consumer: str) -> None:
+    assert not_allowed(permissions(role(life, consumer)), needed(life, consumer)) == []
+
+
+@pytest.mark.parametrize("consumer", ["duration_tip", "tip"])
+def test_each_permission_is_needed_by_a_call(life: Life, consumer: str) -> None:
+    assert in_vain(permissions(role(life, consumer)), needed(life, consumer)) == []
+
+
+def test_no_resource_is_a_wildcard_but_the_exceptions(life: Life) -> None:
+    allowed = list(permissions(policies_in(life.resources)))
+
+    assert too_wide(allowed, WILDCARDS) == []
+    for exception, reason in WILDCARDS.items():
+        others = {each: why for each, why in WILDCARDS.items() if each != exception}
+        assert too_wide(allowed, others), f"nothing needs the exception any more: {reason}"
+
+
+def test_every_other_policy_is_known(life: Life) -> None:
+    others = [
+        each
+        for each in permissions(policies_in(life.resources))
+        if "role_policy" not in each.policy
+    ]
+
+    assert {each.sid for each in others} == OTHER_POLICIES.keys()
+
+
+def test_services_may_only_be_told_of_this_account(life: Life) -> None:
+    for name, policy in policies_in(life.resources).items():
+        for statement in policy["Statement"]:
+            services = statement.get("Principal") != "*" and "Service" in statement.get(
+                "Principal", {}
+            )
+            if services and "assume_role" not in name:
+                assert ACCOUNT in str(statement["Condition"]), f"{name}: {statement['Sid']}"
+
+
+def test_an_action_that_is_added_is_found(life: Life) -> None:
+    policy = role(life, "tip")
+    statements(policy)[0]["Action"].append("kinesis:PutRecord")
+
+    (found,) = in_vain(permissions(policy), needed(life, "tip"))
+
+    assert "PublishPredictions: kinesis:PutRecord on arn:aws:kinesis" in found
+
+
+def test_each_action_that_is_removed_is_found(life: Life) -> None:
+    for number, statement in enumerate(statements(role(life, "tip"))):
+        for action in statement["Action"]:
+            policy = role(life, "tip")
+            statements(policy)[number]["Action"].remove(action)
+
+            assert any(
+                found.startswith(f"{action} on ")
+                for found in not_allowed(permissions(policy), needed(life, "tip"))
+            ), action
+
+
+def test_a_resource_that_becomes_a_wildcard_is_found(life: Life) -> None:
+    policy = role(life, "tip")
+    statements(policy)[0]["Resource"] = "*"
+
+    (found,) = too_wide(permissions(policy), WILDCARDS)
+
+    assert "PublishPredictions: kinesis:PutRecords on *" in found
+
+
+def test_another_consumers_dead_letters_are_out_of_reach(life: Life) -> None:
+    theirs = {call for call in life.handled["tip"].calls if call.action == "s3:PutObject"}
+
+    assert len(not_allowed(permissions(role(life, "duration_tip")), theirs)) == len(theirs)
