@@ -43,6 +43,6 @@ def test_credentials_that_aws_does_not_accept_are_one_line() -> None:
         def get_caller_identity(self) -> Any:
             raise client_error("ExpiredToken", "get_caller_identity", status=403)
 
-    line = r"account of the credentials cannot be read: ExpiredToken \(GetCallerIdentity, HTTP status 403\)"
+    line = r"credentials cannot be read: ExpiredToken \(GetCallerIdentity, HTTP status 403\)"
     with pytest.raises(DeploymentError, match=line):
         confirmed_account(ACCOUNT, ExpiredSts(), None)
