@@ -159,12 +159,17 @@ def test_stale_reads_of_an_alias_neither_stop_a_deployment_nor_its_way_back(
         functions.stale_reads = 1
 
     deployment.at = dict.fromkeys((10, 20, 40, 70), stale)
-    deployment.at[79] = stale
-    deployment.at[80] = lambda: deployment.account.set_alarm("a-errors")
+
+    def alarm_and_stale_reads() -> None:
+        deployment.account.set_alarm("a-errors")
+        functions.stale_reads = 20
+
+    deployment.at[80] = alarm_and_stale_reads
 
     with pytest.raises(AlarmRaised):
         deployment.run()
 
+    functions.stale_reads = 0
     assert deployment.clock.now() == 80
     assert deployment.states() == [BEFORE, BEFORE]
 
