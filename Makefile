@@ -13,6 +13,7 @@ BENCH_ENV := .venv-bench
 FUZZ_ENV := .venv-fuzz
 AUDIT_ENV := .venv-audit
 MUTANTS_ENV := .venv-mutants
+ACTIONLINT_ENV := .venv-actionlint
 UV_ENV := .venv-uv
 
 # What the locks can serve; pyproject.toml says why.
@@ -25,7 +26,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 
 # A misspelt variable would be ignored. A goal takes those that its help line names.
-TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV FUZZ_ENV AUDIT_ENV UV_ENV MAKEFLAGS SHELL
+TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV ACTIONLINT_ENV UV_ENV MAKEFLAGS SHELL
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 ifneq ($(filter-out $(TAKEN_BY_ALL),$(GIVEN)),)
 TAKEN := $(sort $(foreach goal,$(or $(MAKECMDGOALS),help),$(shell sed -n 's/^$(goal):.*\#\# //p' $(firstword $(MAKEFILE_LIST)) | grep -o '[A-Z_]*=' | tr -d =)))
@@ -46,6 +47,7 @@ $(BENCH_ENV)/installed: requirements/bench.txt
 $(FUZZ_ENV)/installed: requirements/fuzz.txt
 $(AUDIT_ENV)/installed: requirements/audit.txt
 $(MUTANTS_ENV)/installed: requirements/mutants.txt
+$(ACTIONLINT_ENV)/installed: requirements/actionlint.txt
 $(UV_ENV)/installed: requirements/uv.txt
 $(RUN_ENV)/installed-parquet: requirements/parquet.txt $(RUN_ENV)/installed
 
@@ -87,6 +89,13 @@ put: $(RUN_ENV)/installed ## Put one event on the stream of `make run`, show its
 	@exec $(RUN_ENV)/bin/python -m scripts predict --put $(ONE_EVENT) \
 	    $(if $(KEY),--key "$$KEY") \
 	    --endpoint-url "$${ENDPOINT:-$${KINESIS_ENDPOINT_URL:-http://127.0.0.1:4566}}"
+
+.PHONY: smoke
+smoke: $(RUN_ENV)/installed ## Put marked rides on a deployment's stream, compare their predictions: COUNT=20 EVENT='{...}' KEY= STREAM= PREDICTIONS= ENDPOINT= TIMEOUT=60
+	@exec $(RUN_ENV)/bin/python -m scripts smoke \
+	    $(if $(COUNT),--count "$(COUNT)") $(if $(EVENT),--event "$$EVENT") $(if $(KEY),--key "$$KEY") \
+	    $(if $(STREAM),--stream "$$STREAM") $(if $(PREDICTIONS),--predictions "$$PREDICTIONS") \
+	    $(if $(ENDPOINT),--endpoint-url "$$ENDPOINT") $(if $(TIMEOUT),--timeout "$(TIMEOUT)")
 
 .PHONY: test
 test: lint typecheck ## Lint, types and every test
@@ -178,14 +187,26 @@ bench: $(BENCH_ENV)/installed ## Measure speed, memory, start and cost beside ot
 plots: $(BENCH_ENV)/installed ## Draw the plots of docs/performance.md from the last `make bench`
 	@exec $(BENCH_ENV)/bin/python -m benchmarks.performance_plots
 
+.PHONY: cost
+cost: $(RUN_ENV)/installed ## The tables of docs/cost.md: what a month on AWS costs, by rate
+	@exec $(RUN_ENV)/bin/python -m benchmarks.deployment_cost
+
 .PHONY: picture
 picture: $(RUN_ENV)/installed ## Draw the README's picture of `make run`, from a real run
 	@$(RUN_ENV)/bin/python -m scripts picture
 
 .PHONY: lint
-lint: $(TEST_ENV)/installed ## Only ruff's rules and format
+lint: $(TEST_ENV)/installed ## Only ruff's rules and format, and shellcheck
 	@$(TEST_ENV)/bin/ruff check .
 	@$(TEST_ENV)/bin/ruff format --check .
+	@PATH="$(abspath $(TEST_ENV))/bin:$$PATH" command -v shellcheck >/dev/null || \
+	    { echo "lint: shellcheck is not installed (apt-get install shellcheck)" >&2; exit 1; }
+	@git ls-files -z | xargs -0 awk 'FNR == 1 && /^#!.*sh$$|^# shellcheck shell=/ {print FILENAME} {nextfile}' \
+	    | PATH="$(abspath $(TEST_ENV))/bin:$$PATH" xargs shellcheck --external-sources
+
+.PHONY: lint-workflows
+lint-workflows: $(ACTIONLINT_ENV)/installed ## Check .github/workflows; installing the checker needs GitHub
+	@PATH="$(abspath $(ACTIONLINT_ENV))/bin:$$PATH" actionlint
 
 # With another model.py, what imports the ride models' names is left out, as tests/conftest.py does.
 OTHER_MODEL = $(shell grep -q "^class RideModel:" model.py || paste -s -d "|" tests/ride_files.txt)

@@ -18,6 +18,7 @@ from streaming import (
     kinesis_client,
     open_storage,
 )
+from streaming.clients import NO_RETRIES
 
 # For a model that has no names of its own; see `streaming.Model`.
 OUTPUT_STREAM = "predictions"
@@ -32,7 +33,7 @@ CALL_SECONDS = 7.0
 CALL_LIMITS: dict[str, Any] = {
     "connect_timeout": 2,
     "read_timeout": 5,
-    "retries": {"total_max_attempts": 1, "mode": "standard"},
+    "retries": NO_RETRIES,
     "parameter_validation": False,  # the publisher and the settings check what is sent
 }
 

@@ -6,7 +6,7 @@ up to one vCPU at 1,769 MB (Lambda developer guide, Configure Lambda function me
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -161,14 +161,32 @@ class Plan(msgspec.Struct, frozen=True):
 def profile(results: Results, name: str) -> Profile:
     """Derive a contender's profile from its CPU time by batch size."""
     cells = results.throughput_of(name)
-    line = Line.through(list(cells), [cell.cpu_seconds.median for cell in cells.values()])
-    parse = results.stages[-1].parse_microseconds / 1e6
+    return measured_profile(
+        name,
+        {batch: cell.cpu_seconds.median for batch, cell in cells.items()},
+        parse_seconds=results.stages[-1].parse_microseconds / 1e6,
+        resident_mb=results.resident_mb[name],
+    )
+
+
+def measured_profile(
+    name: str, cpu_seconds: Mapping[int, float], *, parse_seconds: float, resident_mb: float
+) -> Profile:
+    """Derive a profile from measured figures.
+
+    Args:
+        name: The contender's name.
+        cpu_seconds: CPU time of a batch, by its size.
+        parse_seconds: CPU time that Lambda's runtime takes to parse a ride of the event.
+        resident_mb: Memory with full batches.
+    """
+    line = Line.through(list(cpu_seconds), list(cpu_seconds.values()))
     return Profile(
         name=name,
         start_seconds=max(line.start, 0.0),
-        ride_seconds=line.slope + parse,
+        ride_seconds=line.slope + parse_seconds,
         rides_per_call=RIDES_PER_CALL[name],
-        resident_mb=results.resident_mb[name],
+        resident_mb=resident_mb,
     )
 
 
@@ -190,20 +208,38 @@ def cheapest(profile: Profile, traffic: Traffic, *, longest_window: float = 300)
 
 
 def plan(
-    profile: Profile, traffic: Traffic, architecture: str, memory_mb: int, window: int
+    profile: Profile,
+    traffic: Traffic,
+    architecture: str,
+    memory_mb: int,
+    window: int,
+    *,
+    largest_batch: int = MAX_BATCH,
+    most_parallel: int = MAX_PARALLELIZATION,
+    least_shards: int = 1,
 ) -> Plan:
     """Work out one configuration.
 
-    Where ten concurrent batches per shard do not keep up, shards are added.
+    Where the concurrent batches per shard do not keep up, shards are added.
+
+    Args:
+        profile: The contender's.
+        traffic: The load on the streams.
+        architecture: x86 or arm64.
+        memory_mb: The function's memory.
+        window: The batching window, in seconds.
+        largest_batch: The event source mapping's batch size.
+        most_parallel: Its parallelization factor.
+        least_shards: Shards that the input stream has anyway.
     """
-    most = min(MAX_BATCH, MAX_EVENT_BYTES // traffic.envelope_bytes)
+    most = min(largest_batch, MAX_EVENT_BYTES // traffic.envelope_bytes)
     # A full batch takes the least time per ride: what is too slow with it is always too slow.
-    full_rate = MAX_PARALLELIZATION * most / profile.seconds(most, memory_mb)
-    shards = max(traffic.shards_in, math.ceil(traffic.rate / full_rate))
+    full_rate = most_parallel * most / profile.seconds(most, memory_mb)
+    shards = max(traffic.shards_in, least_shards, math.ceil(traffic.rate / full_rate))
     collected = traffic.rate / shards * max(window, POLL_SECONDS)
     batch = max(1, min(most, math.floor(collected)))
     seconds = profile.seconds(batch, memory_mb)
-    if traffic.rate / batch * seconds > shards * MAX_PARALLELIZATION:
+    if traffic.rate / batch * seconds > shards * most_parallel:
         batch, seconds = most, profile.seconds(most, memory_mb)
     concurrency = traffic.rate / batch * seconds
     return Plan(

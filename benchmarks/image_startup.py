@@ -1,15 +1,15 @@
 """Measure the image as Lambda runs it: its size, its cold start and its warm invocations.
 
     make image
-    python -m benchmarks.image_startup
+    .venv-test/bin/python -m benchmarks.image_startup
 
 The container gets 512 MB of memory and one CPU. It returns its predictions (TEST_RUN) instead of
 putting them, so the figures include no network, nor what Lambda does before a container starts,
 such as fetching the image.
 """
 
-import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,9 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.ride_batches import batch
-from local.errors import FunctionUnavailable
+from cli.arguments import Parser, whole_number
+from cli.program import program
+from local.errors import FunctionUnavailable, LocalError
 from local.runtime_emulator import RuntimeEmulator
 from scripts.image import BASE_IMAGE, MEGABYTE, NAME, added_bytes
 
@@ -29,11 +31,15 @@ MEMORY = "512m"
 NANO_CPUS = 1_000_000_000
 EMULATOR_PORT = "8080/tcp"
 POLL_SECONDS = 0.005
+START_SECONDS = 60.0
+"""How long a container may take to respond: one that has ended never does."""
+
 BATCHES = (1, 100)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Run the program."""
+@program(LocalError)
+def main(argv: list[str] | None = None) -> int:
+    """Run the program; return the exit status."""
     options = _parser().parse_args(argv)
     console = Console(soft_wrap=True)
     added = added_bytes(options.name, options.base) / MEGABYTE
@@ -44,6 +50,7 @@ def main(argv: list[str] | None = None) -> None:
     for records in BATCHES:
         times = warm(options.name, records, options.invocations)
         console.print(summary(f"warm, {records} records", times))
+    return 0
 
 
 def cold_start(name: str) -> float:
@@ -89,7 +96,13 @@ def created(name: str) -> Iterator[Container]:
 
 
 def first_response(container: Container, body: bytes) -> RuntimeEmulator:
-    """Start a container and invoke its function as soon as the emulator listens."""
+    """Start a container and invoke its function as soon as the emulator listens.
+
+    Raises:
+        FunctionUnavailable: It did not respond within a minute.
+        FunctionError: The function failed.
+    """
+    deadline = time.monotonic() + START_SECONDS
     container.start()
     container.reload()
     port = container.attrs["NetworkSettings"]["Ports"][EMULATOR_PORT][0]["HostPort"]
@@ -98,6 +111,8 @@ def first_response(container: Container, body: bytes) -> RuntimeEmulator:
         try:
             emulator.invoke(body)
         except FunctionUnavailable:
+            if time.monotonic() > deadline:
+                raise
             time.sleep(POLL_SECONDS)
         else:
             return emulator
@@ -109,14 +124,16 @@ def summary(what: str, seconds: list[float]) -> str:
     return f"{what}: p50 {p50:.1f} ms, p99 {p99:.1f} ms ({len(seconds)} times)"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+def _parser() -> Parser:
+    parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--name", default=NAME, help="the image; default: %(default)s")
     parser.add_argument("--base", default=BASE_IMAGE, help="its base; default: %(default)s")
-    parser.add_argument("--starts", type=int, default=20, help="default: %(default)s")
-    parser.add_argument("--invocations", type=int, default=1_000, help="default: %(default)s")
+    parser.add_argument("--starts", type=whole_number, default=20, help="default: %(default)s")
+    parser.add_argument(
+        "--invocations", type=whole_number, default=1_000, help="default: %(default)s"
+    )
     return parser
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

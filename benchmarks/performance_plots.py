@@ -1,6 +1,5 @@
 """Draws the plots of docs/performance.md from a run's results."""
 
-import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,9 @@ from matplotlib.ticker import FuncFormatter
 from benchmarks.contenders import COURSE, OURS, POWERTOOLS
 from benchmarks.cost import PRICES_AS_OF, cost_curve
 from benchmarks.results import Results
+from cli.arguments import Parser
+from cli.program import program
+from streaming import DECODE_ERRORS
 
 BATCH = 1_000
 RATES = np.logspace(0, 6, 61).tolist()
@@ -49,15 +51,17 @@ STYLE: Any = {  # matplotlib's stubs spell out every key
 }
 
 
+@program(OSError)
 def main(argv: list[str] | None = None) -> int:
-    """Draw all plots."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.performance_plots", description=__doc__
-    )
+    """Draw all plots; return the exit status."""
+    parser = Parser(prog="python -m benchmarks.performance_plots", description=__doc__)
     parser.add_argument("results", nargs="?", type=Path, default=Path("build/bench.json"))
     parser.add_argument("folder", nargs="?", type=Path, default=Path("docs"))
     options = parser.parse_args(argv)
-    results = msgspec.json.decode(options.results.read_bytes(), type=Results)
+    try:
+        results = msgspec.json.decode(options.results.read_bytes(), type=Results)
+    except (FileNotFoundError, *DECODE_ERRORS) as error:
+        parser.error(f"{options.results} has no results of `make bench`: {error}")
     for draw in (draw_throughput, draw_stages, draw_start, draw_cost):
         draw(results, options.folder)
     return 0

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.printable import printable
+from local.embedded_kinesis import HOST, PORT
 from streaming.clients import kinesis_client
 from streaming.errors import SettingsError, StreamingError
 from streaming.publisher import PutRecordsClient
-from streaming.retries import is_transient
+from streaming.retries import error_code, is_transient
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
 LINE_CHARACTERS = 200
-EMBEDDED = "http://127.0.0.1:4566"
+EMBEDDED = f"http://{HOST}:{PORT}"
 """The endpoint of `make run`, unless the port is taken."""
 
 
@@ -60,7 +61,7 @@ def one_line(error: BaseException, endpoint_url: str | None) -> str:
     # botocore's parser raises all kinds of errors on a response that is not Kinesis's.
     if not isinstance(cause, BotoCoreError | ClientError | StreamingError):
         return f"{endpoint} responds, but not as Kinesis does"
-    code = cause.response.get("Error", {}).get("Code") if isinstance(cause, ClientError) else None
+    code = error_code(cause)
     # Kinesis names its errors; botocore puts the HTTP status in place of a missing name.
     if code is not None and code.isdecimal():
         return f"{endpoint} responds with HTTP {code}, but not as Kinesis does"

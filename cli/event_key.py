@@ -2,7 +2,7 @@
 
 import msgspec
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, LookupError)
+from streaming import DECODE_ERRORS
 
 DEFAULT_FIELD = "ride_id"
 KEY_HELP = "the field that is the partition key, such as machine or device.id; default: %(default)s"
@@ -22,6 +22,6 @@ def event_key(data: bytes, field: str) -> str | None:
         value = msgspec.json.decode(data)
         for name in field.split("."):
             value = value[name]
-    except UNREADABLE:
+    except (*DECODE_ERRORS, TypeError, LookupError):
         return None
     return str(value) or None if isinstance(value, str | int | float) else None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.endpoint import EMBEDDED
-from streaming.clients import is_aws
+from streaming.clients import EMULATOR_KEY, is_aws
 
 RIDE_ID = 256
 SMALLEST_EVENT = {
@@ -14,7 +14,9 @@ SMALLEST_EVENT = {
     "ride_id": RIDE_ID,
 }
 LOOK_BACK_SECONDS = 60
-EMULATOR_CREDENTIALS = "export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
+EMULATOR_CREDENTIALS = (
+    f"export AWS_ACCESS_KEY_ID={EMULATOR_KEY} AWS_SECRET_ACCESS_KEY={EMULATOR_KEY}"
+)
 SMALLEST_RIDE = "PU=130 DO=205 MILES=3.66"
 ANY_EVENT = "JSON='{...}'"
 

@@ -178,7 +178,7 @@ class Demo:
             counts=replace(counts, duplicates=counts.duplicates + self._predictions.duplicates),
             goal=self._rides.count,
             elapsed=now - self._started,
-            per_second=self._meter.rate(now, counts.predicted + counts.others_predicted),
+            per_second=self._meter.rate(now, counts.all_predicted),
             p50=p50,
             p99=p99,
             iterator_age=mapping.iterator_age_ms,
@@ -199,7 +199,7 @@ def is_over(counts: RideCounts, *, all_put: bool, idle: float, time_is_up: bool)
     Args:
         counts: The events so far.
         all_put: Whether no more rides will be put.
-        idle: Seconds since an event was put or completed.
+        idle: Seconds since a ride of this run was put or completed.
         time_is_up: Whether the run was stopped, or its own rides completed, long enough ago.
     """
     if counts.outstanding == 0:

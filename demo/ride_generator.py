@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 
 from demo.errors import RidesUnavailable
+from streaming import DECODE_ERRORS
 
 STATISTICS_PATH = Path(__file__).resolve().parent.parent / "models" / "statistics.json"
 
@@ -77,7 +78,7 @@ def read_statistics(path: Path = STATISTICS_PATH) -> RideStatistics:
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=RideStatistics)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *DECODE_ERRORS) as error:
         raise RidesUnavailable(f"cannot read {path}: {error}") from error
 
 

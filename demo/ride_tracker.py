@@ -113,6 +113,21 @@ class RideCounts:
         return self.others_completed + self.others_outstanding
 
     @property
+    def all_put(self) -> int:
+        """Events, whoever put them."""
+        return self.put + self.others
+
+    @property
+    def all_predicted(self) -> int:
+        """Predicted rides, whoever put them."""
+        return self.predicted + self.others_predicted
+
+    @property
+    def all_dead_lettered(self) -> int:
+        """Dead-lettered rides, whoever put them."""
+        return self.dead_lettered + self.others_dead_lettered
+
+    @property
     def accounted_for(self) -> bool:
         """Whether every event has an outcome, whoever put it."""
         return self.put == self.completed and not self.others_outstanding

@@ -76,14 +76,13 @@ def stopping_line(snapshot: Snapshot) -> str:
 def plain_line(snapshot: Snapshot) -> str:
     """Return a snapshot as one line."""
     counts = snapshot.counts
-    dead_lettered = counts.dead_lettered + counts.others_dead_lettered
     return (
-        f"{snapshot.elapsed:5.0f} s  rides in {counts.put + counts.others:,}  "
-        f"predictions out {counts.predicted + counts.others_predicted:,}  "
+        f"{snapshot.elapsed:5.0f} s  rides in {counts.all_put:,}  "
+        f"predictions out {counts.all_predicted:,}  "
         f"{snapshot.per_second:,.0f} rides/s  "
         f"p50 {seconds(snapshot.p50)}  p99 {seconds(snapshot.p99)}  "
         f"iterator age {milliseconds(snapshot.iterator_age)}  "
-        f"dead-lettered {dead_lettered:,}  outstanding {counts.outstanding:,}"
+        f"dead-lettered {counts.all_dead_lettered:,}  outstanding {counts.outstanding:,}"
         + (f"  skipped {counts.others_skipped:,}" if counts.others_skipped else "")
         + (f"  running {running(snapshot)}" if is_slow(snapshot) else "")
     )
@@ -114,7 +113,7 @@ def closing_lines(snapshot: Snapshot) -> list[str]:
     }
     if_any = {
         "rejected by Kinesis": counts.rejected,
-        f"{BY_OTHERS}": counts.others,
+        BY_OTHERS: counts.others,
         f"{BY_OTHERS}, predicted": counts.others_predicted,
         f"{BY_OTHERS}, dead-lettered": counts.others_dead_lettered,
         f"{BY_OTHERS}, skipped": counts.others_skipped,
@@ -127,9 +126,9 @@ def closing_lines(snapshot: Snapshot) -> list[str]:
     ]
     if others := sum(islice(snapshot.reasons.values(), REASONS, None)):
         lines.append(f"  dead letters: other reasons: {others:,}")
-    accounted_for, events = counts.completed + counts.others_completed, counts.put + counts.others
+    accounted_for = counts.completed + counts.others_completed
     lines.append(
-        f"{accounted_for:,} of {events:,} rides accounted for in {snapshot.elapsed:.1f} s; "
+        f"{accounted_for:,} of {counts.all_put:,} rides accounted for in {snapshot.elapsed:.1f} s; "
         f"end to end p50 {seconds(snapshot.p50)}, p99 {seconds(snapshot.p99)}"
     )
     return lines

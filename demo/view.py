@@ -97,11 +97,11 @@ class View:
 
 def _figures(snapshot: Snapshot, width: int) -> Table:
     counts = snapshot.counts
-    dead_lettered = counts.dead_lettered + counts.others_dead_lettered
+    dead_lettered = counts.all_dead_lettered
     errors, skipped = snapshot.function_errors, counts.others_skipped
     figures = (
-        ("rides in", f"{counts.put + counts.others:,}", "bold"),
-        ("predictions out", f"{counts.predicted + counts.others_predicted:,}", "bold green"),
+        ("rides in", f"{counts.all_put:,}", "bold"),
+        ("predictions out", f"{counts.all_predicted:,}", "bold green"),
         ("outstanding", f"{counts.outstanding:,}", ""),
         ("dead-lettered", f"{dead_lettered:,}", "yellow" if dead_lettered else ""),
         ("skipped", f"{skipped:,}", "yellow" if skipped else ""),

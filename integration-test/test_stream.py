@@ -22,6 +22,7 @@ from local.event_source_mapping.configuration import (
     EventSourceMappingConfiguration,
 )
 from local.runtime_emulator import RuntimeEmulator
+from scripts.smoke import main as smoke
 from streaming.publisher import Publisher
 from streaming.reader.stream_reader import StreamReader
 from traffic import BY_HAND, Traffic, traffic
@@ -69,14 +70,7 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     )
     assert put_result.accepted == len(put.entries), put_result.failure
 
-    mapping = EventSourceMapping(
-        kinesis,
-        "ride_events",
-        RuntimeEmulator(url(stack.function, EMULATOR_PORT)),
-        EventSourceMappingConfiguration(
-            batch_size=10, function_response_types=(PARTIAL_RESPONSES,)
-        ),
-    )
+    mapping = event_source_mapping(kinesis, stack)
     records = len(put.entries) + 1
     with mapping:
         wait_until(lambda: mapping.snapshot().records_done >= records, "end of the stream")
@@ -86,6 +80,17 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         predictions=read_predictions(kinesis),
         dead_letters=read_dead_letters(s3),
         counts=read_counts(stack),
+    )
+
+
+def event_source_mapping(kinesis: Any, stack: Stack) -> EventSourceMapping:
+    return EventSourceMapping(
+        kinesis,
+        "ride_events",
+        RuntimeEmulator(url(stack.function, EMULATOR_PORT)),
+        EventSourceMappingConfiguration(
+            batch_size=10, function_response_types=(PARTIAL_RESPONSES,)
+        ),
     )
 
 
@@ -170,3 +175,18 @@ def test_every_user_record_is_accounted_for(outcome: Outcome) -> None:
 
 def test_refused_predictions_are_resent(outcome: Outcome) -> None:
     assert (outcome.counts["retried"] > 0) == outcome.throttled
+
+
+def test_the_smoke_test_passes_on_localstack(
+    outcome: Outcome, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "throttled_stack" if outcome.throttled else "calm_stack"
+    stack: Stack = request.getfixturevalue(name)
+    kinesis = client("kinesis", stack)
+    # The mapping reads the stream from its beginning: what was predicted before is predicted again.
+    with event_source_mapping(kinesis, stack):
+        status = smoke(["--endpoint-url", stack.endpoint_url], client=kinesis)
+
+    shown = capsys.readouterr()
+    assert status == 0, shown.err
+    assert "20 of 20 predicted by ride_duration_tip_prediction_model" in shown.out

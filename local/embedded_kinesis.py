@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from local.errors import StartError
 from local.processes import last_line, start_process, stop_process
 from streaming.clients import EMULATOR_KEY
+from streaming.retries import error_code
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -152,7 +153,7 @@ def ensure_stream(
     try:
         client.create_stream(StreamName=name, ShardCount=shards)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceInUseException":
+        if error_code(error) != "ResourceInUseException":
             raise
         created = False
     deadline = clock() + START_SECONDS

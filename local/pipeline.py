@@ -21,7 +21,7 @@ from local.event_source_mapping.on_failure_destination import (
 from local.execution_environment import ExecutionEnvironment
 from local.function import Function, FunctionConfiguration, FunctionPool, MonitoredFunction
 from local.runtime_emulator import RuntimeEmulator
-from streaming.clients import kinesis_client
+from streaming.clients import NO_RETRIES, kinesis_client
 from streaming.storage import FolderStorage
 
 STOP_SECONDS = 2.0
@@ -102,7 +102,7 @@ def open_pipeline(config: PipelineConfig, notify: Callable[[str], None]) -> Iter
         client: Any = kinesis_client(
             endpoint_url,
             isolated=config.endpoint_url is None,
-            retries={"total_max_attempts": 1, "mode": "standard"},
+            retries=NO_RETRIES,
             max_pool_connections=config.shards + 10,
         )
         for stream in (config.input_stream, config.output_stream):

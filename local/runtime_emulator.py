@@ -7,10 +7,10 @@ crashes it, so this client sends one at a time.
 import http.client
 import json
 import threading
-from urllib.parse import urlsplit
 
 from local.errors import FunctionError, FunctionUnavailable
 from streaming.errors import SettingsError
+from streaming.locations import split_url
 
 PATH = "/2015-03-31/functions/function/invocations"
 TIMEOUT_TEXT = b"Task timed out"
@@ -71,14 +71,10 @@ class RuntimeEmulator:
 
 
 def _address(url: str) -> tuple[str, int]:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname if parts.scheme == "http" else None, parts.port
-    except ValueError:  # an unmatched bracket, a port above 65535
-        host = port = None
-    if not host:
+    parts = split_url(url)
+    if parts.scheme != "http" or not parts.hostname:
         raise SettingsError("FUNCTION_URL", url, "http:// and a host, with its port")
-    return host, port or http.client.HTTP_PORT
+    return parts.hostname, parts.port or http.client.HTTP_PORT
 
 
 def error_object(body: bytes) -> FunctionError | None:

@@ -5,12 +5,14 @@ is tried first. Where it cannot be reached nothing is audited, and the program s
 so that CI without internet access can run it; --strict makes that a failure.
 """
 
-import argparse
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from cli.arguments import Parser
+from cli.program import program
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 DATABASE = "https://api.osv.dev/v1/query"
@@ -36,6 +38,7 @@ def run(command: Sequence[str]) -> int:
     return subprocess.run(command, check=False).returncode  # noqa: S603  this program's own
 
 
+@program()
 def main(
     argv: Sequence[str] | None = None,
     *,
@@ -44,7 +47,7 @@ def main(
     folder: Path = REQUIREMENTS,
 ) -> int:
     """Run the program; its exit status is 0 if no vulnerability is known."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--strict", action="store_true", help="fail if nothing could be audited")
     options = parser.parse_args(argv)
     try:
@@ -59,7 +62,3 @@ def main(
         quiet = ("--progress-spinner", "off", "--vulnerability-service", "osv")
         status = max(status, run([*command, "--require-hashes", "--disable-pip", *quiet]))
     return status
-
-
-if __name__ == "__main__":
-    sys.exit(main())

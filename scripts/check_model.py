@@ -115,7 +115,8 @@ def _predictions(model: Any, events: list[Any]) -> Iterator[str]:
         for prediction in together:
             if len(prediction.partition_key) > PARTITION_KEY_CHARACTERS:
                 length = len(prediction.partition_key)
-                yield f"Prediction.partition_key has {length} characters; allowed: 1 to 256"
+                allowed = f"1 to {PARTITION_KEY_CHARACTERS}"
+                yield f"Prediction.partition_key has {length} characters; allowed: {allowed}"
         for number, (one, other) in enumerate(zip(together, alone, strict=True), 1):
             if not _alike(msgspec.to_builtins(one), msgspec.to_builtins(other)):
                 yield (
@@ -201,7 +202,3 @@ def _parser() -> Parser:
     parser.add_argument("--events", type=Path, help="example events, one per line")
     parser.add_argument("--quiet", action="store_true", help="print nothing if all is well")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,5 @@
 """Build the function's container image, and print how much it adds to its base."""
 
-import argparse
 import json
 import re
 import shutil
@@ -9,6 +8,9 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+
+from cli.arguments import Parser
+from cli.program import FAILED, program
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "ride-predictions"
@@ -34,6 +36,7 @@ def show(*command: str) -> str:
     return ""
 
 
+@program()
 def main(
     argv: list[str] | None = None,
     *,
@@ -45,7 +48,7 @@ def main(
     options = _parser().parse_args(argv)
     if problem := docker_problem(run, which):
         print(f"image: {problem}", file=sys.stderr)
-        return 1
+        return FAILED
     base, name, platform = options.base, options.name, options.platform
     target = ["--platform", platform] if platform else []
     try:
@@ -56,7 +59,7 @@ def main(
         added, base_size = added_bytes(name, base, run), _bytes(base, run)
     except subprocess.CalledProcessError as error:
         print(f"image: {' '.join(error.cmd[:3])} failed", file=sys.stderr)
-        return 1
+        return FAILED
     print(
         f"{name} adds {added / MEGABYTE:.1f} MB to {base} ({base_size / MEGABYTE:.1f} MB), unpacked"
     )
@@ -125,13 +128,9 @@ def _bytes(name: str, run: Command) -> int:
     return sum(map(int, sizes.split()))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
+def _parser() -> Parser:
+    parser = Parser(description=__doc__)
     parser.add_argument("--name", default=NAME, help="default: %(default)s")
     parser.add_argument("--base", default=BASE_IMAGE, help="default: %(default)s")
     parser.add_argument("--platform", help="such as linux/arm64; default: this machine's")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,31 +18,29 @@ HOW_TO_ADD_A_PACKAGE = (
 )
 
 
-def missing_files(used: Iterable[Path], root: Path = ROOT) -> Iterator[str]:
+def missing_files(used: Iterable[Path]) -> Iterator[str]:
     """Return a line for each file of the project that is used, and that the image does not hold.
 
     Args:
         used: Files that were imported or opened; those outside of the project are ignored.
-        root: The project's folder.
     """
-    patterns = _copied(root)
-    for path in _of_the_project(used, root):
-        name = path.relative_to(root).as_posix()
+    patterns = _copied()
+    for path in _of_the_project(used):
+        name = path.relative_to(ROOT).as_posix()
         if not any(_matches(name, pattern) for pattern in patterns):
             yield f"model.py uses {name}, which the image does not hold: {HOW_TO_ADD_A_FILE}"
 
 
-def missing_packages(used: Iterable[Path], root: Path = ROOT) -> Iterator[str]:
+def missing_packages(used: Iterable[Path]) -> Iterator[str]:
     """Return a line for each package that the model's modules import, and that the image lacks.
 
     Args:
         used: As for `missing_files`.
-        root: The project's folder.
     """
-    lock = (root / "requirements" / "function.txt").read_text()
+    lock = (ROOT / "requirements" / "function.txt").read_text()
     locked = set(re.findall(r"^([a-z0-9.-]+)==", lock, re.MULTILINE))
     of_module = packages_distributions()
-    own = [path for path in _of_the_project(used, root) if path.suffix == ".py"]
+    own = [path for path in _of_the_project(used) if path.suffix == ".py"]
     for module in sorted({name for path in own for name in _imported(path)}):
         names = {re.sub(r"[-_.]+", "-", name).lower() for name in of_module.get(module, ())}
         if names and not names & locked:
@@ -51,10 +49,10 @@ def missing_packages(used: Iterable[Path], root: Path = ROOT) -> Iterator[str]:
             )
 
 
-def _of_the_project(used: Iterable[Path], root: Path) -> list[Path]:
+def _of_the_project(used: Iterable[Path]) -> list[Path]:
     environment = Path(sys.prefix).resolve()
     paths = sorted({path.resolve() for path in used})
-    inside = [path for path in paths if path.is_relative_to(root) and path.is_file()]
+    inside = [path for path in paths if path.is_relative_to(ROOT) and path.is_file()]
     return [
         path
         for path in inside
@@ -69,10 +67,10 @@ def _imported(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def _copied(root: Path) -> list[str]:
+def _copied() -> list[str]:
     """Return the patterns of the files that the Dockerfile copies to the function."""
-    copies = re.findall(r"^COPY (?!--)(.+) \S+$", (root / "Dockerfile").read_text(), re.MULTILINE)
-    ignored = (root / ".dockerignore").read_text()
+    copies = re.findall(r"^COPY (?!--)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    ignored = (ROOT / ".dockerignore").read_text()
     sent = re.findall(r"^!(.+)$", ignored, re.MULTILINE)
     return [pattern for sources in copies for pattern in sources.split() if pattern in sent]
 

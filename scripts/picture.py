@@ -91,7 +91,3 @@ def draw(frame: str) -> str:
     return console.export_svg(
         title="make run", theme=DIMMED_MONOKAI, code_format=SVG, unique_id="run"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -29,6 +29,7 @@ from streaming import (
     StreamReader,
     aws_client,
 )
+from streaming.clients import NO_RETRIES
 
 RIDE_ID = 256
 WAIT_SECONDS = 20.0
@@ -51,7 +52,7 @@ def main(
     if options.put:
         kinesis, endpoint_url = client, named_endpoint(options.endpoint_url)
         if kinesis is None:
-            kinesis = endpoint_client(endpoint_url, retries={"total_max_attempts": 1})
+            kinesis = endpoint_client(endpoint_url, retries=NO_RETRIES)
         reader = _reader(kinesis, options.predictions, now() - CLOCK_SKEW, clock, sleep)
         try:
             return _put(event.encode(), options, kinesis, reader)

@@ -21,6 +21,7 @@ from demo.producer import paced_batches, put_records_batches
 from demo.ride_generator import read_statistics
 from demo.ride_sources import drawn_rides, replayed_rides
 from local.errors import LocalError
+from streaming.clients import NO_RETRIES
 from streaming.errors import StreamingError
 from streaming.publisher import (
     DEFAULT_ENTRY_BYTES,
@@ -197,10 +198,8 @@ def _entries(options: argparse.Namespace, stdin: BufferedIOBase) -> Iterator[lis
 
 def _monitored_client(client: PutRecordsClient | None, option: str | None) -> MonitoredClient:
     endpoint_url = named_endpoint(option)
-    # Only the publisher retries: it resends just the refused entries.
-    once = {"total_max_attempts": 1, "mode": "standard"}
     return MonitoredClient(
-        client or endpoint_client(endpoint_url, retries=once),
+        client or endpoint_client(endpoint_url, retries=NO_RETRIES),
         endpoint_url,
         lambda failure: print(
             f"{failure}; retrying for {TIMEOUT_SECONDS:.0f} s", file=sys.stderr, flush=True

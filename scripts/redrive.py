@@ -38,6 +38,7 @@ from streaming import (
     open_storage,
     survey,
 )
+from streaming.clients import NO_RETRIES
 from streaming.dead_letters import UNKNOWN_STREAM
 from streaming.redrive.delivery import RedriveClient
 
@@ -84,7 +85,7 @@ def _redrive(options: argparse.Namespace, client: RedriveClient | None, console:
         if not options.deliver:
             return _dry_run(found, options.stream, console)
         _check_streams(found, options)
-        client = client or _client(options.endpoint_url)
+        client = client or kinesis_client(options.endpoint_url, retries=NO_RETRIES)
         left = found.selected - found.delivered
         with _bar("records delivered", left, console) as advance, _interruptible(advance) as step:
             delivery = deliver(
@@ -160,7 +161,7 @@ def _report(delivery: Delivery, found: Survey, console: Console) -> int:
     parts += [f"{delivery.deleted:,} objects deleted"] if delivery.deleted else []
     _print(console, ", ".join(parts))
     if delivery.repeated:
-        reason = "there was no response to a call with them"
+        reason = "a call with them got no response, or one that contradicts itself"
         _print(console, f"{delivery.repeated:,} may be on the stream twice: {reason}")
     for stream, reason in delivery.failures.items():
         _print(console, f"Stopped for {stream}: {first_line(reason)}")
@@ -205,11 +206,6 @@ def _delivery_log_path(options: argparse.Namespace) -> Path:
     redrive = [options.location, options.stream, named_endpoint(options.endpoint_url)]
     digest = hashlib.sha256("\n".join(map(str, redrive)).encode()).hexdigest()
     return Path(f"redrive-{digest[:12]}.log")
-
-
-def _client(endpoint_url: str | None) -> RedriveClient:
-    # Only the publisher retries: it resends just the refused entries.
-    return kinesis_client(endpoint_url, retries={"total_max_attempts": 1, "mode": "standard"})
 
 
 def _parser() -> Parser:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from cli.program import program
 from model import RideStarted
 from streaming import DeadLetterRecord, PredictionRecord
 
@@ -47,6 +48,7 @@ VERSIONS: dict[str, tuple[int, type[msgspec.Struct]]] = {
 """By name: the version, raised by a change that breaks the promise in docs/schemas/README.md."""
 
 
+@program(OSError)
 def main(folder: Path = FOLDER) -> int:
     """Write every schema; return the exit status."""
     for name, (version, struct) in VERSIONS.items():

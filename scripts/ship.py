@@ -11,12 +11,13 @@ import msgspec
 from cli.arguments import Parser
 from cli.program import program
 from demo.errors import RidesUnavailable
-from demo.ride_generator import read_statistics
+from demo.ride_generator import STATISTICS_PATH, read_statistics
 from model import load_model
-from streaming import ModelBundleError, StreamingError, aws_client
+from streaming import DECODE_ERRORS, ModelBundleError, StreamingError, aws_client
+from streaming.consumer.model_bundle import MANIFEST
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models"
-STATISTICS = "statistics.json"
+STATISTICS = STATISTICS_PATH.name
 
 
 class _Manifest(msgspec.Struct):
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("bundle", type=Path, nargs="?", default=Path("build/bundle"))
     parser.add_argument("--to", type=Path, default=SHIPPED, help="default: models")
     options = parser.parse_args(arguments)
-    before = _manifest(options.to).version if (options.to / "manifest.json").exists() else "none"
+    before = _manifest(options.to).version if (options.to / MANIFEST).exists() else "none"
     version = ship(options.bundle, options.to)
     print(f"{options.to} has version {version} now; before: {before}")
     print("Its figures belong in models/README.md: make evaluate DATA=<a later month>")
@@ -52,7 +53,7 @@ def ship(bundle: Path, target: Path) -> str:
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         copied = Path(shutil.copytree(bundle, Path(folder) / "bundle"))
-        for name in (*manifest.targets, STATISTICS, "manifest.json"):
+        for name in (*manifest.targets, STATISTICS, MANIFEST):
             if (target / name).is_dir():
                 shutil.rmtree(target / name)
             (copied / name).replace(target / name)
@@ -61,6 +62,6 @@ def ship(bundle: Path, target: Path) -> str:
 
 def _manifest(bundle: Path) -> _Manifest:
     try:
-        return msgspec.json.decode((bundle / "manifest.json").read_bytes(), type=_Manifest)
-    except (OSError, msgspec.MsgspecError) as error:
+        return msgspec.json.decode((bundle / MANIFEST).read_bytes(), type=_Manifest)
+    except (OSError, *DECODE_ERRORS) as error:
         raise ModelBundleError(f"the bundle {bundle} has no manifest: {error}") from error

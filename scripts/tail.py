@@ -21,11 +21,16 @@ from cli.endpoint import endpoint_client, named_endpoint, one_line
 from cli.printable import printable
 from cli.program import FAILED, USAGE_ERROR, program, stop_on_signal
 from local.errors import LocalError
-from streaming import TRIM_HORIZON, CheckpointFile, StartingPosition, StreamReader, StreamRecord
+from streaming import (
+    DECODE_ERRORS,
+    TRIM_HORIZON,
+    CheckpointFile,
+    StartingPosition,
+    StreamReader,
+    StreamRecord,
+)
 from streaming.errors import StreamError, StreamingError, excerpt
 from streaming.reader.stream_description import StreamReads
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _RideValues(msgspec.Struct):
@@ -46,7 +51,7 @@ def as_line(record: StreamRecord) -> str:
     try:
         predicted = msgspec.json.decode(record.data, type=_Prediction)
         values = _values(predicted.prediction)
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return f"not a prediction: {excerpt(record.data)}"
     latency = "-"
     if predicted.arrived_at is not None:
@@ -71,7 +76,7 @@ def as_json(record: StreamRecord) -> str | None:
     """Return the payload as compact JSON in one line; None if it is not JSON."""
     try:
         return printable(msgspec.json.format(record.data, indent=-1).decode())
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return None
 
 

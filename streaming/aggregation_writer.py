@@ -7,7 +7,19 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from streaming.aggregation import AGGREGATE_MAGIC, ENTRIES_LIMIT
+from streaming.aggregation import (
+    AGGREGATE_MAGIC,
+    DATA,
+    ENTRIES,
+    ENTRIES_LIMIT,
+    EXPLICIT_HASH_KEY_INDEX,
+    EXPLICIT_HASH_KEYS,
+    HASH_KEYS,
+    LENGTH_DELIMITED,
+    PARTITION_KEY_INDEX,
+    PARTITION_KEYS,
+    VARINT,
+)
 
 if TYPE_CHECKING:
     from streaming.publisher import Entry
@@ -21,11 +33,10 @@ AGGREGATE_BYTES = 512 * 1024
 ENTRY_FRAME_BYTES = 20
 """At most so many bytes of tags, lengths and indices in the message for each entry."""
 
-HASH_KEYS = tuple(str((2 * number + 1) << 121) for number in range(64))
+RANGES = 64
+RANGE_HASH_KEYS = tuple(str((2 * at + 1) * HASH_KEYS // (2 * RANGES)) for at in range(RANGES))
 """The middle of each of 64 equal ranges of hash keys. `all` aggregates by these, which fills up to
 64 shards."""
-
-VARINT, LENGTH_DELIMITED = 0, 2
 
 
 class Packed(NamedTuple):
@@ -81,18 +92,20 @@ def aggregate(entries: Sequence["Entry"], explicit_hash_key: str | None = None) 
     indices: dict[str, int] = {}
     hash_key_table = hash_key_index = b""
     if explicit_hash_key is not None:
-        hash_key_table = encode_field(2, explicit_hash_key.encode())
-        hash_key_index = encode_field(2, 0)
+        hash_key_table = encode_field(EXPLICIT_HASH_KEYS, explicit_hash_key.encode())
+        hash_key_index = encode_field(EXPLICIT_HASH_KEY_INDEX, 0)
     records = [
         encode_field(
-            3,
-            encode_field(1, indices.setdefault(entry["PartitionKey"], len(indices)))
+            ENTRIES,
+            encode_field(
+                PARTITION_KEY_INDEX, indices.setdefault(entry["PartitionKey"], len(indices))
+            )
             + hash_key_index
-            + encode_field(3, entry["Data"]),
+            + encode_field(DATA, entry["Data"]),
         )
         for entry in entries
     ]
-    partition_key_table = [encode_field(1, key.encode()) for key in indices]
+    partition_key_table = [encode_field(PARTITION_KEYS, key.encode()) for key in indices]
     return frame(b"".join([*partition_key_table, hash_key_table, *records]))
 
 
@@ -146,4 +159,4 @@ def _chunks(entries: Sequence["Entry"], positions: list[int]) -> list[list[int]]
 def _hash_key(partition_key: str) -> str:
     """Return the middle of the range of hash keys in which a partition key's lies."""
     digest = hashlib.md5(partition_key.encode(), usedforsecurity=False).digest()
-    return HASH_KEYS[digest[0] >> 2]
+    return RANGE_HASH_KEYS[digest[0] * RANGES >> 8]

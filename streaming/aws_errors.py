@@ -10,6 +10,7 @@ import re
 from botocore.exceptions import BotoCoreError, ClientError
 
 from streaming.errors import without_password
+from streaming.retries import error_code
 
 CODE = re.compile(r"[A-Za-z0-9_.:]{1,64}")
 
@@ -17,7 +18,7 @@ CODE = re.compile(r"[A-Za-z0-9_.:]{1,64}")
 def describe_error(error: BaseException) -> str:
     """Return the kind of an error, and where it occurred, in one short line without its message."""
     if isinstance(error, ClientError):
-        code = str(error.response.get("Error", {}).get("Code"))
+        code = str(error_code(error))
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         known = code if CODE.fullmatch(code) else "an unreadable code"
         return f"{known} ({error.operation_name}, HTTP status {status})"

@@ -3,7 +3,6 @@
 import logging
 import os
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.config import Config
@@ -19,7 +18,7 @@ from botocore.utils import is_valid_endpoint_url
 from streaming.call_deadline import install_call_deadline
 from streaming.errors import SettingsError
 from streaming.fast_put_records import install_fast_put_records
-from streaming.locations import without_credentials
+from streaming.locations import split_url, without_credentials
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
 TIMEOUTS: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 20, "tcp_keepalive": True}
 CALL_SECONDS = 120.0
 """What one request may take, however its bytes trickle in."""
+
+NO_RETRIES: dict[str, Any] = {"total_max_attempts": 1, "mode": "standard"}
+"""`retries` of a client whose caller retries: the publisher resends only what was refused."""
 
 ISOLATED: dict[str, Any] = {"proxies": {}, "use_fips_endpoint": False}
 EMULATOR_KEY = "local"
@@ -164,13 +166,9 @@ def is_aws(endpoint_url: str, session: botocore.session.Session | None = None) -
     Raises:
         SettingsError: The endpoint is not a URL.
     """
-    try:
-        url = urlsplit(endpoint_url)
-        is_url = url.scheme in {"http", "https"} and url.port != 0
-        is_url = is_url and is_valid_endpoint_url(endpoint_url)
-    except ValueError:  # unbalanced brackets, a port above 65535
-        is_url = False
-    if not is_url:
+    url = split_url(endpoint_url)
+    is_url = url.scheme in {"http", "https"} and url.port != 0
+    if not (is_url and is_valid_endpoint_url(endpoint_url)):
         raise SettingsError(
             "endpoint URL",
             without_credentials(endpoint_url),

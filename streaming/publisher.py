@@ -155,7 +155,7 @@ class Publisher:
         """
         try:
             response = self._client.put_records(StreamName=self._stream_name, Records=call)
-            return _refused(response, len(call))
+            return refused_entries(response, len(call))
         except (MemoryError, StreamingError):  # StreamingError: the client's own, such as a log's
             raise
         except Exception as error:  # botocore's parser raises anything on a malformed response
@@ -171,11 +171,16 @@ class Publisher:
             return dict.fromkeys(range(len(call)), describe_error(error))
 
 
-def _refused(response: Mapping[str, Any], entries: int) -> dict[int, str]:
+def refused_entries(response: Mapping[str, Any], entries: int) -> dict[int, str]:
     """Return the refused entries of a PutRecords response: error codes by index.
 
+    Args:
+        response: The response.
+        entries: How many entries were sent.
+
     Raises:
-        ValueError: The response contradicts itself or the call.
+        ValueError: The response contradicts itself or the call: any entry may be on the stream. An
+            AttributeError, KeyError or TypeError means the same.
     """
     count, results = response["FailedRecordCount"], response["Records"]
     refused = {

@@ -44,15 +44,23 @@ TRANSIENT_CODES = frozenset(
 TOO_MANY_REQUESTS, SERVER_ERRORS = 429, 500
 
 
-def backoff(attempt: int, jitter: Callable[[], float]) -> float:
+def backoff(
+    attempt: int,
+    jitter: Callable[[], float],
+    *,
+    base: float = BACKOFF_BASE_SECONDS,
+    cap: float = BACKOFF_CAP_SECONDS,
+) -> float:
     """Return a random wait, in seconds.
 
     Args:
         attempt: 0 for the first wait.
         jitter: Returns a random number, uniform from 0 to 1.
+        base: The bound of the first wait, in seconds.
+        cap: The bound of the longest, in seconds; reached within 16 attempts.
     """
-    # The cap is reached long before 2**16, and a float would overflow at 2**1024.
-    return jitter() * min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2.0 ** min(attempt, 16))
+    # A float would overflow at 2**1024.
+    return jitter() * min(cap, base * 2.0 ** min(attempt, 16))
 
 
 def error_code(error: Exception) -> str | None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from scripts.smoke import main as smoke
 from streaming.clients import kinesis_client
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -162,6 +163,24 @@ def test_a_run_at_rate_0_predicts_the_rides_of_others(
     assert run.count("put by others, predicted") == 1
     assert run.count("put by others, dead-lettered") == 1
     client.close()
+
+
+@pytest.mark.rides
+def test_the_smoke_test_passes_on_a_running_pipeline(
+    start: Callable[..., Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = start("--rate", "0", "--shards", "2")
+    run.wait_for(r"make put PU=130")
+    endpoint_url = run.wait_for(r"Kinesis is at (http\S+)")[1]
+
+    assert smoke(["--endpoint-url", endpoint_url]) == 0
+
+    shown = capsys.readouterr().out
+    assert "20 of 20 predicted by ride_duration_tip_prediction_model" in shown
+    assert ": 20, ids, fields and values compared" in shown
+    run.process.send_signal(signal.SIGINT)
+    assert run.end() == 0
+    assert run.count("put by others, predicted") == 20
 
 
 def test_ctrl_c_is_answered_while_the_function_hangs(

@@ -90,6 +90,15 @@ def test_a_goal_takes_every_variable_that_its_help_line_names() -> None:
             assert make("-n", goal, *given).returncode == 0, goal
 
 
+def test_every_goal_takes_the_place_of_each_virtual_environment() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    environments = re.findall(r"^([A-Z]+_ENV) := ", makefile, re.MULTILINE)
+    assert "RUN_ENV" in environments
+
+    given = make("-n", "lint", *(f"{name}=.venv-elsewhere" for name in environments))
+    assert given.returncode == 0, given.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_reach_the_program_and_make_adds_no_error(
     tmp_path: Path, number: signal.Signals

@@ -9,13 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # it has no types
 
+from streaming import DECODE_ERRORS
+from streaming.consumer.model_bundle import FORMAT, MANIFEST
 from training.errors import BundleError
 from training.tracking import LIBRARIES, ModelVersion, Outcome, save_model
 
-_FORMAT = 1
-_MANIFEST = "manifest.json"
 _STATISTICS = "statistics.json"
 _GRAPH = "model.onnx"
 
@@ -33,6 +35,19 @@ class Months:
     trained_on: tuple[str, ...]
     validated_on: tuple[str, ...]
     tested_on: tuple[str, ...]
+
+
+class _Target(msgspec.Struct):
+    file: str
+    trips: int
+    metrics: dict[str, float]
+
+
+class _Manifest(msgspec.Struct):
+    """The fields of `manifest.json` that evaluating needs."""
+
+    trained_on: list[str]
+    targets: dict[str, _Target]
 
 
 def write_bundle(
@@ -58,7 +73,7 @@ def write_bundle(
             save_model(outcome.graph, new / outcome.target.name)
         (new / _STATISTICS).write_text(json.dumps(statistics, separators=(",", ":")) + "\n")
         manifest = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "version": version,
             **asdict(months),
             "libraries": LIBRARIES,
@@ -68,8 +83,8 @@ def write_bundle(
             },
             "statistics": {"file": _STATISTICS, "sha256": _sha256(new / _STATISTICS)},
         }
-        (new / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-        for name in (*manifest["targets"], _STATISTICS, _MANIFEST):
+        (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        for name in (*manifest["targets"], _STATISTICS, MANIFEST):
             _replace(new / name, folder / name)
 
 
@@ -79,8 +94,7 @@ def trained_on(folder: Path) -> list[str]:
     Raises:
         BundleError: The bundle has no readable manifest.
     """
-    months: list[str] = _read_manifest(folder)["trained_on"]
-    return months
+    return _read_manifest(folder).trained_on
 
 
 def read_metrics(folder: Path) -> dict[str, dict[str, float]]:
@@ -89,27 +103,30 @@ def read_metrics(folder: Path) -> dict[str, dict[str, float]]:
     Raises:
         BundleError: The bundle has no readable manifest.
     """
-    return {name: entry["metrics"] for name, entry in _read_manifest(folder)["targets"].items()}
+    return {name: target.metrics for name, target in _read_manifest(folder).targets.items()}
 
 
 def read_model(folder: Path, target: str) -> tuple[onnx.ModelProto, int]:
     """Return the ONNX model of a target and the number of trips that it was fitted to.
 
     Raises:
-        BundleError: The bundle has no readable manifest, or no model of this target.
+        BundleError: The bundle has no readable manifest, or no readable model of this target.
     """
-    targets = _read_manifest(folder)["targets"]
+    targets = _read_manifest(folder).targets
     if target not in targets:
         raise BundleError(f"the bundle {folder} has no {target}; it has {', '.join(targets)}")
-    return onnx.load(folder / targets[target]["file"]), int(targets[target]["trips"])
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
+    file = targets[target].file
     try:
-        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
-    except (OSError, ValueError) as error:
-        raise BundleError(f"the bundle {folder} has no manifest: {error}") from error
-    return manifest
+        return onnx.load(folder / file), targets[target].trips
+    except (OSError, DecodeError) as error:
+        raise BundleError(f"the bundle {folder} has no readable {file}: {error}") from error
+
+
+def _read_manifest(folder: Path) -> _Manifest:
+    try:
+        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=_Manifest)
+    except (OSError, *DECODE_ERRORS) as error:
+        raise BundleError(f"the bundle {folder} has no readable manifest: {error}") from error
 
 
 def _manifest_entry(bundle: Path, outcome: Outcome, model_version: ModelVersion) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 TrainingError
 ├── TripDataError    trip records are missing, unreadable or lack a column
-├── BundleError      a bundle lacks its manifest or a model
+├── BundleError      a bundle's manifest or a model is missing or unreadable
 └── ParityError      an exported graph's predictions differ from its model's
 """
 
@@ -16,7 +16,7 @@ class TripDataError(TrainingError):
 
 
 class BundleError(TrainingError):
-    """A bundle lacks its manifest or a model."""
+    """A bundle's manifest or a model is missing or unreadable."""
 
 
 class ParityError(TrainingError):

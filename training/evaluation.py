@@ -16,7 +16,7 @@ from training.baselines import BASELINES, fit_baseline, predict_baseline
 from training.bundle_io import read_model
 from training.download import TripData, file_name
 from training.export import run_graph
-from training.fit import TARGETS, Target, inputs_and_target, with_noise
+from training.fit import NOISE, TARGETS, Target, inputs_and_target, with_noise
 from training.metrics import Metrics, measure
 from training.trips import Array, Rides, read_trips
 
@@ -33,7 +33,7 @@ class Score:
         model: `BUNDLE` or the baseline's name.
         training_trips: Number of trips that it was fitted to.
         exact: Metrics with the metered distance.
-        noisy: Metrics with 15 % noise on the distance, as if estimated when a ride starts.
+        noisy: Metrics with noise on the distance (`fit.NOISE`), as if estimated when a ride starts.
     """
 
     model: str
@@ -110,7 +110,8 @@ def as_table(evaluation: Evaluation) -> Table:
         title=f"{target.name} of {evaluation.trips:,} trips ({target.unit})",
         box=SIMPLE,
         padding=(0, 1, 0, 0),
-        caption="noisy: with 15 % noise on the distance, as if estimated when a ride starts",
+        caption=f"noisy: with {100 * NOISE:.0f} % noise on the distance, "
+        "as if estimated when a ride starts",
     )
     table.add_column("model", no_wrap=True)
     table.add_column("trained on", justify="right", min_width=len("1,000,000"))

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.trips import Array, Rides
+from training.trips import MAX_MILES, Array, Rides
 from training.zones import ZONE_IDS, Zones
 
 HOURS_OF_DAY = 24
 HOURS_OF_WEEK = 7 * HOURS_OF_DAY
 PAIRS = ZONE_IDS * ZONE_IDS
-MAX_MILES = 60.0
-"""Longer distances are clipped to this: no training trip is longer."""
-
 UNKNOWN = -1.0
 """Replaces a count or code that is NaN."""
 
@@ -106,6 +103,7 @@ def look_up(tables: Tables, rides: Rides) -> tuple[Array, Array]:
     of_pair = tables.pairs[pair]
     typical = of_pair[:, 0]
     given = rides["trip_distance"]
+    # No training trip is longer.
     distance = np.minimum(np.where(given == 0, typical, given), np.float32(MAX_MILES))
     factor = tables.hours[hour]
     a, b, c = tables.curve

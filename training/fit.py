@@ -150,9 +150,9 @@ def fit(target: Target, trips: pd.DataFrame, progress: Progress) -> FittedModel:
     return FittedModel(target, build_tables(rides, truth, zones), trees, len(truth))
 
 
-def with_noise(rides: Rides, seed: int = 0) -> Rides:
+def with_noise(rides: Rides) -> Rides:
     """Return the rides with distances as they would be estimated at the start of the ride."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     return {**rides, "trip_distance": _estimate(rides["trip_distance"], rng)}
 
 

@@ -9,8 +9,9 @@ from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from training.features import FEATURES, HOURS_OF_DAY, MAX_MILES, UNKNOWN
+from training.features import FEATURES, HOURS_OF_DAY, UNKNOWN
 from training.fit import FittedModel
+from training.trips import MAX_MILES
 from training.zones import ZONE_IDS
 
 OPSETS = {"": 21, "ai.onnx.ml": 3}

@@ -41,9 +41,13 @@ _COLUMNS = (
     "payment_type",
     "tip_amount",
 )
-_ZONES = 265
+LAST_ZONE = 265
+"""The TLC's zones are numbered from 1 to this."""
+
 _MINUTES = (1.0, 60.0)
-_MILES = 60.0
+MAX_MILES = 60.0
+"""The longest trip to train on."""
+
 _DOLLARS = 50.0
 
 
@@ -131,8 +135,8 @@ def _rides(table: pd.DataFrame) -> pd.DataFrame:
 def _usable(rides: pd.DataFrame) -> pd.DataFrame:
     kept = (
         rides["duration"].between(*_MINUTES)
-        & rides["trip_distance"].between(0, _MILES, inclusive="right")
-        & rides["PULocationID"].between(1, _ZONES)
-        & rides["DOLocationID"].between(1, _ZONES)
+        & rides["trip_distance"].between(0, MAX_MILES, inclusive="right")
+        & rides["PULocationID"].between(1, LAST_ZONE)
+        & rides["DOLocationID"].between(1, LAST_ZONE)
     )
     return rides[kept]

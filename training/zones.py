@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from training.trips import Array
+from training.trips import LAST_ZONE, Array
 
-ZONE_IDS = 266
-"""Size of a table indexed by zone ID: zones are numbered 1 to 265, index 0 is unused."""
+ZONE_IDS = LAST_ZONE + 1
+"""Size of a table indexed by zone ID; index 0 is unused."""
 
 _FILE = Path(__file__).parent / "taxi_zones.csv"
 _MILES_PER_DEGREE = 69.09  # of latitude; the Earth's mean radius is 3,958.8 miles

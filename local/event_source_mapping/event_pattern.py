@@ -141,11 +141,11 @@ def _numeric(operand: Any) -> _Test:
             {"numeric": operand},
             'a comparison and a number such as ["=", 5], or a range such as [">", 0, "<=", 5]',
         )
-    bounds = list(zip(map(_COMPARISONS.get, operand[::2]), operand[1::2], strict=True))
+    bounds = [
+        (_COMPARISONS[text], bound) for text, bound in zip(operand[::2], operand[1::2], strict=True)
+    ]
     return _of_one(
-        lambda leaf: (
-            _is_number(leaf) and all(compare(leaf, bound) for compare, bound in bounds if compare)
-        )
+        lambda leaf: _is_number(leaf) and all(compare(leaf, bound) for compare, bound in bounds)
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from local.event_source_mapping.batch_buffer import BatchBuffer
 from local.event_source_mapping.batch_processor import BatchProcessor
@@ -31,16 +31,9 @@ from local.event_source_mapping.tumbling_window import TumblingWindow, WindowedP
 from local.function import Function, FunctionConfiguration
 from streaming.errors import SettingsError, StreamUnavailable
 from streaming.reader.checkpoints import LATEST, Checkpoints, Shard, StartingPosition
-from streaming.reader.shard_reader import KinesisReads, ShardReader, StreamRecord, list_shards
-from streaming.reader.stream_description import response_date
+from streaming.reader.shard_reader import ShardReader, StreamRecord, list_shards, stream_error
+from streaming.reader.stream_description import StreamReads, response_date
 from streaming.retries import backoff
-
-
-class StreamClient(KinesisReads, Protocol):
-    """The calls of a boto3 Kinesis client that a mapping needs."""
-
-    def describe_stream_summary(self, *, StreamName: str) -> Any:  # noqa: N803  AWS's names
-        """Describe a stream: its ARN and its retention period."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +76,7 @@ class EventSourceMapping:
 
     def __init__(
         self,
-        client: StreamClient,
+        client: StreamReads,
         stream_name: str,
         function: Function,
         configuration: EventSourceMappingConfiguration | None = None,
@@ -138,7 +131,7 @@ class EventSourceMapping:
         self.failure = None
         self._stopping.clear()
         shards = list_shards(self._client, self._stream_name)
-        response = self._client.describe_stream_summary(StreamName=self._stream_name)
+        response = self._describe()
         self._started_at = response_date(response) or self._timing.now()
         self._checkpoints = self._resumed(self._checkpoints.save())
         stream = response["StreamDescriptionSummary"]
@@ -279,6 +272,12 @@ class EventSourceMapping:
     def _resumed(self, saved: Mapping[str, str]) -> Checkpoints:
         start = self._configuration.starting_position
         return Checkpoints(start, saved, now=lambda: self._started_at)
+
+    def _describe(self) -> Mapping[str, Any]:
+        try:
+            return self._client.describe_stream_summary(StreamName=self._stream_name)
+        except Exception as error:  # botocore's parser may raise anything
+            raise stream_error(self._stream_name, error) from error
 
     def _list_shards(self) -> list[Shard]:
         for failures in count():

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Literal, Protocol
 
 from local.event_source_mapping.invocation_event import EncodedRecord, event_payload
+from streaming.aws_errors import describe_error
 from streaming.clients import aws_client
 from streaming.errors import SettingsError, StorageError
 from streaming.storage import Storage, open_storage
@@ -232,4 +233,4 @@ def _storage_errors(target: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # botocore's parser may raise anything
-        raise StorageError(f"cannot send to {target}: {error}") from error
+        raise StorageError(f"cannot send to {target}: {describe_error(error)}") from error

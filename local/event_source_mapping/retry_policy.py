@@ -57,10 +57,7 @@ class RetryPolicy:
         Raises:
             MappingStopped: The mapping stops.
         """
-        # The cap is reached long before 2**16, and a float would overflow at 2**1024.
-        self._wait(
-            self.jitter() * min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2.0 ** min(retries, 16))
-        )
+        self._wait(backoff(retries, self.jitter, base=RETRY_BASE_SECONDS, cap=RETRY_CAP_SECONDS))
 
     def pause(self, failures: int) -> None:
         """Wait until the function or the destination may be available again.

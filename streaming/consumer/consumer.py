@@ -5,6 +5,7 @@ reconciled. A batch is processed in slices, so that memory is bounded however ma
 aggregated records hold.
 """
 
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -15,7 +16,7 @@ import msgspec
 
 from streaming.consumer.batch import Batch
 from streaming.consumer.interface import EventT, Model
-from streaming.consumer.model_calls import ModelCalls
+from streaming.consumer.model_calls import Draw, ModelCalls
 from streaming.consumer.poison import dead_letter_record, unacceptable
 from streaming.consumer.progress import Done, Progress
 from streaming.consumer.records import UserRecord, kinesis_records, stream_name, user_records
@@ -59,6 +60,7 @@ class Consumer(Generic[EventT]):
         now: Seconds since the epoch.
         retries: Repeats writing dead letters until the deadline of publishing. Its clock is the
             publisher's.
+        draw: Draws the events that are tried before the model has handled one.
     """
 
     def __init__(
@@ -71,9 +73,10 @@ class Consumer(Generic[EventT]):
         call_seconds: float = 7.0,
         now: Callable[[], float] = time.time,
         retries: Retries = Retries(),  # noqa: B008  it is immutable
+        draw: Draw = random.sample,
     ) -> None:
         self._binary = bool(getattr(model, "binary_data", False))
-        self._model_calls = ModelCalls(model, telemetry, retries.clock)
+        self._model_calls = ModelCalls(model, telemetry, retries.clock, draw)
         self._publisher = publisher
         self._dead_letters = dead_letters
         self._telemetry = telemetry

@@ -6,8 +6,9 @@ fails on that last event too, it is unavailable (it needs something that it cann
 its events are not poison, they have failed and Lambda retries them.
 """
 
+import random
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -27,7 +28,11 @@ from streaming.publisher import Entry
 from streaming.timestamps import iso_utc
 
 SAMPLE = 10
-"""Events of a slice that are tried if the model never handled one before."""
+"""Events of a slice, drawn at random, that are tried if the model never handled one before. Those
+that a retry tries are others: bad events at fixed places do not hide the good ones for ever."""
+
+Draw = Callable[[Sequence[Any], int], Sequence[Any]]
+"""Draws a number of items at random, each once, as `random.sample` does."""
 
 REFERENCE_BYTES = 64 * 1024
 """The largest user record that is kept, with its event, for the life of the environment."""
@@ -48,14 +53,20 @@ class ModelCalls(Generic[EventT]):
         model: The model.
         telemetry: Logs if the model is unavailable.
         clock: Monotonic seconds.
+        draw: Draws the events of a sample.
     """
 
     def __init__(
-        self, model: Model[EventT], telemetry: Telemetry, clock: Callable[[], float]
+        self,
+        model: Model[EventT],
+        telemetry: Telemetry,
+        clock: Callable[[], float],
+        draw: Draw = random.sample,
     ) -> None:
         self._model = model
         self._telemetry = telemetry
         self._clock = clock
+        self._draw = draw
         self._encode = msgspec.json.Encoder().encode
         self._decoded: UserRecord | None = None
         self._handled: tuple[UserRecord, EventT] | None = None
@@ -86,9 +97,8 @@ class ModelCalls(Generic[EventT]):
                     raise  # a lack of memory is not the record's fault: Lambda retries the batch
                 except Exception as error:  # noqa: BLE001  a model may raise anything
                     until = until or self._half_time(batch)
-                    reference = decoded or self._decoded
-                    tried = [reference] if reference else _sample(received)
-                    event = self._decode_again(user_record, error, until, tried)
+                    decoded = self._still_decodes(decoded or self._decoded, received, error, until)
+                    event = self._decode_again(user_record)
             except Poison as error:
                 batch.poison.append((user_record, model_failure("decode", error)))
             except _Stopped:
@@ -108,30 +118,38 @@ class ModelCalls(Generic[EventT]):
         self._remember_decoded(decoded)
         return events, list(remaining)
 
-    def _decode_again(
+    def _still_decodes(
         self,
-        user_record: UserRecord,
+        last: UserRecord | None,
+        received: Sequence[UserRecord],
         error: Exception,
         until: float,
-        tried: Sequence[UserRecord],
-    ) -> EventT | None:
-        """Decode a user record again after an exception, if the model still decodes others.
+    ) -> UserRecord:
+        """Return a user record that the model still decodes after an exception.
 
         Args:
-            user_record: The user record.
+            last: The last one that it decoded well; None: a sample is tried.
+            received: The user records of the sample.
             error: The exception.
             until: When to stop looking for poison.
-            tried: User records that show whether the model works.
 
         Raises:
-            Poison: It fails again: the user record is at fault.
             _Stopped: The model is unavailable, or there is no time left.
         """
         self._telemetry.model_error("decode", error)
         self._check_time(until, "decode")
-        if not any(_succeeds(self._decodes, each) for each in tried):
-            self._telemetry.model_unavailable("decode", error)
-            raise _Stopped
+        for tried in [last] if last else self._sample(received):
+            if _succeeds(self._decodes, tried):
+                return tried
+        self._telemetry.model_unavailable("decode", error)
+        raise _Stopped
+
+    def _decode_again(self, user_record: UserRecord) -> EventT | None:
+        """Decode a user record again after an exception.
+
+        Raises:
+            Poison: It fails again: the user record is at fault.
+        """
         try:
             return self._model.decode(user_record.content(), user_record.arrived_at)
         except (Poison, MemoryError):
@@ -146,8 +164,12 @@ class ModelCalls(Generic[EventT]):
         try:
             predicted = self._predict(events, batch.stream)
         except Exception as error:  # noqa: BLE001  a model may raise anything
-            return self._predict_in_parts(events, error, batch)
-        self._remember(events[-1])
+            predicted = self._predict_in_parts(events, error, batch)
+        else:
+            self._remember(events[-1])
+        finally:
+            if self._handled and _is_large(self._handled[0]):
+                self._handled = None
         return predicted
 
     def _predict_in_parts(
@@ -217,8 +239,12 @@ class ModelCalls(Generic[EventT]):
         return self._model.decode(user_record.content(), user_record.arrived_at) is not None
 
     def _still_predicts(self, chunk: Sequence[tuple[UserRecord, EventT]]) -> bool:
-        tried = [self._handled] if self._handled else _sample(chunk)
+        tried = [self._handled] if self._handled else self._sample(chunk)
         return any(_succeeds(self._predicts, each) for each in tried)
+
+    def _sample(self, items: Sequence[ItemT]) -> Sequence[ItemT]:
+        """Return a few items; none of a single one, which has just failed."""
+        return self._draw(items, min(SAMPLE, len(items))) if len(items) > 1 else ()
 
     def _predicts(self, event: tuple[UserRecord, EventT]) -> bool:
         self._predict([event], None)
@@ -226,11 +252,12 @@ class ModelCalls(Generic[EventT]):
         return True
 
     def _remember_decoded(self, user_record: UserRecord | None) -> None:
-        if user_record is not None and len(user_record.data) <= REFERENCE_BYTES:
+        if user_record is not None and not _is_large(user_record):
             self._decoded = user_record
 
     def _remember(self, event: tuple[UserRecord, EventT]) -> None:
-        if len(event[0].data) <= REFERENCE_BYTES:
+        # A large one serves if there is no other, until this slice is predicted.
+        if self._handled is None or not _is_large(event[0]):
             self._handled = event
 
     def _predict(
@@ -273,9 +300,8 @@ def _is_poison(error: Exception) -> bool:
     return isinstance(error, Poison) and not isinstance(error, PredictionFailed)
 
 
-def _sample(items: Sequence[ItemT]) -> Sequence[ItemT]:
-    """Return a few items, evenly spread; none of a single one, which has just failed."""
-    return items[:: -(-len(items) // SAMPLE)] if len(items) > 1 else ()
+def _is_large(user_record: UserRecord) -> bool:
+    return len(user_record.data) > REFERENCE_BYTES
 
 
 def _succeeds(step: Callable[[ItemT], bool], item: ItemT) -> bool:

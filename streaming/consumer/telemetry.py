@@ -105,7 +105,10 @@ class Telemetry:
             error: The exception; nothing is logged for poison, whose reason says it all.
         """
         frames = traceback.extract_tb(error.__traceback__, limit=-TRACEBACK_FRAMES)
-        lines = [f"{frame.filename}:{frame.lineno} {frame.name}: {frame.line}" for frame in frames]
+        lines = [
+            _short(f"{frame.filename}:{frame.lineno} {frame.name}: {frame.line}")
+            for frame in frames
+        ]
         place = (step, type(error).__name__, *lines[-1:])
         seen = place in self._model_errors or len(self._model_errors) == TRACEBACKS
         if isinstance(error, Poison) or seen:
@@ -209,8 +212,9 @@ class Telemetry:
         return [{name: value for name, value in line.items() if value is not None}]
 
     def _write(self, *lines: Mapping[str, Any]) -> None:
-        # A batch does not fail because standard output is full or closed.
-        with suppress(OSError, ValueError, TypeError):
+        # What is published already would be published again. Standard output may be full, closed,
+        # or None: then it was closed when Python started.
+        with suppress(Exception):
             sys.stdout.write(_encode_lines(lines).decode())
             sys.stdout.flush()
 

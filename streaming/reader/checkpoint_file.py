@@ -39,6 +39,7 @@ class CheckpointFile:
 
         Raises:
             ValueError: The file does not hold checkpoints of this stream.
+            OSError: It cannot be read.
         """
         if not self._path.exists():
             return None

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from streaming.aws_errors import describe_error
 from streaming.errors import StreamError, StreamUnavailable
 from streaming.reader.checkpoints import LATEST, TRIM_HORIZON, IteratorType, Shard, StartingPosition
 from streaming.retries import backoff, error_code, is_transient
@@ -272,11 +273,11 @@ class ShardReader:
 
     def _is_in_the_future(self, error: Exception) -> bool:
         """Return whether Kinesis rejected a timestamp that is in the future by its clock."""
-        time = self.position.timestamp
+        timestamp = self.position.timestamp
         return (
             error_code(error) == "InvalidArgumentException"
-            and time is not None
-            and time > self._now() - CLOCK_SKEW
+            and timestamp is not None
+            and timestamp > self._now() - CLOCK_SKEW
         )
 
 
@@ -294,4 +295,4 @@ def stream_error(stream_name: str, error: Exception) -> StreamError:
     # A stream that is being created or resharded may be in use.
     passing = is_transient(error) or error_code(error) == "ResourceInUseException"
     kind = StreamUnavailable if passing else StreamError
-    return kind(f"cannot read the stream {stream_name!r}: {error}")
+    return kind(f"cannot read the stream {stream_name!r}: {describe_error(error)}")

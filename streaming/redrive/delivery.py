@@ -30,8 +30,8 @@ class Delivery:
 
     Attributes:
         delivered: Records that Kinesis accepted now.
-        repeated: Records, delivered now or earlier, that may be on the stream twice: there was no
-            response to a call with them.
+        repeated: Records, delivered now or earlier, that may be on the stream twice: a call with
+            them got no response, or one that contradicts itself.
         unacceptable: Records that Kinesis never accepts, for their size or partition key.
         deleted: Objects deleted.
         failures: Why the delivery to a stream ended early, by stream.
@@ -66,8 +66,9 @@ def deliver(
 ) -> Delivery:
     """Put the selected records that are not in the delivery log on a stream, and log them.
 
-    Each record is put at least once. It can be put twice only if the response to a call was lost,
-    or the program was killed during a call; `Delivery.repeated` counts such records.
+    Each record is put at least once. It can be put twice only if the response to a call was lost or
+    contradicts itself, or the program was killed during a call; `Delivery.repeated` counts such
+    records.
 
     The delivery to a stream ends at the first record that Kinesis still refuses after the timeout:
     later records must not overtake it. Records of other streams are put all the same.

@@ -5,8 +5,10 @@ records are put on. Every other line is a state and the id of a record:
 
     ? "ride_events shardId-000000000000:1 3f0a…"    sent, but there is no response yet
     + "ride_events shardId-000000000000:1 3f0a…"    accepted
-    * "ride_events shardId-000000000000:1 3f0a…"    accepted; an earlier call had no response
+    * "ride_events shardId-000000000000:1 3f0a…"    accepted; it was in doubt before
     - "ride_events shardId-000000000000:1 3f0a…"    refused
+
+A record also stays in doubt if the response to its call contradicts itself.
 
 The line is on disk before its record is sent, and the response only overwrites the state: a full
 disk stops a delivery before a call, never between a call and its line. A response is in the file at
@@ -163,7 +165,7 @@ class DeliveryLog:
     def sent(self, *, accepted: Collection[str] = (), refused: Collection[str] = ()) -> None:
         """Log the response for records that were sent; those in neither argument stay in doubt.
 
-        So do refused records if there was no response to an earlier call with them.
+        So do refused records if they were in doubt after an earlier call with them.
 
         Raises:
             DeliveryLogError: The log cannot be written.

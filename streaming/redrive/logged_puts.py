@@ -17,10 +17,9 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from streaming.publisher import Entry, PutRecordsClient
+from streaming.publisher import Entry, PutRecordsClient, refused_entries
 from streaming.redrive.delivery_log import DeliveryLog
-
-SERVER_ERRORS = 500
+from streaming.retries import SERVER_ERRORS
 
 
 class LoggedPuts:
@@ -52,36 +51,28 @@ class LoggedPuts:
     def put_records(self, *, StreamName: str, Records: Sequence[Any]) -> Mapping[str, Any]:  # noqa: N803  AWS's names
         """Log the records, call PutRecords, and log its response.
 
+        The records stay in doubt if there is no response, or if it contradicts itself: then the
+        publisher does not believe it either, and sends all of them again.
+
         Raises:
             DeliveryLogError: The log cannot be written.
+            ValueError: As for `refused_entries`.
         """
         ids = [self._ids[id(entry)] for entry in Records]
         self._log.sending(ids)
         try:
             response = self._client.put_records(StreamName=StreamName, Records=Records)
+            refused_places = refused_entries(response, len(ids))
         except Exception as error:
             if _accepted_nothing(error):
                 self._log.sent(refused=ids)
             self._advance(0)
             raise
-        accepted, refused = _results(response, ids)
+        refused = [ids[place] for place in refused_places]
+        accepted = [each for place, each in enumerate(ids) if place not in refused_places]
         self._log.sent(accepted=accepted, refused=refused)
         self._advance(len(accepted))
         return response
-
-
-def _results(response: Mapping[str, Any], ids: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the ids of the accepted and of the refused records; a short response has neither."""
-    results = response.get("Records", ())
-    if len(results) != len(ids):
-        return [], []
-    refused = [i for i, result in zip(ids, results, strict=True) if result.get("ErrorCode")]
-    accepted = [
-        i
-        for i, result in zip(ids, results, strict=True)
-        if result.get("SequenceNumber") and not result.get("ErrorCode")
-    ]
-    return accepted, refused
 
 
 def _accepted_nothing(error: Exception) -> bool:

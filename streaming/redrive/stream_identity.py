@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from streaming.aws_errors import describe_error
 from streaming.errors import StreamError
 
 
@@ -66,4 +67,4 @@ def identify(client: DescribeClient, stream_name: str) -> StreamIdentity:
     except MemoryError:
         raise
     except Exception as error:  # botocore's parser raises anything on a malformed response
-        raise StreamError(f"cannot describe {stream_name}: {error}") from error
+        raise StreamError(f"cannot describe {stream_name}: {describe_error(error)}") from error

@@ -92,6 +92,14 @@ def test_any_other_error_is_a_bug_and_shows_its_traceback() -> None:
         main()
 
 
+@pytest.fixture(autouse=True)
+def _default_interrupt() -> Iterator[None]:
+    """A shell that starts pytest in the background has it ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_requests_a_stop(number: signal.Signals) -> None:
     stops: list[None] = []

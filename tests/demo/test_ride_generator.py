@@ -89,6 +89,14 @@ def test_statistics_of_a_wrong_shape_are_rejected_and_the_wrong_part_is_named(
         read_statistics(path)
 
 
+@pytest.mark.parametrize("content", [b"not JSON", b'{"zones": {"1": ["\xff"]}}', b"[" * 100_000])
+def test_damaged_statistics_are_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "statistics.json"
+    path.write_bytes(content)
+    with pytest.raises(RidesUnavailable, match=r"cannot read .*statistics\.json: "):
+        read_statistics(path)
+
+
 def test_missing_statistics_are_named(tmp_path: Path) -> None:
     with pytest.raises(RidesUnavailable, match=r"nowhere\.json"):
         read_statistics(tmp_path / "nowhere.json")

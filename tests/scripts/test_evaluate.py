@@ -44,7 +44,7 @@ def test_a_folder_that_is_not_a_bundle_is_an_error_of_one_line(
     assert main(["--data", str(path), "--bundle", str(tmp_path)]) == 1
 
     error = capsys.readouterr().err
-    assert f"error: the bundle {tmp_path} has no manifest" in error
+    assert f"error: the bundle {tmp_path} has no readable manifest" in error
     assert len(error.strip().splitlines()) == 1
 
 

@@ -1,3 +1,4 @@
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -35,3 +36,12 @@ def test_a_program_shows_its_own_name_and_options() -> None:
         timeout=30,
     )
     assert shown.stdout.startswith("usage: python -m scripts tail [-h] [--stream STREAM]")
+
+
+def test_every_program_ends_without_a_traceback_at_ctrl_c() -> None:
+    """`cli.program.program` sees to it."""
+    for name in programs():
+        tree = ast.parse((ROOT / "scripts" / f"{name}.py").read_text())
+        (main,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main")
+        decorators = [ast.unparse(each).partition("(")[0] for each in main.decorator_list]
+        assert decorators == ["program"], name

@@ -22,6 +22,8 @@ from tests.dead_letter_objects import (
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
 
+REPEATED = "a call with them got no response, or one that contradicts itself"
+
 
 class Terminal:
     """The program, its folder of dead-letter records and the stream to put them on."""
@@ -155,7 +157,7 @@ def test_the_same_command_continues_after_ctrl_c(terminal: Terminal) -> None:
     assert "Interrupted. Run the same command again to continue." in shown
     assert terminal.run("--deliver").splitlines()[-2:] == [
         "1 records delivered",
-        "1 may be on the stream twice: there was no response to a call with them",
+        f"1 may be on the stream twice: {REPEATED}",
     ]
     assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
 

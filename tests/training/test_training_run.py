@@ -214,8 +214,42 @@ def test_the_run_records_parameters_metrics_figures_and_registered_models(traine
 
 
 def test_a_folder_without_a_manifest_is_not_a_bundle(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="has no manifest"):
+    with pytest.raises(BundleError, match=r"has no readable manifest: .*No such file"):
         trained_on(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"{}", "required field `trained_on`"),
+        (b'{"trained_on": [], "targets": {"tip": {}}}', "required field `file`"),
+        (b'{"trained_on": ["\xff"]}', "codec can't decode"),
+    ],
+    ids=["empty", "target", "encoding"],
+)
+def test_a_damaged_manifest_is_named(tmp_path: Path, content: bytes, problem: str) -> None:
+    (tmp_path / "manifest.json").write_bytes(content)
+
+    with pytest.raises(BundleError, match=f"has no readable manifest: .*{problem}"):
+        trained_on(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(None, "No such file"), (b"no graph", "parsing")],
+    ids=["gone", "bytes"],
+)
+def test_a_model_that_cannot_be_read_is_named(
+    tmp_path: Path, content: bytes | None, problem: str
+) -> None:
+    target = {"file": "tip.onnx", "trips": 1, "metrics": {}}
+    manifest = {"trained_on": [], "targets": {"tip": target}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    if content is not None:
+        (tmp_path / "tip.onnx").write_bytes(content)
+
+    with pytest.raises(BundleError, match=rf"has no readable tip\.onnx: .*{problem}"):
+        read_model(tmp_path, "tip")
 
 
 def test_a_target_that_a_bundle_lacks_is_named(trained: Trained) -> None:

@@ -51,6 +51,16 @@ def test_records_put_later_reach_the_function_too(fixture: MappingFixture) -> No
     assert function.invocations == [first, second]
 
 
+@pytest.mark.parametrize("operation", ["list_shards", "describe_stream_summary"])
+def test_a_stream_that_may_not_be_read_is_a_stream_error(
+    fixture: MappingFixture, operation: str
+) -> None:
+    fixture.kinesis.fail(operation, "AccessDeniedException")
+
+    with pytest.raises(StreamError, match="AccessDeniedException"):
+        fixture.map(ScriptedFunction())
+
+
 def test_latest_skips_earlier_records(fixture: MappingFixture) -> None:
     fixture.put("key", b"before")
     function = ScriptedFunction()

@@ -11,13 +11,16 @@ from local.event_source_mapping.on_failure_destination import (
     DiscardedBatch,
     InvocationRecord,
     MappingIdentity,
+    QueueDestination,
     StorageDestination,
+    TopicDestination,
     open_destination,
 )
 from streaming.clients import aws_client
 from streaming.errors import SettingsError, StorageError
 from streaming.storage import FolderStorage
 from tests.fakes.clock import EPOCH
+from tests.fakes.kinesis import client_error
 from tests.local.event_source_mapping.mapping_fixtures import SHARD, STREAM_ARN, batch
 
 IDENTITY = MappingIdentity("mapping", STREAM_ARN, "arn:aws:lambda:::function:function")
@@ -126,6 +129,32 @@ def test_a_queue_and_a_topic_receive_what_a_bucket_receives_without_the_records(
 def test_a_message_that_cannot_be_sent_is_an_error_that_is_retried(arn: str) -> None:
     with pytest.raises(StorageError, match="cannot send to"):
         open_destination(arn).send(record())
+
+
+class Failing:
+    """A client of SQS or SNS of which every call fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def get_queue_url(self, **_: str) -> None:
+        raise self._error
+
+    def publish(self, **_: str) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(("kind", "arn"), [(QueueDestination, QUEUE), (TopicDestination, TOPIC)])
+def test_a_message_that_cannot_be_sent_shows_nothing_of_the_message_of_the_error(
+    kind: type[QueueDestination | TopicDestination], arn: str
+) -> None:
+    echo = "blocked: token\x1b[2J\n" + "x" * 200_000
+    error = client_error("AccessDenied", "send_message", echo, status=403)
+
+    with pytest.raises(StorageError) as raised:
+        kind(Failing(error), arn).send(record())
+
+    assert str(raised.value).endswith(": AccessDenied (SendMessage, HTTP status 403)")
 
 
 def test_buckets_and_folders_are_opened_by_location(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,7 @@ class Harness:
             "publisher": self.publisher,
             "dead_letters": self.dead_letters,
             "telemetry": self.telemetry,
+            "draw": random.Random(1).sample,
         }
         parts = {**parts, **changes}
         retries = Retries(self.clock.now, self.clock.sleep, lambda: 1.0)

@@ -150,6 +150,35 @@ def test_in_the_first_batch_a_few_other_events_show_that_the_model_works(
 
 
 @pytest.mark.parametrize("poison", [b"curse", b"hex"])
+@pytest.mark.parametrize("good", [range(1, 20, 2), range(9, 100, 10), range(1), range(99, 100)])
+def test_a_first_batch_ends_after_some_retries_wherever_its_good_events_are(
+    harness: RemoteHarness, poison: bytes, good: range
+) -> None:
+    number = 20 if good.stop == 20 else 100
+    batch = event(*(b"hello" if place in good else poison for place in range(number)), first=42)
+    consumer, attempts = harness.environment(), 0
+    while consumer.handle(batch)["batchItemFailures"]:
+        attempts += 1
+        assert attempts < 100
+        assert harness.dead_letters_written() == []
+
+    assert harness.words() == ["HELLO"] * len(good)
+    assert harness.sums() == (number, len(good), 0, number - len(good), 0)
+
+
+@pytest.mark.parametrize("poison", [b"curse", b"hex"])
+def test_in_the_first_batch_a_large_event_shows_that_the_model_works(
+    harness: RemoteHarness, poison: bytes
+) -> None:
+    large = b"a" * (REFERENCE_BYTES + 1)
+
+    response = harness.handle(event(poison, poison, large, poison, poison))
+
+    assert response == {"batchItemFailures": []}
+    assert harness.sums() == (5, 1, 0, 4, 0)
+
+
+@pytest.mark.parametrize("poison", [b"curse", b"hex"])
 @pytest.mark.parametrize("number", [1, 5])
 def test_if_the_model_never_handled_an_event_those_it_fails_on_have_failed(
     harness: RemoteHarness, poison: bytes, number: int

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+import runpy
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_lambda_powertools import Logger
@@ -20,6 +21,10 @@ from streaming.consumer.telemetry import (
 )
 from streaming.errors import InvalidEvent, Poison, PredictionFailed
 from tests.lambda_events import SHARD, event
+from tests.streaming.consumer.harness import Harness
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COUNTS = BatchCounts(received=6, published=3, skipped=1, dead_lettered=1, failed=1, retried=2)
 
@@ -163,7 +168,11 @@ def test_an_unavailable_model_is_logged_and_counted_without_the_exceptions_messa
     assert metrics["ModelUnavailable"] == [1.0]
 
 
-@pytest.mark.parametrize("failure", [BrokenPipeError(), OSError(28, "full"), ValueError("closed")])
+@pytest.mark.parametrize(
+    "failure",
+    [BrokenPipeError(), OSError(28, "full"), ValueError("closed"), RuntimeError(), MemoryError()],
+    ids=lambda failure: type(failure).__name__,
+)
 def test_a_standard_output_that_fails_does_not_fail_the_batch(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -184,6 +193,21 @@ def test_a_standard_output_that_fails_does_not_fail_the_batch(
 
     metrics, _ = logged(capsys)
     assert metrics["Received"] == [6.0]  # nothing of the batch before
+
+
+def test_without_a_standard_output_a_batch_is_published(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    harness = Harness(tmp_path)
+    telemetry = Telemetry(SERVICE, "Rides", "DEBUG")
+
+    with monkeypatch.context() as closed:  # as Python starts with `>&-`
+        closed.setattr("sys.stdout", None)
+        response = harness.handle(event(b"hello", b"w0rd", b"curse"), telemetry=telemetry)
+
+    assert response == {"batchItemFailures": []}
+    assert harness.words() == ["HELLO"]
+    assert len(harness.dead_letters_written()) == 2
 
 
 def test_nothing_below_the_log_level_is_logged(
@@ -232,6 +256,19 @@ def test_an_exception_of_the_model_is_logged_once_with_its_traceback_and_without
     assert " fail: raise error or type(name" in frame
     assert decode["method"] == "decode"
     assert '"secret"' not in json.dumps({**predict, "traceback": []})
+
+
+def test_a_long_line_of_source_is_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = tmp_path / "one_line.py"
+    module.write_text("def predict(): return 1 / 0  # " + "x" * 300_000)
+    with pytest.raises(ZeroDivisionError) as raised:
+        runpy.run_path(str(module))["predict"]()
+
+    Telemetry(SERVICE, "Rides").model_error("predict", raised.value)
+
+    (line,) = logged(capsys)
+    assert " predict: def predict(): return 1 / 0  # xxx" in line["traceback"][-1]
+    assert max(map(len, line["traceback"])) == TEXT_CHARACTERS
 
 
 def test_the_tracebacks_of_different_exceptions_are_bounded(

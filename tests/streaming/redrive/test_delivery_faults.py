@@ -190,6 +190,58 @@ def test_records_are_not_delivered_without_a_sequence_number(
     assert len(redrive.on_stream()) == RECORDS
 
 
+REFUSED = {"ErrorCode": "InternalFailure", "ErrorMessage": "later"}
+
+
+@pytest.mark.parametrize("call", range(CALLS))
+@pytest.mark.parametrize(
+    "contradict",
+    [
+        lambda results: {"FailedRecordCount": 0, "Records": [*results[:-2], REFUSED, REFUSED]},
+        lambda results: {"FailedRecordCount": 1, "Records": results},
+        lambda results: {"FailedRecordCount": 0, "Records": [*results[:-1], {}]},
+        lambda results: {"FailedRecordCount": 0, "Records": results[:-1]},
+        lambda results: {"FailedRecordCount": 0, "Records": [*results, REFUSED]},
+        lambda results: {"FailedRecordCount": 0, "Records": [*results[:-1], None]},
+        lambda _: {"FailedRecordCount": 0, "Records": None},
+        lambda _: {"FailedRecordCount": 0},
+        lambda results: {"Records": results},
+        lambda _: None,
+    ],
+    ids=[
+        "refused but not counted",
+        "counted but not refused",
+        "neither accepted nor refused",
+        "too few records",
+        "too many records",
+        "a record that is null",
+        "records that are null",
+        "no records",
+        "no count",
+        "no content",
+    ],
+)
+def test_records_whose_response_contradicts_itself_are_put_again_and_counted(
+    redrive: Redrive, call: int, contradict: Callable[[list[Any]], Any]
+) -> None:
+    real, calls = redrive.kinesis.put_records, iter(range(100))
+
+    def put_records(*, StreamName: str, Records: Sequence[Any]) -> Mapping[str, Any]:
+        response = real(StreamName=StreamName, Records=Records)
+        if next(calls) != call:
+            return response
+        contradiction: Mapping[str, Any] = contradict(list(response["Records"]))
+        return contradiction
+
+    redrive.kinesis.put_records = put_records  # type: ignore[assignment,method-assign]
+
+    done = redrive.run()
+
+    size = min(CALL, RECORDS - call * CALL)
+    assert done == Delivery(delivered=RECORDS, repeated=size, deleted=1)
+    assert len(redrive.on_stream()) == RECORDS + size
+
+
 def test_refused_after_a_lost_response_a_record_is_still_in_doubt(redrive: Redrive) -> None:
     redrive.kinesis.refuse = lambda _entry: "ProvisionedThroughputExceededException"
     lost = ReadTimeoutError(endpoint_url=URL)
