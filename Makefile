@@ -13,6 +13,7 @@ BENCH_ENV := .venv-bench
 FUZZ_ENV := .venv-fuzz
 AUDIT_ENV := .venv-audit
 MUTANTS_ENV := .venv-mutants
+INFRASTRUCTURE_ENV := .venv-infrastructure
 ACTIONLINT_ENV := .venv-actionlint
 UV_ENV := .venv-uv
 
@@ -47,6 +48,7 @@ $(BENCH_ENV)/installed: requirements/bench.txt
 $(FUZZ_ENV)/installed: requirements/fuzz.txt
 $(AUDIT_ENV)/installed: requirements/audit.txt
 $(MUTANTS_ENV)/installed: requirements/mutants.txt
+$(INFRASTRUCTURE_ENV)/installed: requirements/infrastructure.txt
 $(ACTIONLINT_ENV)/installed: requirements/actionlint.txt
 $(UV_ENV)/installed: requirements/uv.txt
 $(RUN_ENV)/installed-parquet: requirements/parquet.txt $(RUN_ENV)/installed

@@ -30,6 +30,9 @@ WITHIN_STREAMING = {"consumer": {"consumer"}, "reader": {"reader"}, "redrive": {
 
 SHARED_NAMES = {"__init__", "__main__", "conftest", "errors", "test_errors"}
 
+WRITTEN = ("*.py", "*.md", "*.yaml", "*.toml", "*.tf", "Makefile", "Dockerfile", ".ci/*")
+"""Where words are looked at."""
+
 REPLACED_WORDS = {
     r"bur(y|ied|ies|ying)": "dead-letter",
     r"hasten\w*": "install_fast_put_records",
@@ -146,7 +149,7 @@ def test_replaced_words_do_not_come_back(pattern: str, instead: str) -> None:
     word = re.compile(rf"(?<![A-Za-z]){pattern}(?![A-Za-z])", flags)
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
-        for path in tracked("*.py", "*.md", "*.yaml", "*.toml", "Makefile", "Dockerfile", ".ci/*")
+        for path in tracked(*WRITTEN)
         if path != Path(__file__)
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if word.search(line)

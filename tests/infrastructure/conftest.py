@@ -8,7 +8,7 @@ import pytest
 
 from tests.infrastructure.deployment_life import Life, live
 from tests.infrastructure.emulated_aws import emulated_aws
-from tests.infrastructure.terraform import unavailable
+from tests.infrastructure.terraform_copy import unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.kinesis.responses import KinesisResponse
+from moto.s3.models import FakeBucket
 from moto.server import ThreadedMotoServer
 
 if TYPE_CHECKING:
@@ -34,6 +35,20 @@ def emulated_aws() -> Iterator[str]:
             yield "http://{}:{}".format(*server.get_host_and_port())
         finally:
             server.stop()
+
+
+def over_tls(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Read a policy as if calls came by TLS: moto applies a Deny whatever its condition."""
+
+    def get_permission(bucket: Any, *arguments: Any, **named: Any) -> Any:
+        policy = bucket.policy
+        bucket.policy = None if policy and b"aws:SecureTransport" in policy else policy
+        try:
+            return method(bucket, *arguments, **named)
+        finally:
+            bucket.policy = policy
+
+    return get_permission
 
 
 def keep_logging(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,6 +99,7 @@ def keep_tags(method: Callable[..., Any]) -> Callable[..., Any]:
 
 CORRECTIONS: list[tuple[Any, str, Callable[..., Any]]] = [
     (KinesisResponse, "create_stream", keep_tags),
+    (FakeBucket, "get_permission", over_tls),
     (LambdaFunction, "logging_config", lambda _: None),
     (LambdaFunction, "__init__", keep_logging),
     (LambdaFunction, "update_configuration", keep_logging),

@@ -1,4 +1,4 @@
-"""The calls to AWS of the real handler, as botocore's event hooks see them; and what Lambda calls."""
+"""The handler's calls to AWS, as botocore's event hooks see them; and what Lambda calls."""
 
 from __future__ import annotations
 

@@ -52,7 +52,8 @@ def test_the_applied_alarms_are_those_of_the_code_and_link_to_their_section(life
 
     assert {link[1] for link in links if link} == NAMED
     for alarm, link in zip(life.seen["alarms"], links, strict=True):
-        assert link and alarm["AlarmName"].endswith(link[1])
+        assert link
+        assert alarm["AlarmName"].endswith(link[1])
 
 
 def test_every_alarm_tells_the_topic_when_it_begins_and_ends(life: Life) -> None:
@@ -81,7 +82,8 @@ def test_cloudwatch_counts_what_the_functions_log_says(life: Life, consumer: str
     for each in life.seen[consumer]["filters"]:
         found = re.fullmatch(r'\{ \$\.message = "batch" && \$\.(\w+) > 0 \}', each["filterPattern"])
         (transformation,) = each["metricTransformations"]
-        assert found and transformation["metricValue"] == f"$.{found[1]}"
+        assert found
+        assert transformation["metricValue"] == f"$.{found[1]}"
         counted[transformation["metricName"]] = line[found[1]]
 
     assert counted == {"DeadLettered": 1, "Failed": 0}
@@ -124,3 +126,18 @@ def test_the_dashboard_shows_each_subject(life: Life) -> None:
 
     for subject in ("Rate", "Latency", "Iterator age", "Dead letters", "Versions", "Cost drivers"):
         assert subject in titles
+
+
+@pytest.mark.parametrize("alarm", sorted(NAMED))
+def test_a_section_has_three_causes_the_commands_and_what_to_do(alarm: str) -> None:
+    (section,) = (
+        text
+        for text in re.split(r"^##+ ", RUNBOOK, flags=re.MULTILINE)
+        if text.splitlines()[0].lower().replace(" ", "-") == alarm
+    )
+    causes, _, actions = section.partition("What to do")
+    (block,) = re.findall(r"```sh\n(.*?)```", causes, re.DOTALL)[:1]
+
+    for part in (causes, actions):
+        assert re.findall(r"^(\d)\. ", part, re.MULTILINE) == ["1", "2", "3"]
+    assert re.search(r"^(aws|metric|logged) ", block, re.MULTILINE)
