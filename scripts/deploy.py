@@ -31,7 +31,7 @@ def main(
     *,
     start: Start = lambda environment: Processes(ROOT, environment),
     clients: Clients | None = None,
-    waiting: Waiting | None = None,
+    waiting: Callable[[StopRequest], Waiting] = lambda stop: Waiting(pause=stop.pause),
     ask: Ask | None = None,
 ) -> int:
     """Run the program; return its exit status."""
@@ -48,7 +48,7 @@ def main(
         commands=commands(),
         terraform=Terraform(commands(), options.folder),
         with_image=lambda image: Terraform(commands(image=image), options.folder),
-        waiting=waiting or Waiting(pause=stop.pause),
+        waiting=waiting(stop),
         signals=lambda: stop_on_signal(stop.set, signal.SIGHUP),
         now=lambda: datetime.now(UTC),
         say=say,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,9 @@ class Machine:
             ["--account", account, "--region", REGION, *arguments],
             start=self.commands.start,
             clients=self.account,
-            waiting=Waiting(clock=self.clock.now, pause=self.pause),
+            waiting=lambda stop: Waiting(
+                clock=self.clock.now, pause=lambda seconds: self.pause(seconds) or stop.pause(0)
+            ),
             ask=lambda _: "",
         )
 
@@ -119,11 +122,11 @@ def test_a_bad_version_is_put_back_by_its_alarm(
     assert shown.err == "error: in ALARM: errors; the new version takes no more traffic\n"
 
 
-def test_ctrl_c_puts_the_traffic_back(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    machine.at[20] = interrupt
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_puts_the_traffic_back(
+    machine: Machine, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    machine.at[20] = lambda: signal.raise_signal(number)
 
     assert machine.deploy("--image", IMAGE) == 130
 
