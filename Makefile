@@ -55,19 +55,30 @@ $(RUN_ENV)/installed-parquet: requirements/parquet.txt $(RUN_ENV)/installed
 
 PIP_INSTALL := install --quiet --quiet --disable-pip-version-check --require-hashes
 
+# Two commands may install at once, and the second then finds it done. The lock is a file descriptor's: it ends with the
+# shell and the pip that have it open, also after kill -9.
+LOCK := import fcntl, signal; signal.signal(signal.SIGINT, signal.SIG_DFL); fcntl.flock(9, fcntl.LOCK_EX
+define LOCKED
+set -e; exec 9>$(@D).lock; \
+    $(PYTHON) -c '$(LOCK) | fcntl.LOCK_NB)' 2>/dev/null || \
+        { echo "Waiting for another command that installs into $(@D) ..."; $(PYTHON) -c '$(LOCK))'; }; \
+    if test -e $@ && ! test $< -nt $@; then exit 0; fi; \
+    echo "Installing $< into $(@D) ..."
+endef
+
 # A run that was interrupted leaves no `installed`; the next one starts from an empty environment.
 .venv-%/installed:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < ($(subst .,$(COMMA),$(OLDEST_PYTHON))) and "Python $(OLDEST_PYTHON) or newer is needed; $(PYTHON) is " + sys.version.split()[0] + " (make PYTHON=... names another)")'
-	@echo "Installing $< into $(@D) ..."
-	@$(PYTHON) -m venv --clear $(@D)
-	@$(@D)/bin/pip $(PIP_INSTALL) -r $< || { $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > ($(subst .,$(COMMA),$(NEWEST_PYTHON))) and "The locked packages serve Python $(OLDEST_PYTHON) to $(NEWEST_PYTHON); $(PYTHON) is " + sys.version.split()[0] + " (make PYTHON=... names another)")'; exit 1; }
-	@touch $@
+	@$(LOCKED); \
+	$(PYTHON) -m venv --clear $(@D); \
+	$(@D)/bin/pip $(PIP_INSTALL) -r $< || { $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > ($(subst .,$(COMMA),$(NEWEST_PYTHON))) and "The locked packages serve Python $(OLDEST_PYTHON) to $(NEWEST_PYTHON); $(PYTHON) is " + sys.version.split()[0] + " (make PYTHON=... names another)")'; exit 1; }; \
+	touch $@
 
 # What an interrupted run has left is written over.
 $(RUN_ENV)/installed-parquet:
-	@echo "Installing $< into $(@D) ..."
-	@$(@D)/bin/pip $(PIP_INSTALL) --ignore-installed -r $<
-	@touch $@
+	@$(LOCKED); \
+	$(@D)/bin/pip $(PIP_INSTALL) --ignore-installed -r $<; \
+	touch $@
 
 .PHONY: run
 run: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= FOLDER=build/local
@@ -117,6 +128,8 @@ image: $(RUN_ENV)/installed ## The function's container image: BASE_IMAGE= PLATF
 compose: # before minutes of building
 	@docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || \
 	    { echo "integration-test: Docker with Compose is needed, and not installed" >&2; exit 1; }
+	@docker info >/dev/null 2>&1 || \
+	    { echo "integration-test: the Docker daemon does not respond ('docker info' says why)" >&2; exit 1; }
 
 DEPLOYMENT = $(if $(ACCOUNT),--account "$$ACCOUNT") $(if $(REGION),--region "$$REGION")
 

@@ -1,25 +1,22 @@
 """Check model.py before any event comes: its members, its predictions for examples, its image."""
 
 import math
-import os
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
 
 from cli.arguments import Parser
 from cli.program import FAILED, program
-from scripts.image_contents import HOW_TO_ADD_A_PACKAGE, missing_files, missing_packages
-from streaming import Poison, StreamingError, aws_client, check_members
-from streaming.consumer.model_check import check_count, check_predictions
+from scripts.image_contents import missing_files, missing_packages
+from scripts.model_loading import ModelProblem, checked_predictions, load, raised
+from streaming import Poison, StreamingError
 from streaming.errors import excerpt
-from streaming.publisher import PARTITION_KEY_CHARACTERS
 
 MALFORMED = (b"", b"\xff", b"null", b"[]", b"{}", b'{"', b"7", b"[" * 100_000)
 """What is on a stream now and then; `decode` rejects or skips it."""
@@ -29,10 +26,6 @@ NEARLY = 1e-3
 
 BEFORE = frozenset(sys.modules)
 """What is loaded without the model."""
-
-
-class ModelProblem(Exception):
-    """The model cannot be checked any further."""
 
 
 @program(ModelProblem, StreamingError, OSError)
@@ -47,9 +40,8 @@ def main(arguments: list[str] | None = None, *, module: str = "model") -> int:
     given = _lines(options.events) if options.events else None
     opened: set[Path] = set()
     sys.addaudithook(partial(_note_opened, opened))
-    model, examples = _load(module)
-    if given is not None:
-        examples = given
+    loaded_module, model = load(module)
+    examples = _examples(loaded_module) if given is None else given
     problems = [*behaviour(model, examples)]
     loaded = [sys.modules[name] for name in sys.modules.keys() - BEFORE]
     used = {Path(file) for each in loaded if (file := getattr(each, "__file__", None))} | opened
@@ -69,6 +61,13 @@ def _lines(path: Path) -> list[bytes]:
     return path.read_bytes().splitlines()
 
 
+def _examples(module: ModuleType) -> tuple[bytes, ...]:
+    examples: Any = getattr(module, "EXAMPLES", ())
+    if isinstance(examples, bytes) or not all(isinstance(each, bytes) for each in examples):
+        raise ModelProblem("EXAMPLES must be a tuple of bytes, each a user record")
+    return tuple(examples)
+
+
 def behaviour(model: Any, examples: Sequence[bytes]) -> Iterator[str]:
     """Decode and predict examples, and decode what is malformed; return a line for each problem.
 
@@ -84,7 +83,7 @@ def behaviour(model: Any, examples: Sequence[bytes]) -> Iterator[str]:
         except Poison as error:
             yield f"decode rejects an example: {error}"
         except Exception as error:  # noqa: BLE001  a model may raise anything
-            yield _raised("decode", error, content)
+            yield raised("decode", error, content)
         else:
             events.append(event)
             if event is None:
@@ -98,38 +97,26 @@ def behaviour(model: Any, examples: Sequence[bytes]) -> Iterator[str]:
         except Poison:
             pass
         except Exception as error:  # noqa: BLE001  a model may raise anything
-            yield _raised("decode", error, content) + "; it must raise InvalidEvent"
+            yield raised("decode", error, content) + "; it must raise InvalidEvent"
     if events and None not in events:
         yield from _predictions(model, events)
 
 
 def _predictions(model: Any, events: list[Any]) -> Iterator[str]:
     try:
-        together = _checked(model, events)
-        alone = [_checked(model, [event])[0] for event in events]
+        together = checked_predictions(model, events)
+        alone = [checked_predictions(model, [event])[0] for event in events]
     except Poison as error:
         yield str(error)
     except Exception as error:  # noqa: BLE001  a model may raise anything
-        yield _raised("predict", error)
+        yield raised("predict", error)
     else:
-        for prediction in together:
-            if len(prediction.partition_key) > PARTITION_KEY_CHARACTERS:
-                length = len(prediction.partition_key)
-                allowed = f"1 to {PARTITION_KEY_CHARACTERS}"
-                yield f"Prediction.partition_key has {length} characters; allowed: {allowed}"
         for number, (one, other) in enumerate(zip(together, alone, strict=True), 1):
             if not _alike(msgspec.to_builtins(one), msgspec.to_builtins(other)):
                 yield (
                     f"predict returned {one} for example {number} of {len(events)}, but {other} "
                     "for it alone; predictions must be in the order of the events"
                 )
-
-
-def _checked(model: Any, events: list[Any]) -> Sequence[Any]:
-    predictions: Sequence[Any] = model.predict(events)
-    check_count(predictions, len(events))
-    check_predictions(predictions)
-    return predictions
 
 
 def _alike(one: Any, other: Any) -> bool:
@@ -140,44 +127,6 @@ def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=NEARLY, abs_tol=NEARLY)
     return bool(one == other)
-
-
-def _load(name: str) -> tuple[Any, Sequence[bytes]]:
-    """Return the model, and the examples in its module.
-
-    Raises:
-        ModelProblem: It cannot be imported or loaded.
-        StreamingError: A setting or the bundle is wrong, or the model lacks a member.
-    """
-    module = _attempt(f"{name}.py cannot be imported", import_module, name)
-    if not callable(getattr(module, "load_model", None)):
-        raise ModelProblem(f"{name}.py has no function load_model(environment, s3_client)")
-    s3_client = partial(aws_client, "s3")
-    model = _attempt("load_model failed", module.load_model, os.environ, s3_client)
-    check_members(model)
-    examples = getattr(module, "EXAMPLES", ())
-    if isinstance(examples, bytes) or not all(isinstance(each, bytes) for each in examples):
-        raise ModelProblem("EXAMPLES must be a tuple of bytes, each a user record")
-    return model, examples
-
-
-def _attempt(failure: str, call: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return call(*arguments)
-    except StreamingError:
-        raise
-    except ModuleNotFoundError as error:
-        raise ModelProblem(f"{failure}: {error}; {HOW_TO_ADD_A_PACKAGE}") from error
-    except Exception as error:
-        traceback.print_exc()
-        raise ModelProblem(f"{failure}: {type(error).__name__}: {error}") from error
-
-
-def _raised(step: str, error: Exception, content: bytes | None = None) -> str:
-    """Print a traceback, and return a line that says what was raised."""
-    traceback.print_exception(error, limit=-5)
-    for_what = "" if content is None else f" for {excerpt(content)}"
-    return f"{step} raised {type(error).__name__}{for_what}"
 
 
 def _note_opened(opened: set[Path], event: str, arguments: tuple[Any, ...]) -> None:

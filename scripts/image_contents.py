@@ -25,7 +25,10 @@ def missing_files(used: Iterable[Path]) -> Iterator[str]:
         used: Files that were imported or opened; those outside of the project are ignored.
     """
     patterns = _copied()
-    for path in _of_the_project(used):
+    paths = _of_the_project(used)
+    # Also by name: what this program had loaded itself is not noticed as loaded by the model.
+    named = {name for path in paths if _is_own(path) for name in _imported(path)}
+    for path in sorted({*paths, *_modules(named)}):
         name = path.relative_to(ROOT).as_posix()
         if not any(_matches(name, pattern) for pattern in patterns):
             yield f"model.py uses {name}, which the image does not hold: {HOW_TO_ADD_A_FILE}"
@@ -41,7 +44,8 @@ def missing_packages(used: Iterable[Path]) -> Iterator[str]:
     locked = set(re.findall(r"^([a-z0-9.-]+)==", lock, re.MULTILINE))
     of_module = packages_distributions()
     own = [path for path in _of_the_project(used) if path.suffix == ".py"]
-    for module in sorted({name for path in own for name in _imported(path)}):
+    imported = {name.partition(".")[0] for path in own for name in _imported(path)}
+    for module in sorted(imported):
         names = {re.sub(r"[-_.]+", "-", name).lower() for name in of_module.get(module, ())}
         if names and not names & locked:
             yield (
@@ -60,16 +64,39 @@ def _of_the_project(used: Iterable[Path]) -> list[Path]:
     ]
 
 
+def _is_own(path: Path) -> bool:
+    return path.suffix == ".py" and not path.is_relative_to(ROOT / "streaming")
+
+
 def _imported(path: Path) -> set[str]:
-    nodes = [*ast.walk(ast.parse(path.read_bytes()))]
-    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
-    return {name.partition(".")[0] for name in names}
+    """Return the names that a module may import: of modules, and of what is in them."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        match node:
+            case ast.Import():
+                names |= {alias.name for alias in node.names}
+            case ast.ImportFrom(module=str(module)):
+                names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+            case ast.Call(
+                func=ast.Name("import_module") | ast.Attribute(attr="import_module"),
+                args=[ast.Constant(str(name)), *_],
+            ):
+                names.add(name)
+    return names
+
+
+def _modules(names: Iterable[str]) -> set[Path]:
+    """Return the files of the project's modules with these names, and of their packages."""
+    parts = [name.split(".") for name in names]
+    stems = {ROOT.joinpath(*part[:count]) for part in parts for count in range(1, len(part) + 1)}
+    files = {file for stem in stems for file in (stem.with_suffix(".py"), stem / "__init__.py")}
+    return {file for file in files if file.is_file()}
 
 
 def _copied() -> list[str]:
     """Return the patterns of the files that the Dockerfile copies to the function."""
-    copies = re.findall(r"^COPY (?!--)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    _, _, stage = (ROOT / "Dockerfile").read_text().partition(" AS function\n")
+    copies = re.findall(r"^COPY (?!--)(.+) \S+$", stage, re.MULTILINE)
     ignored = (ROOT / ".dockerignore").read_text()
     sent = re.findall(r"^!(.+)$", ignored, re.MULTILINE)
     return [pattern for sources in copies for pattern in sources.split() if pattern in sent]

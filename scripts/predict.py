@@ -5,12 +5,10 @@ The event is a ride, or any JSON for another model. Without --put nothing but th
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,23 +18,25 @@ from cli.endpoint import endpoint_client, named_endpoint, one_line
 from cli.event_key import DEFAULT_FIELD, KEY_HELP, event_key
 from cli.printable import printable
 from cli.program import FAILED, program
-from model import load_model
+from scripts.model_loading import ModelProblem, checked_predictions, load, raised
 from streaming import (
     DECODE_ERRORS,
     InvalidEvent,
+    Poison,
     StartingPosition,
     StreamingError,
     StreamReader,
-    aws_client,
 )
 from streaming.clients import NO_RETRIES
 
 RIDE_ID = 256
 WAIT_SECONDS = 20.0
 CLOCK_SKEW = timedelta(seconds=10)
+FATE = "the function would dead-letter it"
+FATE_OF_FAILED = f"{FATE}, or retry it if the model fails on all events"
 
 
-@program(StreamingError)
+@program(ModelProblem, StreamingError)
 def main(
     argv: list[str] | None = None,
     *,
@@ -44,10 +44,12 @@ def main(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    module: str = "model",
 ) -> int:
     """Run the program; its exit status is 1 if there is no prediction."""
     options = _options(argv)
     event = _event(options)
+    content = event.encode(errors="surrogateescape")  # bytes of an argument that are no UTF-8
     print(f"event       {printable(event)}")
     if options.put:
         kinesis, endpoint_url = client, named_endpoint(options.endpoint_url)
@@ -55,27 +57,31 @@ def main(
             kinesis = endpoint_client(endpoint_url, retries=NO_RETRIES)
         reader = _reader(kinesis, options.predictions, now() - CLOCK_SKEW, clock, sleep)
         try:
-            return _put(event.encode(), options, kinesis, reader)
+            return _put(content, options, kinesis, reader)
         except Exception as error:  # noqa: BLE001  whatever responds at the endpoint
             print(f"error: {one_line(error, endpoint_url)}", file=sys.stderr)
             return FAILED
-    return _predict(event.encode())
+    return _predict(content, module)
 
 
-def _predict(content: bytes) -> int:
-    model = load_model(os.environ, partial(aws_client, "s3"))
+def _predict(content: bytes, module: str) -> int:
+    _, model = load(module)
+    step = "decode"
     try:
         event = model.decode(content, time.time())
-    except InvalidEvent as error:
-        reason = printable(str(error))
-        print(f"no prediction; the function would dead-letter it: {reason}", file=sys.stderr)
+        if event is None:
+            print("no prediction; the function would skip it: another event type", file=sys.stderr)
+            return FAILED
+        step = "predict"
+        (prediction,) = checked_predictions(model, [event])
+    except Exception as error:  # noqa: BLE001  a model may raise anything
+        reason = printable(str(error)) if isinstance(error, Poison) else raised(step, error)
+        fate = FATE if isinstance(error, InvalidEvent) else FATE_OF_FAILED
+        print(f"no prediction; {fate}: {reason}", file=sys.stderr)
         return FAILED
-    if event is None:
-        print("no prediction; the function would skip it: another event type", file=sys.stderr)
-        return FAILED
-    (prediction,) = model.predict([event])
-    print(f"prediction  {json.dumps(prediction.value)}")
-    print(f"model       {model.name} {model.version}")
+    value = msgspec.json.format(msgspec.json.encode(prediction.value), indent=0)
+    print(f"prediction  {printable(value.decode())}")
+    print(f"model       {printable(model.name)} {printable(model.version)}")
     return 0
 
 

@@ -3,8 +3,9 @@
 botocore's timeouts do not bound a request: the connect timeout applies to each address that the
 host resolves to, and the read timeout to each receive, so that a response that trickles in never
 times out. Here connecting shares one timeout among the addresses, and the socket allows each
-receive and send no more than what remains of the request's time. What is left unbounded is the name
-server; the resolver has timeouts of its own (resolv.conf(5): `timeout`, `attempts`).
+receive and send no more than what remains of the request's time, also through a proxy. What is
+left unbounded is the name server; the resolver has timeouts of its own (resolv.conf(5): `timeout`,
+`attempts`).
 """
 
 import math
@@ -22,6 +23,7 @@ from botocore.awsrequest import (
     AWSHTTPSConnectionPool,
 )
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.ssltransport import SSLTransport
 
 SMALL_BYTES = 64 * 1024
 """A body up to this size is sent together with the head: one system call, packet and TLS record
@@ -71,6 +73,10 @@ class _Bounded:
         self.shorten_timeout()
         return super().recv_into(*arguments)  # type: ignore[misc,no-any-return]  # the socket's
 
+    def recv(self, *arguments: Any) -> bytes:
+        self.shorten_timeout()
+        return super().recv(*arguments)  # type: ignore[misc,no-any-return]  # the socket's
+
     def sendall(self, *arguments: Any) -> None:
         self.shorten_timeout()
         super().sendall(*arguments)  # type: ignore[misc]  # the socket's
@@ -119,11 +125,15 @@ class _Connection:
         """Set the deadline of the next request."""
         self._deadline = deadline
         if self.sock is not None:  # left open by the last request
-            self.sock.deadline = deadline
+            self._bounded().deadline = deadline
 
     def connect(self: Any) -> None:
         super().connect()  # type: ignore[misc]  # the connection's
-        self.sock.deadline = self._deadline  # of a new socket, if TLS was started
+        self._bounded().deadline = self._deadline  # of a new socket, if TLS was started
+
+    def _bounded(self: Any) -> Any:
+        """Return the socket; TLS through an https:// proxy is urllib3's, on the proxy's socket."""
+        return self.sock.socket if isinstance(self.sock, SSLTransport) else self.sock
 
     def _new_conn(self: Any) -> socket.socket:
         """Connect as urllib3 does, with the same errors, but with one timeout for all addresses."""
@@ -165,6 +175,13 @@ class _HTTPSConnection(_Connection, AWSHTTPSConnection):  # type: ignore[misc]  
     def connect(self: Any) -> None:
         self.ssl_context.sslsocket_class = _BoundedTLSSocket
         super().connect()
+
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> ssl.SSLSocket:
+        """Connect as urllib3 does, which makes the context for the proxy itself."""
+        opened: Any = super()._connect_tls_proxy(hostname, sock)
+        opened.__class__ = _BoundedTLSSocket
+        opened.deadline = self._deadline
+        return opened  # type: ignore[no-any-return]  # urllib3's
 
 
 class _HTTPPool(_Pool, AWSHTTPConnectionPool):

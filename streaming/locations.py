@@ -9,8 +9,9 @@ from streaming.errors import SettingsError
 
 ALLOWED_LOCATIONS = "s3://bucket/prefix or file:///folder"
 
-BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-"""S3's naming rules for new buckets (S3 user guide, General purpose bucket naming rules)."""
+BUCKET = re.compile(r"(?!.*\.\.)(?!\d+(\.\d+){3}$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+"""S3's naming rules for new buckets (S3 user guide, General purpose bucket naming rules): also no
+two periods in a row, and no IP address. Reserved prefixes and suffixes are left to S3."""
 
 PREFIX_BYTES = 800
 """A key has at most 1,024 bytes, of which an object's name takes up to 200."""

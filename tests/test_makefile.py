@@ -7,6 +7,8 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ case "$*" in
         rm -rf "$folder"
         mkdir -p "$folder/bin"
         cp "$PIP" "$folder/bin/pip" ;;
+    *flock*) exec "$REAL" "$@" ;;
 esac
 """
 
@@ -31,7 +34,7 @@ def make(
     return subprocess.run(
         [MAKE, "-f", str(ROOT / "Makefile"), *arguments],
         cwd=folder,
-        env={**inherited, **environment},
+        env={**inherited, "REAL": sys.executable, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -65,6 +68,62 @@ def test_what_an_interrupted_installation_leaves_is_repaired_by_the_next_call(
     assert repaired.returncode == 0, repaired.stderr
     assert (environment / stamp).exists()
     assert not (environment / "half-written").exists()
+
+
+@pytest.mark.parametrize("stamp", ["installed", "installed-parquet"])
+def test_of_two_commands_that_install_at_once_the_second_waits_and_finds_it_done(
+    tmp_path: Path, stamp: str
+) -> None:
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    python = script(tmp_path / "python", PYTHON)
+    started, go_on = tmp_path / "started", tmp_path / "go-on"
+    os.mkfifo(started)
+    os.mkfifo(go_on)
+    requirement = "parquet" if stamp.endswith("parquet") else "run"
+    pip = script(
+        tmp_path / "pip",
+        f"""#!/bin/sh
+case "$*" in *{requirement}.txt) echo started >"{started}"; read -r line <"{go_on}" ;; esac
+echo "$*" >>"{tmp_path}/log"
+""",
+    )
+    arguments = (f"PYTHON={python}", f".venv-run/{stamp}")
+
+    with ThreadPoolExecutor() as commands:
+        first = commands.submit(make, *arguments, folder=tmp_path, PIP=str(pip))
+        assert started.read_text() == "started\n"
+        second = subprocess.Popen(
+            [MAKE, "-f", str(ROOT / "Makefile"), *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "REAL": sys.executable, "PIP": str(pip)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert second.stdout is not None
+        try:
+            waiting = second.stdout.readline()
+        finally:
+            go_on.write_text("on\n")
+        more, _ = second.communicate(timeout=60)
+
+    assert waiting == "Waiting for another command that installs into .venv-run ...\n"
+    assert (first.result().returncode, second.returncode, more) == (0, 0, "")
+    assert (tmp_path / "log").read_text().count(f"{requirement}.txt") == 1
+
+
+def test_a_lock_that_a_killed_command_has_left_is_free(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    python = script(tmp_path / "python", PYTHON)
+    killed = script(tmp_path / "killed", "#!/bin/sh\nkill -9 $PPID\n")
+    working = script(tmp_path / "working", "#!/bin/sh\n")
+    arguments = (f"PYTHON={python}", ".venv-run/installed")
+
+    assert make(*arguments, folder=tmp_path, PIP=str(killed)).returncode != 0
+    assert (tmp_path / ".venv-run.lock").exists()
+    done = make(*arguments, folder=tmp_path, PIP=str(working))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "Installing requirements/run.txt into .venv-run ...\n"
 
 
 @pytest.mark.parametrize(
@@ -133,23 +192,31 @@ def test_signals_reach_the_program_and_make_adds_no_error(
     assert "[" not in error  # as in "make: *** [Makefile:68: run] Error 130"
 
 
-def test_a_missing_compose_is_one_line_before_anything_is_built(tmp_path: Path) -> None:
-    script(tmp_path / "docker", "#!/bin/sh\nexit 1\n")
+@pytest.mark.parametrize(
+    ("failing", "problem"),
+    [
+        ("compose", "Docker with Compose is needed, and not installed"),
+        ("info", "the Docker daemon does not respond ('docker info' says why)"),
+    ],
+)
+def test_what_docker_lacks_is_one_line_before_anything_is_built(
+    tmp_path: Path, failing: str, problem: str
+) -> None:
+    script(tmp_path / "docker", f"#!/bin/sh\ntest $1 != {failing}\n")
     done = make("integration-test", PATH=str(tmp_path))
-    assert done.stderr.splitlines()[0] == (
-        "integration-test: Docker with Compose is needed, and not installed"
-    )
+    assert done.stderr.splitlines()[0] == f"integration-test: {problem}"
     assert done.stdout == ""
 
 
 OFFLINE_BUILD = ROOT / "integration-test" / "offline" / "build"
 
 
-def offline_build(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    path = f"{folder}:{os.environ['PATH']}"
+def offline_build(
+    folder: Path, *command: str, path: str | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [OFFLINE_BUILD, *command],
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path or f"{folder}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
@@ -168,6 +235,26 @@ def test_a_command_runs_with_the_offline_images_only_if_they_are_built(tmp_path:
         "lambda-python-offline:3.13 localstack-offline:4.14.0\n",
     )
 
-    script(tmp_path / "docker", "#!/bin/sh\ntest $1 = image\n")
+    script(tmp_path / "docker", "#!/bin/sh\ntest $1 != build\n")
     failed = offline_build(tmp_path, *command)
     assert (failed.returncode, failed.stdout) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("failing", "problem"),
+    [
+        ("info", "the Docker daemon does not respond ('docker info' says why)"),
+        ("compose", "Docker with Compose is needed, and Compose is not installed"),
+    ],
+)
+def test_what_docker_lacks_is_one_line_before_a_debian_is_unpacked(
+    tmp_path: Path, failing: str, problem: str
+) -> None:
+    for program in ("dirname", "find", "sha256sum", "cut", "cat", "mktemp", "rm", "mkdir", "cp"):
+        (tmp_path / program).symlink_to(shutil.which(program) or program)
+    script(tmp_path / "mmdebstrap", "#!/bin/sh\necho unpacked >&2\n")
+    script(tmp_path / "docker", f"#!/bin/sh\ntest $1 != {failing} -a $1 != image\n")
+
+    done = offline_build(tmp_path, "true", path=str(tmp_path))
+
+    assert (done.returncode, done.stderr) == (1, f"offline/build: {problem}\n")

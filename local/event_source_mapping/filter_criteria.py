@@ -1,6 +1,5 @@
 """FilterCriteria: which records reach the function."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -89,6 +88,6 @@ def _decode(pattern: str) -> Any:
     if len(pattern) > MOST_CHARACTERS:
         raise SettingsError(SETTING, len(pattern), f"at most {MOST_CHARACTERS:,} characters")
     try:
-        return json.loads(pattern)
-    except (ValueError, RecursionError):
+        return msgspec.json.decode(pattern)
+    except (*DECODE_ERRORS, UnicodeEncodeError):
         raise SettingsError(SETTING, pattern, "a pattern in JSON") from None

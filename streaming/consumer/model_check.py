@@ -2,14 +2,22 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from streaming.errors import InvalidModel, PredictionFailed
+from streaming.consumer.settings import ALLOWED, StreamName
+from streaming.errors import InvalidModel, PredictionFailed, excerpt
 
 TEXTS = ("name", "version", "event_type")
 METHODS = ("decode", "predict")
+# A namespace's characters: CloudWatch's API reference, PutMetricData; its length: its user guide.
+Namespace = Annotated[str, msgspec.Meta(pattern=r"\A(?=.*[!-~])[ -~]{1,255}\Z")]
+OPTIONAL: dict[str, tuple[Any, str]] = {
+    "binary_data": (bool, "True or False"),
+    "output_stream": (StreamName, ALLOWED["PREDICTIONS_STREAM_NAME"]),
+    "metrics_namespace": (Namespace, "1 to 255 printable ASCII characters, not only spaces"),
+}
 KEY = "a string of 1 to 256 characters"
 UNICODE_KEY = f"{KEY} that UTF-8 can encode"
 
@@ -22,7 +30,7 @@ def check_members(model: Any) -> None:
     """Check that a model has the members of `Model`.
 
     Raises:
-        InvalidModel: One is missing or of the wrong type.
+        InvalidModel: One is missing or of the wrong type, or an optional one cannot work.
     """
     kind = type(model).__name__
     if model is None:
@@ -34,6 +42,14 @@ def check_members(model: Any) -> None:
     for name in METHODS:
         if not callable(getattr(model, name, None)):
             raise InvalidModel(f"{kind}.{name} is {_missing(model, name)}; allowed: a method")
+    for name, (allowed_type, allowed) in OPTIONAL.items():
+        if hasattr(model, name):
+            value = getattr(model, name)
+            try:
+                msgspec.convert(value, allowed_type)
+            except msgspec.ValidationError:
+                problem = f"{kind}.{name} is {excerpt(value)}; allowed: {allowed}"
+                raise InvalidModel(problem) from None
 
 
 def check_count(predictions: Sequence[Any], events: int) -> None:

@@ -99,7 +99,7 @@ class Life:
     plans: dict[str, list[str]] = field(default_factory=dict)
     after_change: dict[str, Any] = field(default_factory=dict)
     served: list[str] = field(default_factory=list)
-    left: dict[str, Any] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -134,8 +134,8 @@ def live(folder: Path, endpoint: str) -> Life:
             life.plans["move"] = terraform.changes()
 
     aws.empty(life.outputs["dead_letter_bucket"])
-    terraform.run("destroy", "-auto-approve")
-    life.left = terraform.resources()
+    terraform.run("destroy", "-auto-approve", "-refresh=false")
+    life.left = terraform.addresses()
     return life
 
 

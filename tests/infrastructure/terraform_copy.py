@@ -41,7 +41,7 @@ class Terraform:
         folder: The copy.
         variables: Values for its variables; the file that Terraform reads is written by each call.
         endpoint: An emulator of AWS.
-        seconds: How long each call took, by its name.
+        seconds: How long calls took, by their name, in all.
     """
 
     folder: Path
@@ -64,7 +64,8 @@ class Terraform:
 
     def changes(self) -> list[str]:
         """Plan; return what an apply would do, an address and its actions each."""
-        self.run("plan", "-out=plan", name="plan")
+        if "No changes." in self.run("plan", "-out=plan", name="plan"):
+            return []  # showing a plan takes seconds
         planned = json.loads(self.run("show", "-json", "plan"))["resource_changes"]
         actions = {each["address"]: each["change"]["actions"] for each in planned}
         return [f"{name}: {', '.join(done)}" for name, done in actions.items() if done != ["no-op"]]
@@ -83,6 +84,11 @@ class Terraform:
             if each["mode"] == "managed"
         }
 
+    def addresses(self) -> list[str]:
+        """Return the addresses of the resources in the state."""
+        listed = self.run("state", "list").splitlines()
+        return [each for each in listed if not each.startswith("data.")]
+
     def run(self, command: str, *arguments: str, name: str | None = None) -> str:
         """Run a command; return what it prints.
 
@@ -100,7 +106,8 @@ class Terraform:
             check=False,
             timeout=LIMIT_SECONDS,
         )
-        self.seconds[name or command] = time.monotonic() - began
+        taken = self.seconds.get(name or command, 0.0) + time.monotonic() - began
+        self.seconds[name or command] = taken
         if done.returncode:
             raise TerraformError(done.stdout + done.stderr)
         return done.stdout

@@ -25,7 +25,7 @@ def test_the_alias_moves_and_rolls_back_and_every_plan_is_empty(life: Life) -> N
 
 def test_nothing_is_left_after_a_destruction(life: Life) -> None:
     assert life.resources
-    assert life.left == {}
+    assert life.left == []
 
 
 def test_without_an_image_the_error_says_what_is_allowed(life: Life) -> None:

@@ -1,4 +1,7 @@
 import json
+import os
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -69,6 +72,99 @@ def test_an_event_without_a_prediction_says_what_the_function_does(
 ) -> None:
     assert main(arguments) == 1
     assert capsys.readouterr().err.startswith(line)
+
+
+OTHER_MODEL = """
+from datetime import UTC, datetime
+import msgspec
+from streaming import DECODE_ERRORS, WHOLE_EVENT, Prediction, invalid_event
+
+class Alarm(msgspec.Struct):
+    machine: str
+    at: datetime = datetime(2025, 3, 1, tzinfo=UTC)
+
+class Alarms:
+    name, version, event_type = "alarms", "1", "alarm"
+
+    def decode(self, content, arrived_at):
+        try:
+            return msgspec.json.decode(content, type=Alarm)
+        except DECODE_ERRORS as error:
+            raise invalid_event(content, error, {WHOLE_EVENT: "a JSON object"}) from error
+
+    def predict(self, events):
+        return [Prediction(event.machine, event) for event in events]
+
+def load_model(environment, s3_client):
+    return Alarms()
+"""
+EVENT = '{"machine": "m\u00e9\u202e"}'
+FAILS = f"{DEAD_LETTERED[:-1]}, or retry it if the model fails on all events: "
+
+
+def use(monkeypatch: pytest.MonkeyPatch, code: str) -> str:
+    """Make a module of this code; return its name."""
+    module = ModuleType("other_model")
+    exec(code, vars(module))  # noqa: S102  the test's own
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module.__name__
+
+
+def test_another_models_prediction_is_shown_as_it_is_published(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--json", EVENT], module=use(monkeypatch, OTHER_MODEL)) == 0
+
+    output = capsys.readouterr().out
+    assert '"m\u00e9\\u202e", "at": "2025-03-01T00:00:00Z"}' in output
+    assert output.splitlines()[-1] == "model       alarms 1"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("machine, event)", "machine, float('nan'))", f"{FAILS}Prediction.value holds NaN"),
+        ("machine, event)", "machine, object())", f"{FAILS}Prediction.value is no JSON"),
+        ("event.machine", "''", f"{FAILS}Prediction.partition_key is empty"),
+        ("event.machine", "'k' * 257", f"{FAILS}Prediction.partition_key has 257 characters"),
+        ("in events]", "in []]", f"{FAILS}predict returned 0 predictions for 1 events"),
+        ("in events]", "in events if 1 / 0]", f"{FAILS}predict raised ZeroDivisionError"),
+        ("        try:", "        1 / 0\n        try:", f"{FAILS}decode raised ZeroDivisionErr"),
+        ("def decode", "def read", "error: Alarms.decode is missing; allowed: a method"),
+        ("def load_model", "def load", "error: other_model.py has no function load_model("),
+        ("return Alarms()", "return", "error: load_model returned None; it must return the model"),
+        ("return Alarms()", "raise OSError('gone')", "error: load_model failed: OSError: gone"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_another_model_is_one_line_and_a_status(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    line: str,
+) -> None:
+    assert old in OTHER_MODEL
+    module = use(monkeypatch, OTHER_MODEL.replace(old, new))
+
+    assert main(["--json", EVENT], module=module) == 1
+
+    output, error = capsys.readouterr()
+    assert error.splitlines()[-1].startswith(line)
+    assert "prediction  " not in output
+
+
+def test_an_argument_that_is_no_utf8_reaches_the_model_as_its_bytes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argument = os.fsdecode(b'{"machine": "\xff"}')
+
+    assert main(["--json", argument], module=use(monkeypatch, OTHER_MODEL)) == 1
+
+    output, error = capsys.readouterr()
+    assert output == 'event       {"machine": "\\udcff"}\n'
+    assert error.startswith(f"{DEAD_LETTERED} event is ")
+    assert error.count("\n") == 1
 
 
 def test_an_event_is_needed(capsys: pytest.CaptureFixture[str]) -> None:

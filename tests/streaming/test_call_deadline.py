@@ -12,7 +12,12 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+)
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -85,6 +90,22 @@ class Endpoint:
                     return
 
 
+class Proxy(Endpoint):
+    """Connects a client to the address that it asks for, as an https:// proxy does."""
+
+    def _trickle(self, connection: socket.socket) -> None:
+        assert self._context is not None
+        with self._context.wrap_socket(connection, server_side=True) as client:
+            host, port = client.recv(65536).split()[1].decode().split(":")
+            client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+            with socket.create_connection((host, int(port))) as target:
+                while True:
+                    for source in select.select([client, target], [], [])[0]:
+                        if not (data := source.recv(65536)):
+                            return
+                        (target if source is client else client).sendall(data)
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Endpoint]]:
     endpoints: list[Endpoint] = []
@@ -130,16 +151,44 @@ def test_an_object_that_trickles_in_ends_at_the_deadline(serve: Callable[..., En
 def test_a_response_over_tls_that_trickles_in_ends_at_the_deadline(
     serve: Callable[..., Endpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    certificate = self_signed(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
-    endpoint = serve(HEAD + b" " * 1000, context)
+    endpoint = serve(HEAD + b" " * 1000, certified(tmp_path, monkeypatch))
     host, port = endpoint.address
     client = kinesis_client(f"https://{host}:{port}", **LIMITS)
 
     with pytest.raises(ReadTimeoutError):
         client.put_records(StreamName="s", Records=[ENTRY])
+
+    assert endpoint.requests == 1
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS")  # botocore: the endpoint is http://
+@pytest.mark.parametrize("endpoint", ["https://kinesis.example", "http://kinesis.example"])
+def test_an_https_proxy_that_trickles_its_response_in_ends_at_the_deadline(
+    serve: Callable[..., Endpoint],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    endpoint: str,
+) -> None:
+    proxy = serve(b" " * 1000, certified(tmp_path, monkeypatch))
+
+    with pytest.raises((ReadTimeoutError, ProxyConnectionError)):
+        through(proxy, endpoint).put_records(StreamName="s", Records=[ENTRY])
+
+    assert proxy.requests == 1
+
+
+def test_a_response_through_an_https_proxy_that_trickles_in_ends_at_the_deadline(
+    serve: Callable[..., Endpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = certified(tmp_path, monkeypatch)
+    endpoint = serve(HEAD + b" " * 1000, context)
+    host, port = endpoint.address
+    proxy = Proxy(b"", context)
+    try:
+        with pytest.raises(ReadTimeoutError):
+            through(proxy, f"https://{host}:{port}").put_records(StreamName="s", Records=[ENTRY])
+    finally:
+        proxy.close()
 
     assert endpoint.requests == 1
 
@@ -256,6 +305,22 @@ def test_a_small_body_is_sent_together_with_the_head(
     assert f"Content-Length: {len(body)}".encode() in head
     assert head.count(b"Content-Length") == 1
     assert b"Transfer-Encoding" not in head
+
+
+def through(proxy: Endpoint, endpoint_url: str) -> Any:
+    """Return a client that reaches an endpoint through an https:// proxy only."""
+    host, port = proxy.address
+    proxies = dict.fromkeys(("http", "https"), f"https://{host}:{port}")
+    return kinesis_client(endpoint_url, **LIMITS, proxies=proxies)
+
+
+def certified(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Return the context of a server on loopback that clients trust."""
+    certificate = self_signed(folder)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
 
 
 def self_signed(folder: Path) -> Path:

@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,15 @@ def test_a_failed_write_leaves_no_file_behind(tmp_path: Path) -> None:
         write_atomically(tmp_path / "records.jsonl", b"{}\n")
 
     assert [path.name for path in tmp_path.iterdir()] == ["records.jsonl"]
+
+
+def test_an_error_of_a_full_disk_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, _content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+
+    with pytest.raises(OSError, match=r"No space left on device: '.*/checkpoint\.json'$"):
+        write_atomically(tmp_path / "checkpoint.json", b"{}\n")

@@ -19,6 +19,7 @@ from streaming.locations import S3Location, parse_location
         ("s3://dead/a/b", S3Location("dead", "a/b")),
         ("s3://dead/a/b/", S3Location("dead", "a/b")),
         ("s3://my.dead-letters.7/é", S3Location("my.dead-letters.7", "é")),
+        ("s3://192.168.0.1.letters/x", S3Location("192.168.0.1.letters", "x")),
         ("s3://" + "b" * 63 + "/" + "p" * 800, S3Location("b" * 63, "p" * 800)),
     ],
 )
@@ -45,6 +46,8 @@ def test_a_location_is_a_folder_or_a_bucket_with_a_prefix(
         "s3://ab",
         "s3://" + "b" * 64,
         "s3://bucket-/x",
+        "s3://a..b/x",
+        "s3://192.168.0.1/x",
         "s3://bucket:9000/x",
         "s3://bucket:/x",
         "s3://bucket/a\nb",

@@ -119,8 +119,6 @@ resource "aws_iam_role" "function" {
 }
 
 resource "aws_iam_role_policy" "function" {
-  #checkov:skip=CKV_AWS_355:X-Ray and EC2's Describe actions know no resource; tests/infrastructure names each wildcard and its reason
-  #checkov:skip=CKV_AWS_290:as above, and network interfaces have no name before they are created
   name = "function"
   role = aws_iam_role.function.id
 

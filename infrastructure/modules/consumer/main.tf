@@ -19,10 +19,7 @@ resource "aws_cloudwatch_log_group" "function" {
 }
 
 resource "aws_lambda_function" "function" {
-  #checkov:skip=CKV_AWS_50:tracing is the owner's choice (the variable tracing): X-Ray costs by the invocation
-  #checkov:skip=CKV_AWS_115:reserved concurrency is the owner's choice; shards and the parallelization factor bound the function
   #checkov:skip=CKV_AWS_116:a dead-letter queue is for asynchronous invocations; the mapping has an on-failure destination
-  #checkov:skip=CKV_AWS_117:a VPC is the owner's choice (the variable vpc); the function talks to AWS's own endpoints only
   #checkov:skip=CKV_AWS_173:the settings hold no secret, and Lambda encrypts them with its own key
   #checkov:skip=CKV_AWS_272:code signing is for zip archives; an image is named by its digest
   function_name                  = local.function_name
@@ -64,7 +61,7 @@ resource "aws_lambda_function" "function" {
     }
   }
 
-  # Lambda checks the role when the function is created, and still writes logs after it is deleted.
+  # Lambda checks what the role may do when the function is created.
   depends_on = [aws_iam_role_policy.function]
 
   lifecycle {
@@ -94,7 +91,7 @@ resource "aws_kinesis_stream_consumer" "fan_out" {
 }
 
 resource "aws_lambda_event_source_mapping" "events" {
-  event_source_arn                   = one(aws_kinesis_stream_consumer.fan_out[*].arn) != null ? one(aws_kinesis_stream_consumer.fan_out[*].arn) : var.event_stream.arn
+  event_source_arn                   = var.settings.enhanced_fan_out ? aws_kinesis_stream_consumer.fan_out[0].arn : var.event_stream.arn
   function_name                      = aws_lambda_alias.live.arn
   starting_position                  = var.settings.starting_position
   batch_size                         = var.settings.batch_size

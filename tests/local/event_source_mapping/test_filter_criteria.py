@@ -62,6 +62,8 @@ def test_a_lone_surrogate_in_a_partition_key_is_matched() -> None:
     [
         (["{"], "a pattern in JSON"),
         (["[" * 4000], "a pattern in JSON"),
+        (['{"data": {"a": [{"numeric": [">", NaN]}]}}'], "a pattern in JSON"),
+        (['{"data": {"a": ["\udcff"]}}'], "a pattern in JSON"),
         (["[1]"], "an object with data, partitionKey or both"),
         (["{}"], "an object with data, partitionKey or both"),
         (['{"sequenceNumber": ["1"]}'], "an object with data, partitionKey or both"),
@@ -71,7 +73,7 @@ def test_a_lone_surrogate_in_a_partition_key_is_matched() -> None:
         (['{"data": {"a": [1]}}' + " " * 4096], "at most 4,096 characters"),
         (['{"data": {"a": [1]}}'] * 6, "at most 5 filters"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_what_aws_refuses_is_an_error_that_names_what_is_allowed(
     patterns: list[str], allowed: str

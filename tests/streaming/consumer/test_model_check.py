@@ -42,6 +42,30 @@ def test_a_member_of_the_wrong_type_is_named_with_its_value(name: str, value: ob
         check_members(SimpleNamespace(**{**MEMBERS, name: value}))
 
 
+def test_a_model_with_every_optional_member_passes() -> None:
+    optional = {"binary_data": True, "output_stream": "al-arms", "metrics_namespace": "Al arms/1"}
+    check_members(SimpleNamespace(**MEMBERS, **optional))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("output_stream", "al arms", "1 to 128 letters, digits, and any of _.-"),
+        ("output_stream", None, "1 to 128 letters, digits, and any of _.-"),
+        ("output_stream", "", "1 to 128 letters, digits, and any of _.-"),
+        ("metrics_namespace", 7, "1 to 255 printable ASCII characters"),
+        ("metrics_namespace", " ", "1 to 255 printable ASCII characters"),
+        ("metrics_namespace", "x" * 256, "1 to 255 printable ASCII characters"),
+        ("binary_data", "no", "True or False"),
+    ],
+)
+def test_an_optional_member_that_cannot_work_is_named_with_its_value(
+    name: str, value: object, allowed: str
+) -> None:
+    with pytest.raises(InvalidModel, match=rf"^SimpleNamespace\.{name} is .*; allowed: {allowed}"):
+        check_members(SimpleNamespace(**MEMBERS, **{name: value}))
+
+
 def test_a_load_model_that_forgets_to_return_is_named() -> None:
     with pytest.raises(InvalidModel, match=r"^load_model returned None; it must return the model$"):
         check_members(None)
