@@ -27,7 +27,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 
 # A misspelt variable would be ignored. A goal takes those that its help line names.
-TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV ACTIONLINT_ENV UV_ENV MAKEFLAGS SHELL
+TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV ACTIONLINT_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 ifneq ($(filter-out $(TAKEN_BY_ALL),$(GIVEN)),)
 TAKEN := $(sort $(foreach goal,$(or $(MAKECMDGOALS),help),$(shell sed -n 's/^$(goal):.*\#\# //p' $(firstword $(MAKEFILE_LIST)) | grep -o '[A-Z_]*=' | tr -d =)))
