@@ -131,6 +131,30 @@ compose: # before minutes of building
 	@docker info >/dev/null 2>&1 || \
 	    { echo "integration-test: the Docker daemon does not respond ('docker info' says why)" >&2; exit 1; }
 
+DEPLOYMENT = $(if $(ACCOUNT),--account "$$ACCOUNT") $(if $(REGION),--region "$$REGION")
+
+.PHONY: deploy
+deploy: $(RUN_ENV)/installed ## To AWS; an alarm puts the traffic back: ACCOUNT= REGION= IMAGE= ARCHITECTURE=arm64 STEPS=10,50 BAKE=300 DRY_RUN=1 FORCE=1
+	@$(RUN_ENV)/bin/python -m scripts check_model --quiet
+	@exec $(RUN_ENV)/bin/python -m scripts deploy $(DEPLOYMENT) \
+	    $(if $(IMAGE),--image "$$IMAGE") $(if $(ARCHITECTURE),--architecture "$$ARCHITECTURE") \
+	    $(if $(STEPS),--steps "$$STEPS") $(if $(BAKE),--bake "$$BAKE") \
+	    $(if $(DRY_RUN),--dry-run) $(if $(FORCE),--force)
+
+.PHONY: rollback
+rollback: $(RUN_ENV)/installed ## On AWS, back to the former version: ACCOUNT= REGION= FUNCTIONS="<names>" TO= DRY_RUN=1
+	@exec $(RUN_ENV)/bin/python -m scripts rollback $(DEPLOYMENT) \
+	    $(if $(FUNCTIONS),--functions $(FUNCTIONS)) $(if $(TO),--to "$$TO") $(if $(DRY_RUN),--dry-run)
+
+.PHONY: destroy
+destroy: $(RUN_ENV)/installed ## Delete the deployment from AWS, all but its dead letters: ACCOUNT= REGION= YES=1 DRY_RUN=1
+	@exec $(RUN_ENV)/bin/python -m scripts destroy $(DEPLOYMENT) \
+	    $(if $(YES),--yes) $(if $(DRY_RUN),--dry-run)
+
+.PHONY: doctor
+doctor: $(RUN_ENV)/installed ## Check tools, account, quotas and what is deployed on AWS; changes nothing: ACCOUNT= REGION=
+	@exec $(RUN_ENV)/bin/python -m scripts doctor $(DEPLOYMENT)
+
 .PHONY: integration-test
 integration-test: compose image $(TEST_ENV)/installed ## A stream through the image, with LocalStack: BASE_IMAGE= LOCALSTACK_IMAGE=
 	@$(TEST_ENV)/bin/python -m pytest integration-test

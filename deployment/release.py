@@ -1,0 +1,187 @@
+"""One deployment: the image, the infrastructure, and then the traffic."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from deployment.alias_move import Move
+from deployment.commands import Commands
+from deployment.errors import AlarmRaised, DeploymentError
+from deployment.image_push import Repository, checked_image, image_tag, pushed_image, require_docker
+from deployment.live_alias import LiveAlias
+from deployment.rollback_alarms import RollbackAlarms
+from deployment.stack import Stack, stack_of
+from deployment.target import Target
+from deployment.terraform_cli import Settings, Terraform
+from deployment.traffic_shift import Schedule, Waiting, move_traffic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseOptions:
+    """What a person asks for.
+
+    Attributes:
+        image: An image with its digest; None: the checkout's.
+        schedule: How traffic moves.
+        force: Deploy with uncommitted changes, with an alarm raised, or where data is deleted.
+        dry_run: Print what would be done.
+        plan_file: Where Terraform's plan is kept in between.
+    """
+
+    image: str | None = None
+    schedule: Schedule = field(default_factory=Schedule)
+    force: bool = False
+    dry_run: bool = False
+    plan_file: Path = Path("build/deployment.tfplan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Deploys a checkout.
+
+    Attributes:
+        target: The account and the region.
+        commands: Runs git and Docker.
+        terraform: Has the target's variables in its environment.
+        with_image: Returns the same Terraform with an image among its variables.
+        waiting: Time and the request to stop.
+        signals: Opens a context in which signals request a stop.
+        now: The time of day.
+        say: Prints a line.
+    """
+
+    target: Target
+    commands: Commands
+    terraform: Terraform
+    with_image: Callable[[str], Terraform]
+    waiting: Waiting
+    signals: Callable[[], AbstractContextManager[None]]
+    now: Callable[[], datetime]
+    say: Callable[[str], object]
+
+    def run(self, options: ReleaseOptions) -> None:
+        """Build, push, apply and move the traffic.
+
+        Raises:
+            DeploymentError: See `deployment.errors`.
+            KeyboardInterrupt: A stop was requested; every alias is where it was.
+        """
+        if options.image is not None:
+            checked_image(options.image)
+        self.terraform.require()
+        self.terraform.init()
+        settings = self._settings()
+        stack = stack_of(self.terraform.current_outputs())
+        if stack is not None:
+            self._check_stack(stack, options)
+        image = options.image or self._image(settings, options)
+        self._apply(self.with_image(image), options)
+        self._move(options)
+
+    def _settings(self) -> Settings:
+        settings = self.terraform.settings()
+        for name, ours, theirs in (
+            ("ACCOUNT", self.target.account, settings.account_id),
+            ("REGION", self.target.region, settings.region),
+        ):
+            if ours != theirs:
+                raise DeploymentError(f"{name} is {ours}, and terraform.tfvars says {theirs}")
+        return settings
+
+    def _check_stack(self, stack: Stack, options: ReleaseOptions) -> None:
+        """Stop before anything is built if traffic could not be moved in the end."""
+        if (stack.account_id, stack.region) != (self.target.account, self.target.region):
+            raise DeploymentError(
+                f"the state is of account {stack.account_id} in {stack.region}; another account or "
+                "region needs a state of its own (terraform workspace new NAME)"
+            )
+        for move in self._moves(stack):
+            move.begin()
+        if raised := self._alarms(stack).raised():
+            if not options.force:
+                raise AlarmRaised(raised, "nothing was changed; FORCE=1 deploys all the same")
+            self.say(f"In ALARM: {', '.join(raised)}; going on, as FORCE=1 says")
+
+    def _image(self, settings: Settings, options: ReleaseOptions) -> str:
+        tag = image_tag(self.commands, settings.architecture, self.now(), force=options.force)
+        url = self.terraform.current_outputs().get("repository_url")
+        if url is None:
+            require_docker(self.commands, settings.architecture)  # before anything is created
+            self.terraform.apply_repository()
+            url = self.terraform.current_outputs().get("repository_url")
+        if url is None:
+            if not options.dry_run:
+                raise DeploymentError("Terraform's output repository_url is missing")
+            url = (
+                f"{self.target.account}.dkr.ecr.{self.target.region}.amazonaws.com/{settings.name}"
+            )
+            self.say(f"would build, log in and push: {url}:{tag}")
+            return f"{url}@sha256:{'0' * 64}"
+        repository = Repository(self.target.clients("ecr"), str(url))
+        return pushed_image(
+            self.commands, repository, settings.architecture, tag, self.say,
+            dry_run=options.dry_run,
+        )  # fmt: skip
+
+    def _apply(self, terraform: Terraform, options: ReleaseOptions) -> None:
+        file = options.plan_file.resolve()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        terraform.plan(file)
+        if options.dry_run:
+            terraform.apply(file)
+            return
+        try:
+            plan = terraform.read_plan(file)
+            self.say(f"Terraform: {plan.counts()}")
+            if (losses := plan.data_losses()) and not options.force:
+                raise DeploymentError(
+                    f"nothing was changed: this would delete data, with {', '.join(losses)}; "
+                    "FORCE=1 does it all the same"
+                )
+            terraform.apply(file)
+        finally:
+            file.unlink(missing_ok=True)  # a plan holds the settings, secrets among them
+
+    def _move(self, options: ReleaseOptions) -> None:
+        stack = stack_of(self.terraform.current_outputs())
+        if stack is None:
+            if options.dry_run:
+                self.say("would create the alias live at version 1 of each function")
+                return
+            raise DeploymentError("Terraform's output consumers is missing")
+        moves = [move for move in self._moves(stack) if move.begin().version != move.version]
+        if options.dry_run:
+            steps = ", ".join(f"{step} %" for step in (*options.schedule.steps, 100))
+            names = ", ".join(map(str, (move.alias for move in self._moves(stack))))
+            self.say(
+                f"would move {names} to a new version: {steps}, "
+                f"each watched {options.schedule.bake_seconds:.0f} s"
+            )
+            return
+        if not moves:
+            for name, each in sorted(stack.consumers.items()):
+                self.say(f"{name}: version {each.version} is live, and is the newest")
+            return
+        alarms = self._alarms(stack)
+        with self.signals():
+            move_traffic(
+                moves, alarms, options.schedule, self.waiting, self.say, force=options.force
+            )
+        functions = " ".join(move.alias.function_name for move in moves)
+        self.say(
+            f"Deployed. Back again: make rollback ACCOUNT={self.target.account} "
+            f"REGION={self.target.region} FUNCTIONS={functions!r}"
+        )
+
+    def _moves(self, stack: Stack) -> list[Move]:
+        client = self.target.clients("lambda")
+        return [
+            Move(name, LiveAlias(client, each.function_name, each.alias), each.version)
+            for name, each in sorted(stack.consumers.items())
+        ]
+
+    def _alarms(self, stack: Stack) -> RollbackAlarms:
+        names = [name for each in stack.consumers.values() for name in each.rollback_alarms]
+        return RollbackAlarms(self.target.clients("cloudwatch"), names)

@@ -1,0 +1,117 @@
+"""Deploy to AWS: build and push the image, apply infrastructure/, move traffic in steps.
+
+Ctrl-C, SIGTERM, SIGHUP or a rollback alarm puts the traffic back on the version before.
+"""
+
+import argparse
+import signal
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from cli.arguments import Parser, not_allowed, rate_or_none
+from cli.program import INTERRUPTED, program, stop_on_signal
+from deployment.account import Ask
+from deployment.alias_move import ALL
+from deployment.commands import Commands, DryRun, Processes
+from deployment.errors import DeploymentError
+from deployment.image_push import PLATFORMS
+from deployment.release import Release, ReleaseOptions
+from deployment.target import ROOT, Clients, add_target_options, open_target, terminal
+from deployment.terraform_cli import Terraform
+from deployment.traffic_shift import Schedule, StopRequest, Waiting
+from streaming import StreamingError
+
+Start = Callable[[dict[str, str]], Commands]
+"""Returns commands whose environment has these variables besides."""
+
+
+@program(DeploymentError, StreamingError, OSError)
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    start: Start = lambda environment: Processes(ROOT, environment),
+    clients: Clients | None = None,
+    waiting: Callable[[StopRequest], Waiting] = lambda stop: Waiting(pause=stop.pause),
+    ask: Ask | None = None,
+) -> int:
+    """Run the program; return its exit status."""
+    options = _parser().parse_args(argv)
+    target = open_target(options, clients, ask or terminal())
+    stop = StopRequest()
+
+    def commands(**variables: str | None) -> Commands:
+        started = start(target.variables(architecture=options.architecture, **variables))
+        return DryRun(started, say) if options.dry_run else started
+
+    release = Release(
+        target=target,
+        commands=commands(),
+        terraform=Terraform(commands(), options.folder),
+        with_image=lambda image: Terraform(commands(image=image), options.folder),
+        waiting=waiting(stop),
+        signals=lambda: stop_on_signal(stop.set, signal.SIGHUP),
+        now=lambda: datetime.now(UTC),
+        say=say,
+    )
+    try:
+        release.run(
+            ReleaseOptions(
+                image=options.image,
+                schedule=Schedule(steps=options.steps, bake_seconds=options.bake),
+                force=options.force,
+                dry_run=options.dry_run,
+                plan_file=ROOT / "build" / "deployment.tfplan",
+            )
+        )
+    except KeyboardInterrupt:
+        say("Interrupted.")
+        return INTERRUPTED
+    return 0
+
+
+def say(line: str) -> None:
+    """Print a line at once, also into a pipe."""
+    print(line, flush=True)
+
+
+def _steps(text: str) -> tuple[int, ...]:
+    """Parse rising percentages, such as `10,50`."""
+    try:
+        steps = tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise not_allowed(text, "percentages such as 10,50") from None
+    if list(steps) != sorted(set(steps)) or not all(0 < step <= ALL for step in steps):
+        raise not_allowed(text, "rising percentages from 1 to 100, such as 10,50")
+    return tuple(step for step in steps if step < ALL)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
+    add_target_options(parser)
+    parser.add_argument(
+        "--image", metavar="NAME@DIGEST", help="a pushed image; default: build this checkout's"
+    )
+    parser.add_argument(
+        "--architecture", choices=sorted(PLATFORMS), help="default: terraform.tfvars, or arm64"
+    )
+    parser.add_argument(
+        "--steps",
+        type=_steps,
+        default=Schedule().steps,
+        metavar="10,50",
+        help="percentages of the new version before 100; default: 10,50",
+    )
+    parser.add_argument(
+        "--bake",
+        type=rate_or_none,
+        default=Schedule().bake_seconds,
+        metavar="SECONDS",
+        help="how long the alarms are watched after each step; default: %(default)s",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print what would be run")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="also with uncommitted changes, with an alarm raised, or where data is deleted",
+    )
+    return parser

@@ -1,0 +1,263 @@
+"""Each finding of `make doctor`, one thing wrong at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from deployment.account_checks import check_concurrency, check_shards
+from deployment.errors import CommandFailed, ToolMissing
+from deployment.findings import Finding, Level
+from deployment.live_alias import AliasState
+from deployment.stack import DeployedConsumer, Stream
+from deployment.stack_checks import check_alias, check_function, check_mapping, check_stream
+from deployment.terraform_cli import Terraform
+from deployment.tool_checks import check_tools
+from tests.deployment.emulated_account import FUNCTION, IMAGE, Account, outputs
+from tests.deployment.fake_commands import FakeCommands
+from tests.fakes.kinesis import client_error
+
+CONSUMER = msgspec.convert(outputs()["consumers"]["duration_tip"], DeployedConsumer)
+RECOMMENDED = {
+    "State": "Enabled",
+    "BisectBatchOnFunctionError": True,
+    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    "MaximumRetryAttempts": 100,
+    "MaximumRecordAgeInSeconds": 43200,
+    "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:s3:::bucket"}},
+    "FunctionArn": CONSUMER.alias_arn,
+    "BatchSize": 1000,
+    "ParallelizationFactor": 2,
+    "LastProcessingResult": "No records processed",
+}
+
+
+class Answering:
+    """A client whose every method returns one response, or raises."""
+
+    def __init__(self, response: dict[str, Any] | Exception) -> None:
+        self._response = response
+
+    def __getattr__(self, _name: str) -> Any:
+        def answer(**_request: Any) -> Any:
+            if isinstance(self._response, Exception):
+                raise self._response
+            return self._response
+
+        return answer
+
+
+def lines(findings: Any) -> list[str]:
+    return [str(finding) for finding in findings]
+
+
+def test_the_recommended_mapping_is_fine() -> None:
+    (line,) = lines(check_mapping(Answering(RECOMMENDED), "tip", CONSUMER))
+    assert line == (
+        "ok       mapping tip: batches of 1000, 2 at a time for each shard, 100 retries, "
+        "failures to arn:aws:s3:::bucket"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"State": "Disabled"}, "State: is Disabled; should be Enabled: enable it"),
+        (
+            {"BisectBatchOnFunctionError": False},
+            "BisectBatchOnFunctionError: is False; should be True: somebody has changed it",
+        ),
+        ({"FunctionResponseTypes": []}, "should be ['ReportBatchItemFailures']: somebody"),
+        ({"MaximumRetryAttempts": -1}, "MaximumRetryAttempts: is -1; should be bounded"),
+        ({"MaximumRecordAgeInSeconds": -1}, "MaximumRecordAgeInSeconds: is -1; should be bounded"),
+        ({"DestinationConfig": {}}, "on-failure destination: is none; should be a bucket"),
+        ({"FunctionArn": "arn:x:function:f"}, f"should be {CONSUMER.alias_arn}"),
+        (
+            {"LastProcessingResult": "PROBLEM: Function call failed"},
+            "last result: is PROBLEM: Function call failed; should be OK: read /aws/lambda/ride-",
+        ),
+    ],
+    ids=str,
+)
+def test_a_mapping_that_is_not_as_recommended_says_what_to_do(
+    changed: dict[str, Any], line: str
+) -> None:
+    (found,) = lines(check_mapping(Answering({**RECOMMENDED, **changed}), "tip", CONSUMER))
+    assert found.startswith("wrong    mapping tip, ")
+    assert line in found
+
+
+def test_a_mapping_left_at_awss_defaults_is_wrong_in_each_way() -> None:
+    found = list(check_mapping(Answering({"State": "Enabled"}), "tip", CONSUMER))
+    assert len(found) == 6
+    assert {finding.level for finding in found} == {Level.WRONG}
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_a_stream_must_be_encrypted(account: Account, *, encrypted: bool) -> None:
+    kinesis = account("kinesis")
+    kinesis.create_stream(StreamName="events", ShardCount=2)
+    if encrypted:
+        kinesis.start_stream_encryption(
+            StreamName="events", EncryptionType="KMS", KeyId="alias/aws/kinesis"
+        )
+    found = lines(check_stream(kinesis, Stream("events", "arn")))
+
+    key = "KMS" if encrypted else "NONE"
+    assert found[-1] == f"ok       stream events: PROVISIONED, 2 shards, 24 hours, encryption {key}"
+    assert ("wrong    stream events, encryption: is NONE; should be KMS" in found[0]) != encrypted
+
+
+def test_a_stream_that_is_gone_is_a_finding_and_no_traceback(account: Account) -> None:
+    (line,) = lines(check_stream(account("kinesis"), Stream("events", "arn")))
+    assert line.startswith("unknown  stream events: cannot be read (ResourceNotFoundException (De")
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        (AliasState("2"), "ok       alias tip: version 2"),
+        (AliasState("1"), "ok       alias tip: version 1, and 2 is the newest"),
+        (
+            AliasState("1", {"2": 0.5}),
+            (
+                "wrong    alias tip: is between two versions (version 1, 50% on version 2); should "
+                "be at one, unless a deployment is running: `make rollback` goes back to the older"
+            ),
+        ),
+    ],
+)
+def test_an_alias_that_was_left_in_the_middle_is_found(
+    account: Account, state: AliasState, line: str
+) -> None:
+    account.create_function()
+    account.alias().write(state, replaces=account.alias().read())
+    assert lines(check_alias(account.functions, "tip", CONSUMER)) == [line]
+
+
+def test_an_alias_that_does_not_exist_is_wrong(account: Account) -> None:
+    (finding,) = check_alias(account.functions, "tip", CONSUMER)
+    assert finding.level is Level.WRONG
+
+
+@pytest.mark.parametrize(
+    ("free", "needed", "line"),
+    [
+        (900, 40, "ok       Lambda concurrency: 900 unreserved of 1000, 40 needed"),
+        (
+            10,
+            40,
+            (
+                "wrong    Lambda concurrency: is 10 unreserved of 1000; should be at least 40, one "
+                "for each shard and parallelization factor: raise the quota at https://console."
+            ),
+        ),
+    ],
+)
+def test_lambdas_concurrency_must_suffice(free: int, needed: int, line: str) -> None:
+    limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": free}
+    (found,) = lines(check_concurrency(Answering({"AccountLimit": limit}), needed))
+    assert found.startswith(line)
+
+
+def test_a_new_accounts_concurrency_allows_no_reservation() -> None:
+    limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
+    found = lines(check_concurrency(Answering({"AccountLimit": limit}), None))
+    assert found[1].endswith("no reserved_concurrency is possible: Lambda keeps 100 unreserved")
+
+
+def test_kinesiss_quotas_must_leave_room() -> None:
+    limits = {
+        "ShardLimit": 20,
+        "OpenShardCount": 20,
+        "OnDemandStreamCount": 1,
+        "OnDemandStreamCountLimit": 50,
+    }
+    wrong, fine = lines(check_shards(Answering(limits)))
+    assert wrong.startswith("wrong    Kinesis shards: is 20 of 20; should be below 20 for a new st")
+    assert fine == "ok       Kinesis on-demand streams: 1 of 50"
+
+
+def test_a_quota_that_may_not_be_read_is_unknown() -> None:
+    refused = client_error("AccessDeniedException", "describe_limits", status=403)
+    (finding,) = check_shards(Answering(refused))
+    assert finding.level is Level.UNKNOWN
+    assert "AccessDeniedException" in str(finding)
+
+
+class Built:
+    """ECR's answers about an image of one architecture."""
+
+    def batch_get_image(self, **_request: Any) -> Any:
+        return {"images": [{"imageManifest": '{"config": {"digest": "sha256:1"}}'}]}
+
+    def get_download_url_for_layer(self, **_request: Any) -> Any:
+        return {"downloadUrl": "https://layers"}
+
+
+def function_findings(architecture: str, **changed: Any) -> list[str]:
+    configuration = {"State": "Active", "Architectures": ["arm64"], "MemorySize": 512, **changed}
+    function = {"Configuration": configuration, "Code": {"ImageUri": IMAGE}}
+    clients = {"lambda": Answering(function), "ecr": Built()}
+    built = b'{"architecture": "%s"}' % architecture.encode()
+    return lines(check_function(clients.__getitem__, "tip", CONSUMER, download=lambda _: built))
+
+
+def test_an_image_must_be_built_for_its_functions_architecture() -> None:
+    assert function_findings("arm64") == ["ok       function tip: arm64, as its image is, 512 MB"]
+    assert function_findings("amd64") == [
+        (
+            "wrong    function tip, image: is built for x86_64; should be arm64: "
+            "make deploy ARCHITECTURE=arm64"
+        )
+    ]
+
+
+def test_a_function_that_failed_says_why() -> None:
+    first, _ = function_findings("arm64", State="Failed", StateReason="image deleted")
+    assert first == (
+        "wrong    function tip: is Failed (image deleted); should be Active: "
+        "run `make deploy` again"
+    )
+
+
+def test_a_function_whose_image_is_not_in_the_repository_is_unknown(account: Account) -> None:
+    account.create_function()
+    (finding,) = check_function(account, "tip", CONSUMER, download=lambda _: b"")
+    assert finding.level is Level.UNKNOWN
+    assert FUNCTION not in finding.text
+    assert "RepositoryNotFoundException" in finding.text
+
+
+def test_the_tools_of_a_machine_that_has_all_are_fine() -> None:
+    commands = FakeCommands()
+    found = list(check_tools(commands, Terraform(commands), "arm64"))
+    assert {finding.level for finding in found} == {Level.OK}
+    assert [finding.subject for finding in found] == ["terraform", "git", "docker", "buildx"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "subject"),
+    [("terraform version", "terraform"), ("git --version", "git"), ("docker version", "docker")],
+)
+def test_a_missing_tool_is_wrong_and_the_others_are_still_checked(tool: str, subject: str) -> None:
+    commands = FakeCommands()
+    commands.outputs[tool] = ToolMissing(f"{subject} is needed and not installed; it is at https:")
+
+    found = list(check_tools(commands, Terraform(commands), "arm64"))
+
+    assert [each.subject for each in found if each.level is Level.WRONG] == [subject]
+    assert len(found) >= 3
+
+
+@pytest.mark.parametrize(("architecture", "level"), [("arm64", Level.OK), ("x86_64", Level.WRONG)])
+def test_missing_buildx_is_wrong_only_for_another_architecture(
+    architecture: str, level: Level
+) -> None:
+    commands = FakeCommands()
+    commands.outputs["docker buildx version"] = CommandFailed("unknown command")
+    *_, finding = check_tools(commands, Terraform(commands), architecture)
+    assert isinstance(finding, Finding)
+    assert (finding.subject, finding.level) == ("buildx", level)

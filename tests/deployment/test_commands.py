@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deployment.commands import DryRun, Processes
+from deployment.errors import CommandFailed, ToolMissing
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def program(folder: Path, name: str, text: str) -> Path:
+    """Write an executable shell script, and return its path."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Processes:
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return Processes(tmp_path, {"TF_VAR_region": "eu-central-1"})
+
+
+def test_a_program_runs_in_its_folder_with_its_variables_and_its_input(
+    processes: Processes, tmp_path: Path
+) -> None:
+    program(tmp_path, "tool", 'echo "$PWD $TF_VAR_region $*"; cat')
+
+    printed = processes.read("tool", "a", "b c", stdin="secret")
+
+    assert printed == f"{tmp_path} eu-central-1 a b c\nsecret"
+
+
+def test_a_program_without_input_gets_none_and_does_not_wait_for_a_terminal(
+    processes: Processes, tmp_path: Path
+) -> None:
+    program(tmp_path, "tool", "cat")
+    assert processes.read("tool") == ""
+
+
+def test_a_program_that_fails_is_one_line_with_its_first_error(
+    processes: Processes, tmp_path: Path
+) -> None:
+    program(
+        tmp_path, "terraform", "printf '╷\\n│ Error: No such file\\n│ \\n│ more\\n╵\\n' >&2; exit 1"
+    )
+    with pytest.raises(CommandFailed, match=r"^terraform output failed: Error: No such file$"):
+        processes.read("terraform", "-chdir=x", "output", "-json")
+
+
+def test_a_program_that_fails_silently_is_said_to(processes: Processes, tmp_path: Path) -> None:
+    program(tmp_path, "docker", "exit 3")
+    with pytest.raises(CommandFailed, match=r"^docker push failed: it printed nothing$"):
+        processes.read("docker", "push")
+    with pytest.raises(CommandFailed, match=r"^docker push failed with status 3$"):
+        processes.run("docker", "push", "--quiet")
+
+
+@pytest.mark.parametrize("tool", ["terraform", "docker", "git"])
+def test_a_program_that_is_not_installed_is_one_line_that_says_where_it_is(
+    tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolMissing, match=f"^{tool} is needed and not installed; it is at https:"):
+        Processes(tmp_path, {}).run(tool)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_reaches_the_child_once_and_waits_for_its_end(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """Terraform that is killed half-way leaves resources that its state does not know."""
+    program(
+        tmp_path,
+        "terraform",
+        "trap 'n=x$n; echo signal' INT\ntrap 'echo wrong' TERM\necho started\n"
+        "while [ -z $n ]; do sleep 0.05; done\nsleep 0.3\necho ended $n",
+    )
+    (tmp_path / "example.py").write_text(
+        "from pathlib import Path\nfrom cli.program import program\n"
+        "from deployment.commands import Processes\n@program()\ndef main():\n"
+        "    Processes(Path(), {}).run('terraform', 'apply')\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from cli.program import run_program; run_program('example')"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        if number == signal.SIGINT:  # a terminal sends Ctrl-C to the whole group
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        assert process.communicate(timeout=60)[0] == "signal\nended x\n"
+        assert process.returncode == 130
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_dry_run_prints_what_changes_something_and_runs_what_does_not(
+    processes: Processes, tmp_path: Path
+) -> None:
+    program(tmp_path, "tool", f"echo ran >>{tmp_path}/log; echo output")
+    lines: list[str] = []
+    dry = DryRun(processes, lines.append)
+
+    assert dry.read("tool") == "output\n"
+    dry.run("tool", "a b", stdin="secret")
+
+    assert lines == ["would run: tool 'a b' < (a password)"]
+    assert (tmp_path / "log").read_text() == "ran\n"

@@ -1,0 +1,84 @@
+import pytest
+from botocore.exceptions import ConnectTimeoutError
+
+from deployment.errors import AliasMoved, DeploymentError
+from deployment.live_alias import AliasState
+from tests.deployment.emulated_account import FUNCTION, Account
+from tests.fakes.kinesis import client_error
+
+
+@pytest.fixture
+def function(account: Account) -> Account:
+    account.create_function(versions=3)
+    return account
+
+
+def test_an_alias_is_read_as_it_was_written(function: Account) -> None:
+    alias = function.alias()
+    state = AliasState("1", {"2": 0.1}, "previous version: 3")
+
+    written = alias.write(state, replaces=alias.read())
+
+    assert written == alias.read() == state
+    assert str(state) == "version 1, 10% on version 2"
+
+
+@pytest.mark.parametrize(
+    ("description", "version"),
+    [
+        ("previous version: 3", "3"),
+        ("to version 5 (deployment ab); previous version: 12", "12"),
+        ("rolled back from version 4", None),
+        ("", None),
+    ],
+)
+def test_the_former_version_is_read_from_the_description(
+    description: str, version: str | None
+) -> None:
+    assert AliasState("1", description=description).previous_version == version
+
+
+def test_of_two_writes_that_replace_the_same_state_the_second_is_refused(
+    function: Account,
+) -> None:
+    alias = function.alias()
+    both_saw = alias.read()
+
+    alias.write(AliasState("2", description="the first"), replaces=both_saw)
+
+    line = f"{FUNCTION}:live was moved by something else, and is now at version 2: 'the first'"
+    with pytest.raises(AliasMoved, match=line):
+        alias.write(AliasState("3", description="the second"), replaces=both_saw)
+    assert alias.read().version == "2"
+
+
+def test_a_write_whose_response_was_lost_counts_when_its_retry_is_refused(
+    function: Account,
+) -> None:
+    alias = function.alias()
+    lost = client_error("PreconditionFailedException", "update_alias", status=412)
+    function.functions.failures = [(lost, True)]
+
+    state = AliasState("2", description="mine")
+
+    assert alias.write(state, replaces=alias.read()) == state
+
+
+def test_an_alias_that_does_not_exist_is_one_line(account: Account) -> None:
+    with pytest.raises(DeploymentError, match=r"nothing:live cannot be read: ResourceNotFound"):
+        account.alias("nothing").read()
+
+
+def test_aws_that_does_not_respond_is_one_line(function: Account) -> None:
+    timeout = ConnectTimeoutError(endpoint_url="https://lambda.us-east-1.amazonaws.com")
+    function.functions.failures = [(timeout, False)]
+    alias = function.alias()
+
+    with pytest.raises(DeploymentError, match=r"cannot be set: ConnectTimeoutError at https://"):
+        alias.write(AliasState("2"), replaces=alias.read())
+
+
+def test_a_version_that_does_not_exist_is_refused(function: Account) -> None:
+    function.alias().require_version("3")
+    with pytest.raises(DeploymentError, match=f"{FUNCTION} has no version 9"):
+        function.alias().require_version("9")

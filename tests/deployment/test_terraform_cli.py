@@ -1,0 +1,91 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from deployment.errors import DeploymentError, ToolMissing
+from deployment.terraform_cli import Terraform
+from tests.deployment.emulated_account import output_json, outputs
+from tests.deployment.fake_commands import FakeCommands, console, state
+
+
+@pytest.fixture
+def commands() -> FakeCommands:
+    return FakeCommands(outputs())
+
+
+@pytest.mark.parametrize(("version", "allowed"), [("1.5.7", False), ("1.6.0", True), ("2.0", True)])
+def test_terraform_must_be_new_enough(
+    commands: FakeCommands, version: str, *, allowed: bool
+) -> None:
+    commands.outputs["terraform version"] = json.dumps({"terraform_version": version})
+    if allowed:
+        assert Terraform(commands).require() == version
+        return
+    with pytest.raises(ToolMissing, match=r"^terraform is 1\.5\.7; allowed: 1\.6 or newer$"):
+        Terraform(commands).require()
+
+
+def test_the_settings_are_those_that_terraform_takes(commands: FakeCommands) -> None:
+    commands.outputs["terraform console"] = console(architecture="x86_64")
+    assert Terraform(commands).settings().architecture == "x86_64"
+
+
+def test_output_that_is_not_terraforms_is_one_line(commands: FakeCommands) -> None:
+    commands.outputs["terraform console"] = "> "
+    with pytest.raises(DeploymentError, match=r"terraform.s output cannot be read: "):
+        Terraform(commands).settings()
+
+
+def test_a_plan_says_what_it_changes_and_what_data_it_deletes(commands: FakeCommands) -> None:
+    changes = [
+        ("aws_sns_topic", ["create"]),
+        ("aws_lambda_function", ["update"]),
+        ("aws_iam_role", ["delete", "create"]),
+        ("aws_sns_topic", ["delete"]),
+        ("aws_kinesis_stream", ["update"]),
+        ("aws_kinesis_stream", ["create", "delete"]),
+        ("aws_s3_bucket", ["delete"]),
+        ("aws_s3_bucket", ["no-op"]),
+        ("aws_partition", ["read"]),
+    ]
+    commands.outputs["terraform show"] = json.dumps(
+        {
+            "resource_changes": [
+                {"address": f"{kind}.{place}", "type": kind, "change": {"actions": actions}}
+                for place, (kind, actions) in enumerate(changes)
+            ]
+        }
+    )
+
+    plan = Terraform(commands).read_plan(Path("plan"))
+
+    assert plan.counts() == "1 to create, 2 to change, 2 to replace, 2 to delete"
+    assert plan.data_losses() == ["aws_kinesis_stream.5", "aws_s3_bucket.6"]
+
+
+def test_the_outputs_of_what_is_deleted_do_not_count(commands: FakeCommands) -> None:
+    terraform = Terraform(commands)
+    assert {"consumers", "repository_url"} <= terraform.current_outputs().keys()
+
+    commands.outputs["terraform state list"] = state("module.dead_letters.aws_s3_bucket.b")
+
+    assert not {"consumers", "repository_url"} & terraform.current_outputs().keys()
+    commands.outputs["terraform output"] = output_json({})
+    assert terraform.current_outputs() == {}
+
+
+def test_no_command_asks_a_question(commands: FakeCommands) -> None:
+    terraform = Terraform(commands, "infrastructure")
+    terraform.apply_repository()
+    terraform.plan(Path("/tmp/plan"))  # noqa: S108  only a name
+    terraform.apply(Path("/tmp/plan"))  # noqa: S108  only a name
+    terraform.destroy(["module.a"])
+
+    start = "terraform -chdir=infrastructure"
+    assert commands.ran == [
+        f"{start} apply -no-color -input=false -auto-approve -target=module.repository",
+        f"{start} plan -no-color -input=false -out=/tmp/plan",
+        f"{start} apply -no-color -input=false /tmp/plan",
+        f"{start} destroy -no-color -input=false -auto-approve -target=module.a",
+    ]

@@ -1,0 +1,346 @@
+from __future__ import annotations
+
+import json
+import signal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from moto import mock_aws
+
+from deployment.errors import DeploymentError
+from deployment.live_alias import AliasState
+from deployment.traffic_shift import Waiting
+from scripts.deploy import main
+from tests.deployment.emulated_account import (
+    ACCOUNT,
+    FUNCTION,
+    IMAGE,
+    REGION,
+    Account,
+    output_json,
+    outputs,
+)
+from tests.deployment.fake_commands import PLAN, FakeCommands, console, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.fakes.clock import Clock
+
+TERRAFORM = "terraform -chdir=infrastructure"
+
+
+class Machine:
+    """A person's machine, with an account in which version 1 is live and 2 is published."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.account = Account()
+        self.commands = FakeCommands(outputs())
+        self.clock = clock
+        self.at: dict[float, Callable[[], object]] = {}
+        self.account.create_function()
+        self.account.create_alarm("errors")
+
+    def pause(self, seconds: float) -> bool:
+        self.clock.advance(seconds)
+        for time in [time for time in self.at if time <= self.clock.now()]:
+            self.at.pop(time)()
+        return False
+
+    def deploy(self, *arguments: str, account: str = ACCOUNT) -> int:
+        return main(
+            ["--account", account, "--region", REGION, *arguments],
+            start=self.commands.start,
+            clients=self.account,
+            waiting=lambda stop: Waiting(
+                clock=self.clock.now, pause=lambda seconds: self.pause(seconds) or stop.pause(0)
+            ),
+            ask=lambda _: "",
+        )
+
+    def live(self) -> AliasState:
+        return self.account.alias().read()
+
+
+@pytest.fixture
+def machine(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):  # --region sets them
+        monkeypatch.setenv(name, REGION)
+    with mock_aws():
+        yield Machine(clock)
+
+
+def test_an_image_is_applied_and_takes_all_traffic(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert machine.deploy("--image", IMAGE) == 0
+
+    plan, apply = machine.commands.ran
+    assert plan.startswith(f"{TERRAFORM} plan -no-color -input=false -out=/")
+    assert apply.startswith(f"{TERRAFORM} apply -no-color -input=false /")
+    assert machine.live().version == "2"
+    assert machine.clock.now() == timedelta(minutes=15).total_seconds()
+    assert capsys.readouterr().out.splitlines() == [
+        "Terraform: 1 to create",
+        "duration_tip: version 1 to version 2",
+        "10 % on the new version; watching alarms 300 s",
+        "50 % on the new version; watching alarms 300 s",
+        "100 % on the new version; watching alarms 300 s",
+        (
+            f"Deployed. Back again: make rollback ACCOUNT={ACCOUNT} REGION={REGION} "
+            f"FUNCTIONS='{FUNCTION}'"
+        ),
+    ]
+
+
+def test_terraform_gets_account_region_image_and_architecture(machine: Machine) -> None:
+    machine.deploy("--image", IMAGE, "--architecture", "arm64")
+
+    without, with_image = (
+        {name: value for name, value in found.items() if name.startswith("TF_VAR")}
+        for found in (machine.commands.environments[0], machine.commands.environments[-1])
+    )
+    assert without == {
+        "TF_VAR_account_id": ACCOUNT,
+        "TF_VAR_region": REGION,
+        "TF_VAR_architecture": "arm64",
+    }
+    assert with_image == {**without, "TF_VAR_image": IMAGE}
+
+
+def test_a_bad_version_is_put_back_by_its_alarm(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.at[40] = lambda: machine.account.set_alarm("errors")
+
+    assert machine.deploy("--image", IMAGE, "--steps", "5", "--bake", "30") == 1
+
+    assert machine.live() == AliasState("1", {}, "created")
+    shown = capsys.readouterr()
+    assert shown.out.endswith(f"{FUNCTION}:live is back at version 1\n")
+    assert shown.err == "error: in ALARM: errors; the new version takes no more traffic\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_puts_the_traffic_back(
+    machine: Machine, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    machine.at[20] = lambda: signal.raise_signal(number)
+
+    assert machine.deploy("--image", IMAGE) == 130
+
+    assert machine.live() == AliasState("1", {}, "created")
+    assert capsys.readouterr().out.endswith("live is back at version 1\nInterrupted.\n")
+
+
+def test_the_checkouts_image_is_built_before_anything_is_applied(machine: Machine) -> None:
+    machine.account("ecr").create_repository(repositoryName="ride-predictions")
+    machine.commands.fail("docker push", "docker push failed with status 1")
+
+    assert machine.deploy() == 1
+
+    build, login, push = (line.split() for line in machine.commands.ran)
+    assert build[1:4] == ["-m", "scripts", "image"]
+    assert login[:2] == ["docker", "login"]
+    assert push[:2] == ["docker", "push"]
+
+
+def test_the_first_deployment_applies_the_repository_before_the_image(machine: Machine) -> None:
+    machine.account("ecr").create_repository(repositoryName="ride-predictions")
+    machine.commands.outputs["terraform output"] = output_json({})
+    machine.commands.effects["terraform apply"] = lambda: machine.commands.outputs.update(
+        {
+            "terraform output": output_json({"repository_url": outputs()["repository_url"]}),
+            "terraform state list": state("module.repository.aws_ecr_repository.images"),
+        }
+    )
+    machine.commands.fail("docker push", "docker push failed with status 1")
+
+    assert machine.deploy() == 1
+
+    first, build, *_ = machine.commands.ran
+    assert first == (
+        f"{TERRAFORM} apply -no-color -input=false -auto-approve -target=module.repository"
+    )
+    assert " -m scripts image --name " in build
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ({"account_id": "999999999999"}, f"ACCOUNT is {ACCOUNT}, and terraform.tfvars says 9999"),
+        ({"region": "eu-west-1"}, f"REGION is {REGION}, and terraform.tfvars says eu-west-1"),
+    ],
+)
+def test_settings_of_another_place_are_refused(
+    machine: Machine, capsys: pytest.CaptureFixture[str], setting: dict[str, str], line: str
+) -> None:
+    machine.commands.outputs["terraform console"] = console(**setting)
+    assert machine.deploy("--image", IMAGE) == 1
+    assert capsys.readouterr().err.startswith(f"error: {line}")
+    assert machine.commands.ran == []
+
+
+def test_a_state_of_another_place_is_refused(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.commands.outputs["terraform output"] = output_json(outputs(region="eu-west-1"))
+    assert machine.deploy("--image", IMAGE) == 1
+    assert f"the state is of account {ACCOUNT} in eu-west-1;" in capsys.readouterr().err
+    assert machine.commands.ran == []
+
+
+def test_credentials_of_another_account_are_refused_in_one_line(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert machine.deploy("--image", IMAGE, account="999999999999") == 1
+    assert capsys.readouterr().err == (
+        f"error: ACCOUNT is '999999999999', and the credentials are for {ACCOUNT}\n"
+    )
+    assert machine.commands.ran == []
+
+
+def test_an_alarm_that_is_raised_stops_before_anything_is_built(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.account.set_alarm("errors")
+    assert machine.deploy() == 1
+    assert capsys.readouterr().err == (
+        "error: in ALARM: errors; nothing was changed; FORCE=1 deploys all the same\n"
+    )
+    assert machine.commands.ran == []
+
+
+def test_an_alias_between_two_versions_stops_before_anything_is_built(machine: Machine) -> None:
+    between = AliasState("1", {"2": 0.5})
+    machine.account.alias().write(between, replaces=machine.live())
+    assert machine.deploy() == 1
+    assert machine.commands.ran == []
+    assert machine.live() == between
+
+
+def lossy(*actions: str) -> str:
+    change = {
+        "address": "module.event_stream.aws_kinesis_stream.stream",
+        "type": "aws_kinesis_stream",
+        "change": {"actions": actions},
+    }
+    return json.dumps({"resource_changes": [*PLAN["resource_changes"], change]})
+
+
+def test_a_plan_that_deletes_data_is_not_applied(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.commands.outputs["terraform show"] = lossy("delete", "create")
+
+    assert machine.deploy("--image", IMAGE) == 1
+
+    assert [line.split()[2] for line in machine.commands.ran] == ["plan"]
+    assert capsys.readouterr().err == (
+        "error: nothing was changed: this would delete data, with "
+        "module.event_stream.aws_kinesis_stream.stream; FORCE=1 does it all the same\n"
+    )
+
+
+def test_forced_a_plan_that_deletes_data_is_applied(machine: Machine) -> None:
+    machine.commands.outputs["terraform show"] = lossy("delete", "create")
+    assert machine.deploy("--image", IMAGE, "--force") == 0
+    assert [line.split()[2] for line in machine.commands.ran] == ["plan", "apply"]
+
+
+def test_the_plan_is_removed_whatever_happens(machine: Machine) -> None:
+    written: list[Any] = []
+
+    def write() -> None:
+        from pathlib import Path  # noqa: PLC0415
+
+        path = Path(machine.commands.ran[-1].rpartition("-out=")[2])
+        path.write_text("the settings")
+        written.append(path)
+
+    machine.commands.effects["terraform plan"] = write
+    machine.commands.fail("terraform apply", "terraform apply failed with status 1")
+
+    assert machine.deploy("--image", IMAGE) == 1
+
+    (path,) = written
+    assert not path.exists()
+
+
+def test_a_version_that_is_live_already_moves_no_traffic(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.account.alias().write(AliasState("2"), replaces=machine.live())
+    assert machine.deploy("--image", IMAGE) == 0
+    assert capsys.readouterr().out.endswith("duration_tip: version 2 is live, and is the newest\n")
+    assert machine.clock.now() == 0
+
+
+def test_a_dry_run_prints_what_would_be_run_and_changes_nothing(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.account("ecr").create_repository(repositoryName="ride-predictions")
+
+    assert machine.deploy("--dry-run") == 0
+
+    assert machine.commands.ran == []
+    assert machine.account.functions.writes == []
+    lines = capsys.readouterr().out.splitlines()
+    assert [" ".join(line.split()[:3]) for line in lines] == [
+        f"would run: {lines[0].split()[2]}",
+        "would run: docker",
+        "would run: docker",
+        "would run: terraform",
+        "would run: terraform",
+        f"would move {FUNCTION}:live",
+    ]
+    assert lines[1].endswith(" < (a password)")
+    assert lines[-1].endswith("to a new version: 10 %, 50 %, 100 %, each watched 300 s")
+
+
+def test_a_dry_run_of_the_first_deployment_needs_nothing_on_aws(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.commands.outputs["terraform output"] = output_json({})
+    assert machine.deploy("--dry-run") == 0
+    assert machine.commands.ran == []
+    assert "would build, log in and push: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--steps", "50,10"], "--steps is '50,10'; allowed: rising percentages from 1 to 100"),
+        (["--steps", "0"], "--steps is '0'; allowed: rising percentages from 1 to 100"),
+        (["--steps", "ten"], "--steps is 'ten'; allowed: percentages such as 10,50"),
+        (["--bake", "-1"], "--bake is '-1'; allowed: a number above 0, or 0 for none"),
+        (["--architecture", "arm"], "--architecture: invalid choice: 'arm'"),
+    ],
+)
+def test_an_option_that_is_not_allowed_is_one_line(
+    machine: Machine, capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        machine.deploy(*arguments)
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {line}")
+    assert error.count("\n") == 1
+
+
+def test_an_account_that_is_no_account_is_one_line(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        machine.deploy(account="my account")
+    assert capsys.readouterr().err == (
+        "error: --account is 'my account'; allowed: the 12 digits of an AWS account\n"
+    )
+
+
+def test_a_tool_that_is_missing_is_one_line(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.commands.outputs["terraform version"] = DeploymentError("terraform is needed")
+    assert machine.deploy("--image", IMAGE) == 1
+    assert capsys.readouterr().err == "error: terraform is needed\n"
