@@ -148,7 +148,7 @@ def test_the_tests_run_on_every_python_of_the_project_and_on_both_architectures(
 
 def test_nothing_is_published_before_everything_is_tested() -> None:
     jobs = WORKFLOWS["release.yml"]["jobs"]
-    called = {"tests", "integration", "image"}
+    called = {"tests", "integration", "infrastructure", "image"}
 
     assert {jobs[job]["uses"] for job in called} == {
         f"./.github/workflows/{job}.yml" for job in called
