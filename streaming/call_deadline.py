@@ -146,7 +146,9 @@ class _Connection:
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from error
         except OSError as error:
-            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+            raise NewConnectionError(
+                self, f"Failed to establish a new connection: {error}"
+            ) from error
 
     def _open(self: Any, address: Any, seconds: float) -> socket.socket:
         *family_type_protocol, _, target = address

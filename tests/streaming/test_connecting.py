@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ConnectTimeoutError, ProxyConnectionError
 
@@ -96,9 +97,7 @@ def test_a_host_that_cannot_be_reached_is_botocores_own_error(
         "kinesis",
         "us-east-1",
         endpoint_url=URL,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-        config=Config(proxies={}, **LIMITS),
+        config=Config(proxies={}, signature_version=UNSIGNED, **LIMITS),
     )
 
     ours = failure_of(kinesis_client(URL, isolated=True, **LIMITS))

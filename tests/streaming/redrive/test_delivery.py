@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming.redrive.delivery import Delivery, deliver
+from streaming.redrive.delivery import Delivery, deliver, publish
 from streaming.redrive.delivery_log import DeliveryLog
 from streaming.redrive.survey import Selection, Survey, survey
 from streaming.storage import FolderStorage
@@ -30,6 +30,7 @@ from tests.publish_on_clock import publish_on
 
 if TYPE_CHECKING:
     from streaming.dead_letters import DeadLetterRecord
+    from streaming.publisher import Entry
 
 EVERYTHING = Selection()
 THROTTLED = "ProvisionedThroughputExceededException"
@@ -132,9 +133,35 @@ def test_all_records_can_be_put_on_another_stream_in_order(environment: Environm
         dead_letter(b"three", 3),
     )
 
-    assert environment.deliver(stream="other") == Delivery(delivered=3)
+    assert environment.deliver(stream="other", delete=True) == Delivery(delivered=3, deleted=1)
 
     assert environment.on_stream("other") == [b"one", b"two", b"three"]
+
+
+def test_each_stream_is_described_once(environment: Environment) -> None:
+    for number in range(3):
+        write_dead_letters(environment.folder, dead_letter(b"one", number))
+        write_dead_letters(environment.folder, dead_letter(b"one", number, stream="other"))
+
+    environment.deliver(delete=True)
+
+    described = [
+        arguments["StreamName"]
+        for name, arguments in environment.kinesis.calls
+        if name == "describe_stream_summary"
+    ]
+    assert sorted(described) == ["other", "ride_events"]
+
+
+def test_entries_are_put_on_the_stream_unless_the_timeout_is_over(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries: list[Entry] = [{"Data": b"one", "PartitionKey": "k"}]
+
+    assert publish(environment.kinesis, "other", entries).accepted == 1
+    assert environment.on_stream("other") == [b"one"]
+    monkeypatch.setattr("streaming.redrive.delivery.PUT_TIMEOUT_SECONDS", 0.0)
+    assert publish(environment.kinesis, "other", entries).refused == [0]
 
 
 def test_records_of_a_stream_that_is_gone_do_not_hold_up_the_others(

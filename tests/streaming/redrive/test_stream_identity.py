@@ -32,6 +32,10 @@ def test_a_stream_is_identified_by_its_arn_its_endpoint_and_its_creation(
     )
 
 
+def test_a_stream_whose_endpoint_does_not_say_when_it_was_created_has_no_creation() -> None:
+    assert str(StreamIdentity("arn:x", "http://k", None)) == "arn:x at http://k"
+
+
 @pytest.mark.parametrize(
     "failure", ["ResourceNotFoundException", ReadTimeoutError(endpoint_url="http://x"), KeyError()]
 )
