@@ -37,12 +37,17 @@ def test_a_stream_whose_endpoint_does_not_say_when_it_was_created_has_no_creatio
 
 
 @pytest.mark.parametrize(
-    "failure", ["ResourceNotFoundException", ReadTimeoutError(endpoint_url="http://x"), KeyError()]
+    ("failure", "reason"),
+    [
+        ("ResourceNotFoundException", "ResourceNotFoundException"),
+        (ReadTimeoutError(endpoint_url="http://x"), "ReadTimeoutError"),
+        (KeyError(), "KeyError"),
+    ],
 )
 def test_a_stream_that_cannot_be_described_is_an_error(
-    kinesis: FakeKinesis, failure: str | Exception
+    kinesis: FakeKinesis, failure: str | Exception, reason: str
 ) -> None:
     kinesis.fail("describe_stream_summary", failure)
 
-    with pytest.raises(StreamError, match="cannot describe rides: "):
+    with pytest.raises(StreamError, match=f"cannot describe rides: {reason}"):
         identify(kinesis, "rides")
