@@ -57,6 +57,7 @@ def main(
         release.run(
             ReleaseOptions(
                 image=options.image,
+                architecture=options.architecture,
                 schedule=Schedule(steps=options.steps, bake_seconds=options.bake),
                 force=options.force,
                 dry_run=options.dry_run,
