@@ -137,12 +137,13 @@ compose: # before minutes of building
 DEPLOYMENT = $(if $(ACCOUNT),--account "$$ACCOUNT") $(if $(REGION),--region "$$REGION")
 
 .PHONY: deploy
-deploy: $(RUN_ENV)/installed ## To AWS; an alarm puts the traffic back: ACCOUNT= REGION= IMAGE= ARCHITECTURE=arm64 STEPS=10,50 BAKE=300 DRY_RUN=1 FORCE=1
+deploy: $(RUN_ENV)/installed ## To AWS; an alarm puts the traffic back: ACCOUNT= REGION= IMAGE= ARCHITECTURE=arm64 STEPS=10,50 BAKE=300 DRY_RUN=1 FORCE=1 LOSE_DATA=1
 	@$(RUN_ENV)/bin/python -m scripts check_model --quiet
 	@exec $(RUN_ENV)/bin/python -m scripts deploy $(DEPLOYMENT) \
 	    $(if $(IMAGE),--image "$$IMAGE") $(if $(ARCHITECTURE),--architecture "$$ARCHITECTURE") \
 	    $(if $(STEPS),--steps "$$STEPS") $(if $(BAKE),--bake "$$BAKE") \
-	    $(call FLAG,DRY_RUN,--dry-run) $(call FLAG,FORCE,--force)
+	    $(call FLAG,DRY_RUN,--dry-run) $(call FLAG,FORCE,--force) \
+	    $(call FLAG,LOSE_DATA,--lose-data)
 
 .PHONY: rollback
 rollback: $(RUN_ENV)/installed ## On AWS, back to the former version: ACCOUNT= REGION= FUNCTIONS="<names>" TO= DRY_RUN=1

@@ -29,7 +29,8 @@ class ReleaseOptions:
         image: An image with its digest; None: the checkout's.
         architecture: `arm64` or `x86_64`; None: what terraform.tfvars says.
         schedule: How traffic moves.
-        force: Deploy with uncommitted changes, with an alarm raised, or where data is deleted.
+        force: Deploy with uncommitted changes, or with an alarm raised.
+        lose_data: Apply a plan that deletes data, or a consumer's place on the stream.
         dry_run: Print what would be done.
         plan_file: Where Terraform's plan is kept in between.
     """
@@ -38,6 +39,7 @@ class ReleaseOptions:
     architecture: str | None = None
     schedule: Schedule = field(default_factory=Schedule)
     force: bool = False
+    lose_data: bool = False
     dry_run: bool = False
     plan_file: Path = Path("build/deployment.tfplan")
 
@@ -149,10 +151,10 @@ class Release:
         try:
             plan = terraform.read_plan(file)
             self.say(f"Terraform: {plan.counts()}")
-            if (losses := plan.losses()) and not options.force:
+            if (losses := plan.losses()) and not options.lose_data:
                 raise DeploymentError(
                     "nothing was changed: this would delete data, or a consumer's place on the "
-                    f"stream, with {', '.join(losses)}; FORCE=1 does it all the same"
+                    f"stream, with {', '.join(losses)}; LOSE_DATA=1 does it all the same"
                 )
             terraform.apply(file)
         finally:

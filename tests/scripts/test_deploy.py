@@ -259,14 +259,15 @@ def test_a_plan_that_deletes_data_is_not_applied(
     assert [line.split()[2] for line in machine.commands.ran] == ["plan"]
     assert capsys.readouterr().err == (
         "error: nothing was changed: this would delete data, or a consumer's place on the stream, "
-        "with module.event_stream.aws_kinesis_stream.stream; FORCE=1 does it all the same\n"
+        "with module.event_stream.aws_kinesis_stream.stream; LOSE_DATA=1 does it all the same\n"
     )
 
 
-def test_forced_a_plan_that_deletes_data_is_applied(machine: Machine) -> None:
+def test_a_plan_that_deletes_data_is_applied_if_just_that_is_asked_for(machine: Machine) -> None:
     machine.commands.outputs["terraform show"] = lossy("delete", "create")
-    assert machine.deploy("--image", IMAGE, "--force") == 0
-    assert [line.split()[2] for line in machine.commands.ran] == ["plan", "apply"]
+    assert machine.deploy("--image", IMAGE, "--force") == 1
+    assert machine.deploy("--image", IMAGE, "--lose-data") == 0
+    assert [line.split()[2] for line in machine.commands.ran] == ["plan", "plan", "apply"]
 
 
 def test_the_plan_is_removed_whatever_happens(machine: Machine) -> None:
