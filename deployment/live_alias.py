@@ -99,8 +99,9 @@ class LiveAlias:
         except (BotoCoreError, ClientError) as error:
             if error_code(error) != "PreconditionFailedException":
                 raise DeploymentError(f"{self} cannot be set: {describe_error(error)}") from error
-            # A first attempt may have succeeded although its response was lost.
-            if (now := self.read()) == state:
+            # A first attempt may have succeeded although its response was lost. The revision that
+            # was refused is the alias's no longer: a read that still has it is stale.
+            if (now := self.read()) == state and now.revision != replaces.revision:
                 return now
             raise AliasMoved(
                 f"{self} was moved by something else, and is now at {now}: {now.description!r}"

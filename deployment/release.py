@@ -12,10 +12,13 @@ from deployment.errors import AlarmRaised, DeploymentError
 from deployment.image_push import Repository, checked_image, image_tag, pushed_image, require_docker
 from deployment.live_alias import LiveAlias
 from deployment.rollback_alarms import RollbackAlarms
-from deployment.stack import Stack, stack_of
+from deployment.stack import Stack, check_place, stack_of
 from deployment.target import Target
 from deployment.terraform_cli import Settings, Terraform
 from deployment.traffic_shift import Schedule, Waiting, move_traffic
+
+ANY_IMAGE = f"none@sha256:{'0' * 64}"
+"""In place of an image that is not built yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,15 +27,19 @@ class ReleaseOptions:
 
     Attributes:
         image: An image with its digest; None: the checkout's.
+        architecture: `arm64` or `x86_64`; None: what terraform.tfvars says.
         schedule: How traffic moves.
-        force: Deploy with uncommitted changes, with an alarm raised, or where data is deleted.
+        force: Deploy with uncommitted changes, or with an alarm raised.
+        lose_data: Apply a plan that deletes data, or a consumer's place on the stream.
         dry_run: Print what would be done.
         plan_file: Where Terraform's plan is kept in between.
     """
 
     image: str | None = None
+    architecture: str | None = None
     schedule: Schedule = field(default_factory=Schedule)
     force: bool = False
+    lose_data: bool = False
     dry_run: bool = False
     plan_file: Path = Path("build/deployment.tfplan")
 
@@ -72,31 +79,40 @@ class Release:
             checked_image(options.image)
         self.terraform.require()
         self.terraform.init()
-        settings = self._settings()
-        stack = stack_of(self.terraform.current_outputs())
+        settings = self._settings(options)
+        values = self.terraform.current_outputs()
+        check_place(values, self.target.account, self.target.region)
+        stack = stack_of(values)
         if stack is not None:
             self._check_stack(stack, options)
         image = options.image or self._image(settings, options)
         self._apply(self.with_image(image), options)
         self._move(options)
 
-    def _settings(self) -> Settings:
-        settings = self.terraform.settings()
+    def _settings(self, options: ReleaseOptions) -> Settings:
+        """Return Terraform's settings, if they are what is asked for.
+
+        terraform.tfvars takes precedence over the environment, in which `make deploy` says what it
+        deploys.
+        """
+        image = options.image or ANY_IMAGE
+        settings = self.with_image(image).settings()
         for name, ours, theirs in (
             ("ACCOUNT", self.target.account, settings.account_id),
             ("REGION", self.target.region, settings.region),
+            ("ARCHITECTURE", options.architecture or settings.architecture, settings.architecture),
         ):
             if ours != theirs:
                 raise DeploymentError(f"{name} is {ours}, and terraform.tfvars says {theirs}")
+        if settings.image != image:
+            raise DeploymentError(
+                f"terraform.tfvars says image = {settings.image}, which would be deployed: remove "
+                "it, as `make deploy` gives the image"
+            )
         return settings
 
     def _check_stack(self, stack: Stack, options: ReleaseOptions) -> None:
         """Stop before anything is built if traffic could not be moved in the end."""
-        if (stack.account_id, stack.region) != (self.target.account, self.target.region):
-            raise DeploymentError(
-                f"the state is of account {stack.account_id} in {stack.region}; another account or "
-                "region needs a state of its own (terraform workspace new NAME)"
-            )
         for move in self._moves(stack):
             move.begin()
         if raised := self._alarms(stack).raised():
@@ -135,10 +151,10 @@ class Release:
         try:
             plan = terraform.read_plan(file)
             self.say(f"Terraform: {plan.counts()}")
-            if (losses := plan.data_losses()) and not options.force:
+            if (losses := plan.losses()) and not options.lose_data:
                 raise DeploymentError(
-                    f"nothing was changed: this would delete data, with {', '.join(losses)}; "
-                    "FORCE=1 does it all the same"
+                    "nothing was changed: this would delete data, or a consumer's place on the "
+                    f"stream, with {', '.join(losses)}; LOSE_DATA=1 does it all the same"
                 )
             terraform.apply(file)
         finally:

@@ -22,6 +22,9 @@ FUNCTION, ECR_REPOSITORY = "aws_lambda_function", "aws_ecr_repository"
 HOLDS_DATA = frozenset({ECR_REPOSITORY, "aws_kinesis_stream", "aws_kms_key", "aws_s3_bucket"})
 """Resources whose deletion deletes data: records, images, dead letters, or the key to them."""
 
+MAPPING = "aws_lambda_event_source_mapping"
+"""Replaced, it begins at its starting position: events are predicted again, or never."""
+
 
 class Settings(msgspec.Struct, frozen=True):
     """What Terraform takes the settings to be, from terraform.tfvars and the environment.
@@ -31,12 +34,14 @@ class Settings(msgspec.Struct, frozen=True):
         region: The region.
         architecture: `arm64` or `x86_64`.
         name: The prefix of all names.
+        image: The image with its digest, or None.
     """
 
     account_id: str
     region: str
     architecture: str
     name: str
+    image: str | None
 
 
 class _Change(msgspec.Struct):
@@ -61,12 +66,16 @@ class Plan(msgspec.Struct):
         found = [f"{count} to {kind}" for kind, count in counted.items() if count]
         return ", ".join(found) or "nothing to change"
 
-    def data_losses(self) -> list[str]:
-        """Return the addresses of what holds data and would be deleted or replaced."""
+    def losses(self) -> list[str]:
+        """Return the addresses of what holds data or a place on a stream, and would lose it."""
         return [
             each.address
             for each in self.resource_changes
-            if each.type in HOLDS_DATA and "delete" in each.change.actions
+            if "delete" in each.change.actions
+            and (
+                each.type in HOLDS_DATA
+                or (each.type == MAPPING and _kind(each.change.actions) == "replace")
+            )
         ]
 
 

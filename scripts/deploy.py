@@ -57,8 +57,10 @@ def main(
         release.run(
             ReleaseOptions(
                 image=options.image,
+                architecture=options.architecture,
                 schedule=Schedule(steps=options.steps, bake_seconds=options.bake),
                 force=options.force,
+                lose_data=options.lose_data,
                 dry_run=options.dry_run,
                 plan_file=ROOT / "build" / "deployment.tfplan",
             )
@@ -112,6 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="also with uncommitted changes, with an alarm raised, or where data is deleted",
+        help="also with uncommitted changes, or with an alarm raised",
+    )
+    parser.add_argument(
+        "--lose-data", action="store_true", help="also if data, or a place on the stream, is lost"
     )
     return parser

@@ -48,6 +48,28 @@ def script(path: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize("value", ["0", "no", "false"])
+@pytest.mark.parametrize(
+    ("goal", "flag"),
+    [("destroy", "YES"), ("deploy", "FORCE"), ("rollback", "DRY_RUN"), ("bench", "QUICK")],
+)
+def test_a_flag_that_does_not_say_1_does_nothing(goal: str, flag: str, value: str) -> None:
+    found = make("--dry-run", goal, f"{flag}={value}")
+    assert found.returncode == 2
+    assert f"{flag} is {value}; allowed: 1 or nothing" in found.stderr
+    assert "-m scripts" not in found.stdout
+
+
+def test_a_flag_that_says_1_is_the_programs_option() -> None:
+    found = make("--dry-run", "destroy", "YES=1", "DRY_RUN=")
+    assert found.stdout.split("-m scripts destroy")[1].split() == ["\\", "--yes"]
+
+
+def test_names_of_functions_are_no_commands() -> None:
+    found = make("--dry-run", "rollback", "FUNCTIONS=a; touch b")
+    assert "touch b" not in found.stdout
+
+
 @pytest.mark.parametrize("stamp", ["installed", "installed-parquet"])
 def test_what_an_interrupted_installation_leaves_is_repaired_by_the_next_call(
     tmp_path: Path, stamp: str
@@ -145,7 +167,7 @@ def test_a_variable_that_a_goal_does_not_take_is_refused(arguments: list[str], l
 def test_a_goal_takes_every_variable_that_its_help_line_names() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for goal, line in re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, re.MULTILINE):
-        if given := [f"{name}=x" for name in re.findall(r"([A-Z_]+)=", line)]:
+        if given := [f"{name}=1" for name in re.findall(r"([A-Z_]+)=", line)]:
             assert make("-n", goal, *given).returncode == 0, goal
 
 

@@ -162,8 +162,9 @@ def test_lambdas_concurrency_must_suffice(free: int, needed: int, line: str) -> 
     assert found.startswith(line)
 
 
-def test_a_new_accounts_concurrency_allows_no_reservation() -> None:
-    limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
+@pytest.mark.parametrize("total", [10, 100])
+def test_a_new_accounts_concurrency_allows_no_reservation(total: int) -> None:
+    limit = {"ConcurrentExecutions": total, "UnreservedConcurrentExecutions": total}
     found = lines(check_concurrency(Answering({"AccountLimit": limit}), None))
     assert found[1].endswith("no reserved_concurrency is possible: Lambda keeps 100 unreserved")
 

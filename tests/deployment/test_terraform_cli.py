@@ -48,6 +48,8 @@ def test_a_plan_says_what_it_changes_and_what_data_it_deletes(commands: FakeComm
         ("aws_s3_bucket", ["delete"]),
         ("aws_s3_bucket", ["no-op"]),
         ("aws_partition", ["read"]),
+        ("aws_lambda_event_source_mapping", ["delete", "create"]),  # begins somewhere else
+        ("aws_lambda_event_source_mapping", ["delete"]),  # its consumer is removed
     ]
     commands.outputs["terraform show"] = json.dumps(
         {
@@ -60,8 +62,12 @@ def test_a_plan_says_what_it_changes_and_what_data_it_deletes(commands: FakeComm
 
     plan = Terraform(commands).read_plan(Path("plan"))
 
-    assert plan.counts() == "1 to create, 2 to change, 2 to replace, 2 to delete"
-    assert plan.data_losses() == ["aws_kinesis_stream.5", "aws_s3_bucket.6"]
+    assert plan.counts() == "1 to create, 2 to change, 3 to replace, 3 to delete"
+    assert plan.losses() == [
+        "aws_kinesis_stream.5",
+        "aws_s3_bucket.6",
+        "aws_lambda_event_source_mapping.9",
+    ]
 
 
 def test_the_outputs_of_what_is_deleted_do_not_count(commands: FakeCommands) -> None:

@@ -171,21 +171,41 @@ def test_the_first_deployment_applies_the_repository_before_the_image(machine: M
     [
         ({"account_id": "999999999999"}, f"ACCOUNT is {ACCOUNT}, and terraform.tfvars says 9999"),
         ({"region": "eu-west-1"}, f"REGION is {REGION}, and terraform.tfvars says eu-west-1"),
+        ({"architecture": "x86_64"}, "ARCHITECTURE is arm64, and terraform.tfvars says x86_64"),
+        (
+            {"image": "r@sha256:1"},
+            "terraform.tfvars says image = r@sha256:1, which would be deployed: remove it, ",
+        ),
     ],
 )
-def test_settings_of_another_place_are_refused(
+def test_settings_that_would_override_what_is_asked_for_are_refused(
     machine: Machine, capsys: pytest.CaptureFixture[str], setting: dict[str, str], line: str
 ) -> None:
     machine.commands.outputs["terraform console"] = console(**setting)
-    assert machine.deploy("--image", IMAGE) == 1
+    assert machine.deploy("--architecture", "arm64") == 1
     assert capsys.readouterr().err.startswith(f"error: {line}")
     assert machine.commands.ran == []
 
 
+@pytest.mark.parametrize(
+    ("values", "addresses"),
+    [
+        (outputs(region="eu-west-1"), ["aws_lambda_function.f", "aws_ecr_repository.r"]),
+        (outputs(region="eu-west-1"), ["module.dead_letters.aws_s3_bucket.b"]),  # after `destroy`
+        (
+            {"repository_url": f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/ride-predictions"},
+            ["module.repository.aws_ecr_repository.images"],  # the first step of a deployment
+        ),
+    ],
+)
 def test_a_state_of_another_place_is_refused(
-    machine: Machine, capsys: pytest.CaptureFixture[str]
+    machine: Machine,
+    capsys: pytest.CaptureFixture[str],
+    values: dict[str, Any],
+    addresses: list[str],
 ) -> None:
-    machine.commands.outputs["terraform output"] = output_json(outputs(region="eu-west-1"))
+    machine.commands.outputs["terraform output"] = output_json(values)
+    machine.commands.outputs["terraform state list"] = state(*addresses)
     assert machine.deploy("--image", IMAGE) == 1
     assert f"the state is of account {ACCOUNT} in eu-west-1;" in capsys.readouterr().err
     assert machine.commands.ran == []
@@ -238,15 +258,16 @@ def test_a_plan_that_deletes_data_is_not_applied(
 
     assert [line.split()[2] for line in machine.commands.ran] == ["plan"]
     assert capsys.readouterr().err == (
-        "error: nothing was changed: this would delete data, with "
-        "module.event_stream.aws_kinesis_stream.stream; FORCE=1 does it all the same\n"
+        "error: nothing was changed: this would delete data, or a consumer's place on the stream, "
+        "with module.event_stream.aws_kinesis_stream.stream; LOSE_DATA=1 does it all the same\n"
     )
 
 
-def test_forced_a_plan_that_deletes_data_is_applied(machine: Machine) -> None:
+def test_a_plan_that_deletes_data_is_applied_if_just_that_is_asked_for(machine: Machine) -> None:
     machine.commands.outputs["terraform show"] = lossy("delete", "create")
-    assert machine.deploy("--image", IMAGE, "--force") == 0
-    assert [line.split()[2] for line in machine.commands.ran] == ["plan", "apply"]
+    assert machine.deploy("--image", IMAGE, "--force") == 1
+    assert machine.deploy("--image", IMAGE, "--lose-data") == 0
+    assert [line.split()[2] for line in machine.commands.ran] == ["plan", "plan", "apply"]
 
 
 def test_the_plan_is_removed_whatever_happens(machine: Machine) -> None:
