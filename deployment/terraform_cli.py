@@ -105,9 +105,19 @@ class Terraform:
         self._read("init", "-input=false", "-no-color")
 
     def settings(self) -> Settings:
-        """Return the variables that the programs need, with Terraform's own precedence."""
+        """Return the variables that the programs need, with Terraform's own precedence.
+
+        Raises:
+            DeploymentError: A variable, these or another, has a value that is not allowed.
+        """
         fields = ", ".join(f"{name} = var.{name}" for name in Settings.__struct_fields__)
-        printed = self._read("console", "-no-color", stdin=f"jsonencode({{{fields}}})\n")
+        try:
+            printed = self._read("console", "-no-color", stdin=f"jsonencode({{{fields}}})\n")
+        except CommandFailed as error:
+            reason = str(error).removeprefix("terraform console failed: Error: ")
+            raise DeploymentError(
+                f"{self._folder}/terraform.tfvars or a variable of make: {reason}"
+            ) from error
         value = last_line(printed)  # warnings are printed before it
         return self._decoded(self._decoded(value, str), Settings)
 

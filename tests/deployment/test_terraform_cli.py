@@ -31,6 +31,15 @@ def test_the_settings_are_those_that_terraform_takes(commands: FakeCommands) -> 
     assert Terraform(commands).settings().architecture == "x86_64"
 
 
+def test_a_setting_that_is_not_allowed_is_one_line_that_names_it(commands: FakeCommands) -> None:
+    commands.outputs["terraform console"] = CommandFailed(
+        "terraform console failed: Error: Invalid value for variable: event_stream.mode: allowed .."
+    )
+    line = "^infrastructure/terraform.tfvars or a variable of make: Invalid value for variable: eve"
+    with pytest.raises(DeploymentError, match=line):
+        Terraform(commands).settings()
+
+
 def test_a_warning_before_the_settings_is_no_part_of_them(commands: FakeCommands) -> None:
     warning = "╷\n│ Warning: Value for undeclared variable\n│ \n│ event_strem\n╵\n\n"
     commands.outputs["terraform console"] = f"{warning}{console(architecture='x86_64')}\n"
