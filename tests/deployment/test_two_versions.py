@@ -6,7 +6,7 @@ import json
 import random
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,11 +49,13 @@ class WeightedAlias:
     """An alias between two versions: each invocation meets one of them at random, by the weight.
 
     After the predictions are published, an invocation may fail or time out as a whole, or report
-    that a record failed, so that Lambda retries what has been published already.
+    that a record failed, so that Lambda retries what has been published already. What is drawn
+    depends on the batch and its attempt, and not on which shard's thread comes first.
     """
 
     def __init__(self, kinesis: FakeKinesis, clock: Clock, weight: float, seed: int) -> None:
-        self._random = random.Random(seed)
+        self._seed = seed
+        self._attempts: Counter[tuple[str, ...]] = Counter()
         self._weight = weight
         self._lock = threading.Lock()
         self._consumers = {
@@ -71,15 +73,18 @@ class WeightedAlias:
 
     def invoke(self, payload: bytes) -> bytes:
         with self._lock:
-            version = "new" if self._random.random() < self._weight else "old"
             event = json.loads(payload)
+            batch = tuple(record["eventID"] for record in event["Records"])
+            self._attempts[batch] += 1
+            draw = random.Random(f"{self._seed} {self._attempts[batch]} {batch}")
+            version = "new" if draw.random() < self._weight else "old"
             response = self._consumers[version].handle(event)
             assert response == {"batchItemFailures": []}
-            outcome = self._random.random()
+            outcome = draw.random()
             if outcome < 0.2:
                 raise FunctionError("Sandbox.Timedout", "injected")
             if outcome < 0.4:
-                record = self._random.choice(event["Records"])
+                record = draw.choice(event["Records"])
                 number = record["kinesis"]["sequenceNumber"]
                 response = {"batchItemFailures": [{"itemIdentifier": number}]}
             return json.dumps(response).encode()
