@@ -10,6 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,23 +47,6 @@ def script(path: Path, text: str) -> Path:
     path.write_text(text)
     path.chmod(0o755)
     return path
-
-
-@pytest.mark.parametrize("value", ["0", "no", "false"])
-@pytest.mark.parametrize(
-    ("goal", "flag"),
-    [("destroy", "YES"), ("deploy", "FORCE"), ("rollback", "DRY_RUN"), ("bench", "QUICK")],
-)
-def test_a_flag_that_does_not_say_1_does_nothing(goal: str, flag: str, value: str) -> None:
-    found = make("--dry-run", goal, f"{flag}={value}")
-    assert found.returncode == 2
-    assert f"{flag} is {value}; allowed: 1 or nothing" in found.stderr
-    assert "-m scripts" not in found.stdout
-
-
-def test_a_flag_that_says_1_is_the_programs_option() -> None:
-    found = make("--dry-run", "destroy", "YES=1", "DRY_RUN=")
-    assert found.stdout.split("-m scripts destroy")[1].split() == ["\\", "--yes"]
 
 
 def test_names_of_functions_are_no_commands() -> None:
@@ -162,6 +146,40 @@ def test_a_variable_that_a_goal_does_not_take_is_refused(arguments: list[str], l
     assert done.returncode == 2
     assert line in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+SWITCHES = [
+    ("deploy", "DRY_RUN", "--dry-run"),
+    ("deploy", "FORCE", "--force"),
+    ("deploy", "LOSE_DATA", "--lose-data"),
+    ("rollback", "DRY_RUN", "--dry-run"),
+    ("destroy", "YES", "--yes"),
+    ("destroy", "DRY_RUN", "--dry-run"),
+    ("bench", "QUICK", "--quick"),
+    ("audit", "STRICT", "--strict"),
+    ("lock", "UPGRADE", "--upgrade"),
+]
+
+
+@pytest.mark.parametrize(("goal", "switch", "option"), SWITCHES)
+def test_a_switch_is_1_or_absent(goal: str, switch: str, option: str) -> None:
+    """FORCE=0 must not force, and YES=no must not delete, from the environment neither."""
+    assert option in make("-n", goal, f"{switch}=1").stdout
+    assert option not in make("-n", goal).stdout
+    assert option not in make("-n", goal, f"{switch}=").stdout
+    for refused in ("0", "no", "true"):
+        line = f"*** {switch} is '{refused}'; allowed: 1, or leave it out.  Stop.\n"
+        environment: Any = {switch: refused}
+        for done in (make("-n", goal, f"{switch}={refused}"), make("-n", goal, **environment)):
+            assert done.returncode == 2
+            assert done.stderr.endswith(line)
+
+
+def test_every_switch_of_the_makefile_is_one_of_those() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    called = set(re.findall(r"\$\(call switch,([A-Z_]+),(--[a-z-]+)\)", makefile))
+    assert called == {(switch, option) for _, switch, option in SWITCHES}
+    assert not re.findall(r"\$\(if \$\(([A-Z_]+)\),--[a-z-]+\)", makefile)
 
 
 def test_a_goal_takes_every_variable_that_its_help_line_names() -> None:

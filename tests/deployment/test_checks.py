@@ -253,9 +253,13 @@ def test_a_missing_tool_is_wrong_and_the_others_are_still_checked(tool: str, sub
     assert len(found) >= 3
 
 
-@pytest.mark.parametrize(("architecture", "level"), [("arm64", Level.OK), ("x86_64", Level.WRONG)])
+@pytest.mark.parametrize(
+    ("architecture", "level"),
+    [("arm64", Level.OK), ("x86_64", Level.WRONG), (None, Level.OK)],
+    ids=["this machine's", "another", "nothing is deployed: the default"],
+)
 def test_missing_buildx_is_wrong_only_for_another_architecture(
-    architecture: str, level: Level
+    architecture: str | None, level: Level
 ) -> None:
     commands = FakeCommands()
     commands.outputs["docker buildx version"] = CommandFailed("unknown command")

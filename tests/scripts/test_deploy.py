@@ -336,7 +336,7 @@ def test_a_dry_run_of_the_first_deployment_needs_nothing_on_aws(
         (["--steps", "0"], "--steps is '0'; allowed: rising percentages from 1 to 100"),
         (["--steps", "ten"], "--steps is 'ten'; allowed: percentages such as 10,50"),
         (["--bake", "-1"], "--bake is '-1'; allowed: a number above 0, or 0 for none"),
-        (["--architecture", "arm"], "--architecture: invalid choice: 'arm'"),
+        (["--architecture", "arm"], "--architecture is 'arm'; allowed: arm64, x86_64"),
     ],
 )
 def test_an_option_that_is_not_allowed_is_one_line(
