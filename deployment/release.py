@@ -9,6 +9,7 @@ from pathlib import Path
 from deployment.alias_move import Move
 from deployment.commands import Commands
 from deployment.errors import AlarmRaised, DeploymentError
+from deployment.image_architecture import download, image_architecture
 from deployment.image_push import Repository, checked_image, image_tag, pushed_image, require_docker
 from deployment.live_alias import LiveAlias
 from deployment.rollback_alarms import RollbackAlarms
@@ -57,6 +58,7 @@ class Release:
         signals: Opens a context in which signals request a stop.
         now: The time of day.
         say: Prints a line.
+        download: Reads an image's configuration by a URL that ECR has signed.
     """
 
     target: Target
@@ -67,6 +69,7 @@ class Release:
     signals: Callable[[], AbstractContextManager[None]]
     now: Callable[[], datetime]
     say: Callable[[str], object]
+    download: Callable[[str], bytes] = download
 
     def run(self, options: ReleaseOptions) -> None:
         """Build, push, apply and move the traffic.
@@ -85,6 +88,8 @@ class Release:
         stack = stack_of(values)
         if stack is not None:
             self._check_stack(stack, options)
+        if options.image is not None:
+            self._check_architecture(options.image, settings.architecture)
         image = options.image or self._image(settings, options)
         self._apply(self.with_image(image), options)
         self._move(options)
@@ -119,6 +124,23 @@ class Release:
             if not options.force:
                 raise AlarmRaised(raised, "nothing was changed; FORCE=1 deploys all the same")
             self.say(f"In ALARM: {', '.join(raised)}; going on, as FORCE=1 says")
+
+    def _check_architecture(self, image: str, wanted: str) -> None:
+        """Refuse an image that is known to be built for another architecture than the functions'.
+
+        Lambda takes it, and every invocation fails. The first deployment has no old version whose
+        alias would keep the traffic.
+        """
+        try:
+            built = image_architecture(self.target.clients("ecr"), image, self.download)
+        except DeploymentError as error:
+            self.say(f"The image's architecture is not checked: {error}")
+            return
+        if built != wanted:
+            raise DeploymentError(
+                f"IMAGE is {image}, which is built for {built}; allowed: {wanted}, as the "
+                "functions are (ARCHITECTURE); nothing was changed"
+            )
 
     def _image(self, settings: Settings, options: ReleaseOptions) -> str:
         tag = image_tag(self.commands, settings.architecture, self.now(), force=options.force)

@@ -14,6 +14,7 @@ from deployment.traffic_shift import Waiting
 from scripts.deploy import main
 from tests.deployment.emulated_account import (
     ACCOUNT,
+    DIGEST,
     FUNCTION,
     IMAGE,
     REGION,
@@ -28,7 +29,21 @@ if TYPE_CHECKING:
 
     from tests.fakes.clock import Clock
 
+UNCHECKED = (
+    f"The image's architecture is not checked: {IMAGE} cannot be read: RepositoryNotFoundException"
+)
 TERRAFORM = "terraform -chdir=infrastructure"
+
+
+class Built:
+    """ECR with one image, whose configuration can be downloaded, which moto's cannot."""
+
+    def batch_get_image(self, **request: Any) -> Any:
+        assert request["imageIds"] == [{"imageDigest": DIGEST}]
+        return {"images": [{"imageManifest": '{"config": {"digest": "sha256:1"}}'}]}
+
+    def get_download_url_for_layer(self, **_request: Any) -> Any:
+        return {"downloadUrl": "https://layers"}
 
 
 class Machine:
@@ -38,6 +53,7 @@ class Machine:
         self.account = Account()
         self.commands = FakeCommands(outputs())
         self.clock = clock
+        self.built: str | None = None
         self.at: dict[float, Callable[[], object]] = {}
         self.account.create_function()
         self.account.create_alarm("errors")
@@ -52,12 +68,16 @@ class Machine:
         return main(
             ["--account", account, "--region", REGION, *arguments],
             start=self.commands.start,
-            clients=self.account,
+            clients=self.clients,
             waiting=lambda stop: Waiting(
                 clock=self.clock.now, pause=lambda seconds: self.pause(seconds) or stop.pause(0)
             ),
             ask=lambda _: "",
+            download=lambda _: json.dumps({"architecture": self.built}).encode(),
         )
+
+    def clients(self, service: str) -> Any:
+        return Built() if service == "ecr" and self.built else self.account(service)
 
     def live(self) -> AliasState:
         return self.account.alias().read()
@@ -81,7 +101,9 @@ def test_an_image_is_applied_and_takes_all_traffic(
     assert apply.startswith(f"{TERRAFORM} apply -no-color -input=false /")
     assert machine.live().version == "2"
     assert machine.clock.now() == timedelta(minutes=15).total_seconds()
-    assert capsys.readouterr().out.splitlines() == [
+    unchecked, *lines = capsys.readouterr().out.splitlines()
+    assert unchecked.startswith(UNCHECKED)
+    assert lines == [
         "Terraform: 1 to create",
         "duration_tip: version 1 to version 2",
         "10 % on the new version; watching alarms 300 s",
@@ -132,6 +154,31 @@ def test_a_signal_puts_the_traffic_back(
 
     assert machine.live() == AliasState("1", {}, "created")
     assert capsys.readouterr().out.endswith("live is back at version 1\nInterrupted.\n")
+
+
+@pytest.mark.parametrize("deployed", [True, False])
+def test_an_image_of_another_architecture_is_refused_before_anything_is_changed(
+    machine: Machine, capsys: pytest.CaptureFixture[str], *, deployed: bool
+) -> None:
+    if not deployed:
+        machine.commands.outputs["terraform output"] = output_json({})
+    machine.built = "amd64"
+
+    assert machine.deploy("--image", IMAGE, "--force") == 1
+
+    assert capsys.readouterr().err == (
+        f"error: IMAGE is {IMAGE}, which is built for x86_64; allowed: arm64, as the functions are "
+        "(ARCHITECTURE); nothing was changed\n"
+    )
+    assert machine.commands.ran == []
+
+
+def test_an_image_of_the_functions_architecture_is_deployed_without_a_word(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.built = "arm64"
+    assert machine.deploy("--image", IMAGE) == 0
+    assert capsys.readouterr().out.startswith("Terraform: 1 to create\n")
 
 
 def test_the_checkouts_image_is_built_before_anything_is_applied(machine: Machine) -> None:
