@@ -1,6 +1,6 @@
 """One deployment: the image, the infrastructure, and then the traffic."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,7 +30,8 @@ class ReleaseOptions:
         image: An image with its digest; None: the checkout's.
         architecture: `arm64` or `x86_64`; None: what terraform.tfvars says.
         schedule: How traffic moves.
-        force: Deploy with uncommitted changes, or with an alarm raised.
+        force: Deploy with uncommitted changes, with an alarm raised, or to a version that was
+            rolled back from.
         lose_data: Apply a plan that deletes data, or a consumer's place on the stream.
         dry_run: Print what would be done.
         plan_file: Where Terraform's plan is kept in between.
@@ -189,7 +190,6 @@ class Release:
                 self.say("would create the alias live at version 1 of each function")
                 return
             raise DeploymentError("Terraform's output consumers is missing")
-        moves = [move for move in self._moves(stack) if move.begin().version != move.version]
         if options.dry_run:
             steps = ", ".join(f"{step} %" for step in (*options.schedule.steps, 100))
             names = ", ".join(map(str, (move.alias for move in self._moves(stack))))
@@ -198,10 +198,12 @@ class Release:
                 f"each watched {options.schedule.bake_seconds:.0f} s"
             )
             return
+        moves = [move for move in self._moves(stack) if move.begin().version != move.version]
         if not moves:
             for name, each in sorted(stack.consumers.items()):
                 self.say(f"{name}: version {each.version} is live, and is the newest")
             return
+        self._check_left(moves, options)
         alarms = self._alarms(stack)
         with self.signals():
             move_traffic(
@@ -212,6 +214,24 @@ class Release:
             f"Deployed. Back again: make rollback ACCOUNT={self.target.account} "
             f"REGION={self.target.region} FUNCTIONS={functions!r}"
         )
+
+    def _check_left(self, moves: Sequence[Move], options: ReleaseOptions) -> None:
+        """Refuse to return to a version that a person has left.
+
+        Which version Terraform publishes, if any, is known only after it has applied.
+        """
+        left = [
+            f"{move.alias} was rolled back from version {move.version}"
+            for move in moves
+            if move.begin().left_version == move.version
+        ]
+        if left and not options.force:
+            raise DeploymentError(
+                f"{', '.join(left)}, and nothing newer was published: no traffic was moved, "
+                "the rest is applied; FORCE=1 moves it all the same"
+            )
+        for line in left:
+            self.say(f"{line}; going on, as FORCE=1 says")
 
     def _moves(self, stack: Stack) -> list[Move]:
         client = self.target.clients("lambda")

@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="also with uncommitted changes, or with an alarm raised",
+        help="also with uncommitted changes, an alarm raised, or a version rolled back from",
     )
     parser.add_argument(
         "--lose-data", action="store_true", help="also if data, or a place on the stream, is lost"

@@ -9,6 +9,7 @@ import pytest
 from moto import mock_aws
 
 from deployment.errors import DeploymentError
+from deployment.former_version import former_state
 from deployment.live_alias import AliasState
 from deployment.traffic_shift import Waiting
 from scripts.deploy import main
@@ -343,6 +344,60 @@ def test_a_version_that_is_live_already_moves_no_traffic(
     assert machine.deploy("--image", IMAGE) == 0
     assert capsys.readouterr().out.endswith("duration_tip: version 2 is live, and is the newest\n")
     assert machine.clock.now() == 0
+
+
+def roll_back(machine: Machine) -> None:
+    """Roll back from version 2, as `make rollback` does after a deployment."""
+    live = machine.account.alias()
+    deployed = live.write(AliasState("2", {}, "previous version: 1"), replaces=live.read())
+    now, former = former_state(live)
+    assert now == deployed
+    live.write(former, replaces=now)
+
+
+def test_a_version_that_was_rolled_back_from_gets_no_traffic_again(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roll_back(machine)
+    before = machine.live()
+
+    assert machine.deploy("--image", IMAGE) == 1
+
+    assert capsys.readouterr().err == (
+        f"error: {FUNCTION}:live was rolled back from version 2, and nothing newer was published: "
+        "no traffic was moved, the rest is applied; FORCE=1 moves it all the same\n"
+    )
+    assert machine.live() == before
+    assert [line.split()[2] for line in machine.commands.ran] == ["plan", "apply"]
+
+
+def test_a_version_that_was_rolled_back_from_is_deployed_if_just_that_is_asked_for(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roll_back(machine)
+    assert machine.deploy("--image", IMAGE, "--force") == 0
+    assert (
+        f"{FUNCTION}:live was rolled back from version 2; going on, as FORCE=1 says\n"
+        in capsys.readouterr().out
+    )
+    assert machine.live().version == "2"
+    assert machine.live().left_version is None
+
+
+def test_a_newer_version_than_the_one_that_was_rolled_back_from_is_deployed(
+    machine: Machine,
+) -> None:
+    roll_back(machine)
+    functions = machine.account.functions
+    functions.update_function_configuration(FunctionName=FUNCTION, Timeout=50)
+    functions.publish_version(FunctionName=FUNCTION)
+    values = outputs()
+    values["consumers"]["duration_tip"]["version"] = "3"
+    machine.commands.outputs["terraform output"] = output_json(values)
+
+    assert machine.deploy("--image", IMAGE) == 0
+
+    assert machine.live().version == "3"
 
 
 def test_a_dry_run_prints_what_would_be_run_and_changes_nothing(
