@@ -1,7 +1,9 @@
 """One deployment: the image, the infrastructure, and then the traffic."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -34,7 +36,7 @@ class ReleaseOptions:
             rolled back from.
         lose_data: Apply a plan that deletes data, or a consumer's place on the stream.
         dry_run: Print what would be done.
-        plan_file: Where Terraform's plan is kept in between.
+        plan_folder: Where Terraform's plan is kept in between, in a file of its own for each run.
     """
 
     image: str | None = None
@@ -43,7 +45,7 @@ class ReleaseOptions:
     force: bool = False
     lose_data: bool = False
     dry_run: bool = False
-    plan_file: Path = Path("build/deployment.tfplan")
+    plan_folder: Path = Path("build")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,13 +167,11 @@ class Release:
         )  # fmt: skip
 
     def _apply(self, terraform: Terraform, options: ReleaseOptions) -> None:
-        file = options.plan_file.resolve()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        terraform.plan(file)
-        if options.dry_run:
-            terraform.apply(file)
-            return
-        try:
+        with _plan_file(options.plan_folder.resolve()) as file:
+            terraform.plan(file)
+            if options.dry_run:
+                terraform.apply(file)
+                return
             plan = terraform.read_plan(file)
             self.say(f"Terraform: {plan.counts()}")
             if (losses := plan.losses()) and not options.lose_data:
@@ -180,8 +180,6 @@ class Release:
                     f"stream, with {', '.join(losses)}; LOSE_DATA=1 does it all the same"
                 )
             terraform.apply(file)
-        finally:
-            file.unlink(missing_ok=True)  # a plan holds the settings, secrets among them
 
     def _move(self, options: ReleaseOptions) -> None:
         stack = stack_of(self.terraform.current_outputs())
@@ -243,3 +241,19 @@ class Release:
     def _alarms(self, stack: Stack) -> RollbackAlarms:
         names = [name for each in stack.consumers.values() for name in each.rollback_alarms]
         return RollbackAlarms(self.target.clients("cloudwatch"), names)
+
+
+@contextmanager
+def _plan_file(folder: Path) -> Iterator[Path]:
+    """Make an empty file for a plan, and remove it in the end.
+
+    A plan holds the settings, secrets among them: mkstemp's file is its owner's alone (0600).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(suffix=".tfplan", prefix="deployment-", dir=folder)
+    os.close(descriptor)
+    file = Path(name)
+    try:
+        yield file
+    finally:
+        file.unlink(missing_ok=True)

@@ -65,7 +65,7 @@ def main(
                 force=options.force,
                 lose_data=options.lose_data,
                 dry_run=options.dry_run,
-                plan_file=ROOT / "build" / "deployment.tfplan",
+                plan_folder=ROOT / "build",
             )
         )
     except KeyboardInterrupt:

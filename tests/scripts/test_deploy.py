@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import signal
+import stat
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -318,23 +320,48 @@ def test_a_plan_that_deletes_data_is_applied_if_just_that_is_asked_for(machine: 
     assert [line.split()[2] for line in machine.commands.ran] == ["plan", "plan", "apply"]
 
 
-def test_the_plan_is_removed_whatever_happens(machine: Machine) -> None:
-    written: list[Any] = []
+def plan_of(command: str) -> Path:
+    return Path(command.rpartition("-out=")[2])
+
+
+@pytest.mark.parametrize("failing", ["terraform plan", "terraform apply"])
+def test_the_plan_is_its_owners_alone_and_is_removed_whatever_happens(
+    machine: Machine, failing: str
+) -> None:
+    modes: list[int] = []
 
     def write() -> None:
-        from pathlib import Path  # noqa: PLC0415
-
-        path = Path(machine.commands.ran[-1].rpartition("-out=")[2])
+        path = plan_of(machine.commands.ran[-1])
         path.write_text("the settings")
-        written.append(path)
+        modes.append(stat.S_IMODE(path.stat().st_mode))
+        if failing == "terraform plan":
+            raise KeyboardInterrupt
 
     machine.commands.effects["terraform plan"] = write
     machine.commands.fail("terraform apply", "terraform apply failed with status 1")
 
-    assert machine.deploy("--image", IMAGE) == 1
+    assert machine.deploy("--image", IMAGE) == (130 if failing == "terraform plan" else 1)
 
-    (path,) = written
-    assert not path.exists()
+    assert modes == [0o600]
+    assert not plan_of(machine.commands.ran[0]).exists()
+
+
+def test_two_deployments_in_one_checkout_have_a_plan_each(machine: Machine) -> None:
+    def deploy_meanwhile() -> None:
+        del machine.commands.effects["terraform plan"]
+        plan_of(machine.commands.ran[-1]).write_text("the first's")
+        machine.commands.fail("terraform apply", "terraform apply failed with status 1")
+        assert machine.deploy("--image", IMAGE) == 1
+        del machine.commands.effects["terraform apply"]
+        assert plan_of(machine.commands.ran[0]).read_text() == "the first's"
+
+    machine.commands.effects["terraform plan"] = deploy_meanwhile
+
+    assert machine.deploy("--image", IMAGE) == 0
+
+    first, second, _, apply = machine.commands.ran
+    assert plan_of(first) != plan_of(second)
+    assert apply.endswith(f" {plan_of(first)}")
 
 
 def test_a_version_that_is_live_already_moves_no_traffic(
