@@ -94,7 +94,11 @@ class Release:
         if options.image is not None:
             self._check_architecture(options.image, settings.architecture)
         image = options.image or self._image(settings, options)
-        self._apply(self.with_image(image), options)
+        if options.dry_run:
+            known = stack is not None or options.image is not None
+            self._preview(self.with_image(image), options, plan=known)
+        else:
+            self._apply(self.with_image(image), options)
         self._move(options)
 
     def _settings(self, options: ReleaseOptions) -> Settings:
@@ -169,15 +173,29 @@ class Release:
     def _apply(self, terraform: Terraform, options: ReleaseOptions) -> None:
         with _plan_file(options.plan_folder.resolve()) as file:
             terraform.plan(file)
-            if options.dry_run:
-                terraform.apply(file)
-                return
             plan = terraform.read_plan(file)
             self.say(f"Terraform: {plan.counts()}")
             if (losses := plan.losses()) and not options.lose_data:
                 raise DeploymentError(
-                    "nothing was changed: this would delete data, or a consumer's place on the "
-                    f"stream, with {', '.join(losses)}; LOSE_DATA=1 does it all the same"
+                    f"nothing was changed: {_lost(losses)}; LOSE_DATA=1 does it all the same"
+                )
+            terraform.apply(file)
+
+    def _preview(self, terraform: Terraform, options: ReleaseOptions, *, plan: bool) -> None:
+        """Print what would be applied.
+
+        For a plan, an image that is not built yet is as good as any other new one.
+        """
+        with _plan_file(options.plan_folder.resolve()) as file:
+            terraform.plan(file)
+            if plan:
+                planned = terraform.preview(file)
+                self.say(f"Terraform would have: {planned.counts()}")
+                if losses := planned.losses():
+                    self.say(f"{_lost(losses)}; make deploy refuses it without LOSE_DATA=1")
+            else:
+                self.say(
+                    "Terraform's plan needs an image: none is deployed, and IMAGE= is not given"
                 )
             terraform.apply(file)
 
@@ -241,6 +259,11 @@ class Release:
     def _alarms(self, stack: Stack) -> RollbackAlarms:
         names = [name for each in stack.consumers.values() for name in each.rollback_alarms]
         return RollbackAlarms(self.target.clients("cloudwatch"), names)
+
+
+def _lost(losses: Sequence[str]) -> str:
+    where = ", ".join(losses)
+    return f"this would delete data, or a consumer's place on the stream, with {where}"
 
 
 @contextmanager

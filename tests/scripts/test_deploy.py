@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto import mock_aws
 
-from deployment.errors import DeploymentError
+from deployment.errors import CommandFailed, DeploymentError
 from deployment.former_version import former_state
 from deployment.live_alias import AliasState
 from deployment.traffic_shift import Waiting
@@ -442,6 +442,7 @@ def test_a_dry_run_prints_what_would_be_run_and_changes_nothing(
         "would run: docker",
         "would run: docker",
         "would run: terraform",
+        "Terraform would have:",
         "would run: terraform",
         f"would move {FUNCTION}:live",
     ]
@@ -455,7 +456,39 @@ def test_a_dry_run_of_the_first_deployment_needs_nothing_on_aws(
     machine.commands.outputs["terraform output"] = output_json({})
     assert machine.deploy("--dry-run") == 0
     assert machine.commands.ran == []
-    assert "would build, log in and push: " in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "would build, log in and push: " in shown
+    assert "Terraform's plan needs an image: none is deployed, and IMAGE= is not given\n" in shown
+    assert "Terraform would have" not in shown
+
+
+@pytest.mark.parametrize("deployed", [True, False])
+def test_a_dry_run_shows_what_would_be_lost_and_leaves_no_plan(
+    machine: Machine, capsys: pytest.CaptureFixture[str], *, deployed: bool
+) -> None:
+    if not deployed:
+        machine.commands.outputs["terraform output"] = output_json({})
+    machine.commands.outputs["terraform show"] = lossy("delete", "create")
+
+    assert machine.deploy("--image", IMAGE, "--dry-run") == 0
+
+    _, plan, counts, losses, *_ = capsys.readouterr().out.splitlines()
+    assert counts == "Terraform would have: 1 to create, 1 to replace"
+    assert losses == (
+        "this would delete data, or a consumer's place on the stream, with "
+        "module.event_stream.aws_kinesis_stream.stream; make deploy refuses it without LOSE_DATA=1"
+    )
+    assert machine.commands.ran == []
+    assert not plan_of(plan).exists()
+
+
+def test_a_dry_run_whose_plan_fails_fails(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = CommandFailed("terraform plan failed: Error: Invalid value for variable")
+    machine.commands.outputs["terraform plan"] = refused
+    assert machine.deploy("--image", IMAGE, "--dry-run") == 1
+    assert capsys.readouterr().err == f"error: {refused}\n"
 
 
 @pytest.mark.parametrize(
