@@ -169,6 +169,15 @@ class Terraform:
         """Write a plan to a file."""
         self._run("plan", "-input=false", f"-out={file}")
 
+    def preview(self, file: Path) -> Plan:
+        """Write a plan to a file without showing it, and return it; in a dry run, too.
+
+        Raises:
+            CommandFailed: There is no plan.
+        """
+        self._read("plan", "-input=false", "-no-color", f"-out={file}")
+        return self.read_plan(file)
+
     def read_plan(self, file: Path) -> Plan:
         """Read a plan from a file."""
         return self._decoded(self._read("show", "-json", str(file)), Plan)

@@ -60,6 +60,7 @@ class FakeCommands:
                 'module.consumer["duration_tip"].aws_lambda_function.function',
                 "module.repository.aws_ecr_repository.images",
             ),
+            "terraform plan": "",
             "terraform show": json.dumps(PLAN),
             "git rev-parse": f"{COMMIT}\n",
             "git status": "",
