@@ -138,22 +138,23 @@ class _Connection:
     def _new_conn(self: Any) -> socket.socket:
         """Connect as urllib3 does, with the same errors, but with one timeout for all addresses."""
         seconds = min(self.timeout or math.inf, self._deadline - time.monotonic())
-        host = self._dns_host.strip("[]")
         try:
-            addresses = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
             return connect_to_any(addresses, seconds, self._open)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from error
         except OSError as error:
-            raise NewConnectionError(self, f"Failed to establish a connection: {error}") from error
+            raise NewConnectionError(
+                self, f"Failed to establish a new connection: {error}"
+            ) from error
 
     def _open(self: Any, address: Any, seconds: float) -> socket.socket:
-        family, kind, protocol, _, target = address
-        opened = _BoundedSocket(family, kind, protocol)
+        *family_type_protocol, _, target = address
+        opened = _BoundedSocket(*family_type_protocol)
         try:
-            for option in self.socket_options or ():
+            for option in self.socket_options:
                 opened.setsockopt(*option)
             opened.settimeout(seconds)
             opened.connect(target)

@@ -243,8 +243,7 @@ class ModelCalls(Generic[EventT]):
         return any(_succeeds(self._predicts, each) for each in tried)
 
     def _sample(self, items: Sequence[ItemT]) -> Sequence[ItemT]:
-        """Return a few items; none of a single one, which has just failed."""
-        return self._draw(items, min(SAMPLE, len(items))) if len(items) > 1 else ()
+        return self._draw(items, min(SAMPLE, len(items)))
 
     def _predicts(self, event: tuple[UserRecord, EventT]) -> bool:
         self._predict([event], None)

@@ -54,7 +54,7 @@ class RecentEvents:
         digest = blake2b(_encode(event), digest_size=DIGEST_BYTES).digest()
         if digest in self._digests:
             return False
-        self._digests[digest] = None
+        self._digests.setdefault(digest)
         if len(self._digests) > self._window:
             self._digests.popitem(last=False)
         return True

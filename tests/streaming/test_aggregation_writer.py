@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections import defaultdict
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -95,6 +95,22 @@ def test_what_is_aggregated_is_deaggregated_the_same(user_records: list[tuple[st
     data = aggregate([entry(data, key) for key, data in user_records])
 
     assert list(deaggregate(data)) == [(key, data, None, None) for key, data in user_records]
+
+
+def test_a_python_that_allows_md5_for_checksums_only_aggregates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    md5 = hashlib.md5
+
+    def of_fips(content: bytes, *, usedforsecurity: bool = True) -> Any:
+        if usedforsecurity:
+            raise ValueError("disabled for FIPS")
+        return md5(content, usedforsecurity=False)
+
+    monkeypatch.setattr(hashlib, "md5", of_fips)
+
+    (record,) = pack([entry(b"1"), entry(b"2")], range(2), "all").records
+    assert opened(record["Data"], "k") == [("k", b"1"), ("k", b"2")]
 
 
 @pytest.mark.parametrize("aggregation", SWITCHED_ON)

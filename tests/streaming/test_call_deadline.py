@@ -23,9 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from streaming.call_deadline import _Bounded, connect_to_any
+from streaming.call_deadline import _Bounded, _BoundedSocket
 from streaming.clients import aws_client, kinesis_client
-from tests.fakes.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,6 +41,9 @@ LIMITS: dict[str, Any] = {
 ENTRY: Any = {"Data": b"x", "PartitionKey": "k"}
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue" + b" " * 1_000_000
+SMALL = len('{"StreamName":"s","Records":[{"Data":"eA==","PartitionKey":"k"}]}')
+"""Bytes of the body that puts the entry."""
+
 GAP = CALL_SECONDS / 10
 """Seconds between two bytes: far less than the read timeout."""
 
@@ -51,7 +53,7 @@ class Endpoint:
 
     def __init__(self, response: bytes, context: ssl.SSLContext | None = None) -> None:
         self.response = response
-        self.requests = 0
+        self.requests: list[bytes] = []
         self._context = context
         self._open: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -63,8 +65,9 @@ class Endpoint:
         for each in [self._listening, *self._open]:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-            each.close()
         self._thread.join()
+        for each in [self._listening, *self._open]:
+            each.close()
 
     def _serve(self) -> None:
         while True:
@@ -77,25 +80,36 @@ class Endpoint:
                 self._trickle(connection)
             connection.close()
 
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        if self._context is None:
+            return connection
+        self._open.append(self._context.wrap_socket(connection, server_side=True))
+        return self._open[-1]
+
     def _trickle(self, connection: socket.socket) -> None:
-        if self._context is not None:
-            connection = self._context.wrap_socket(connection, server_side=True)
-        with connection:
-            connection.recv(65536)
-            self.requests += 1
+        with self._secured(connection) as opened:
+            self.requests.append(opened.recv(65536))
             for byte in self.response:
-                connection.sendall(bytes([byte]))
+                opened.sendall(bytes([byte]))
                 # A client that goes away makes the connection readable: no sleep.
-                if select.select([connection], [], [], GAP)[0] and not connection.recv(65536):
+                if select.select([opened], [], [], GAP)[0] and not opened.recv(65536):
                     return
+
+
+class Answering(Endpoint):
+    """Sends its response at once, to every request."""
+
+    def _trickle(self, connection: socket.socket) -> None:
+        with self._secured(connection) as opened:
+            while opened.recv(65536):
+                opened.sendall(self.response)
 
 
 class Proxy(Endpoint):
     """Connects a client to the address that it asks for, as an https:// proxy does."""
 
     def _trickle(self, connection: socket.socket) -> None:
-        assert self._context is not None
-        with self._context.wrap_socket(connection, server_side=True) as client:
+        with self._secured(connection) as client:
             host, port = client.recv(65536).split()[1].decode().split(":")
             client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
             with socket.create_connection((host, int(port))) as target:
@@ -141,11 +155,14 @@ def test_a_response_to_s3_that_trickles_in_before_the_body_is_sent_ends_at_the_d
 
 
 def test_an_object_that_trickles_in_ends_at_the_deadline(serve: Callable[..., Endpoint]) -> None:
-    host, port = serve(HEAD + b" " * 1000).address
+    endpoint = serve(HEAD + b" " * 1000)
+    host, port = endpoint.address
     client = aws_client("s3", f"http://{host}:{port}", **LIMITS)
 
     with pytest.raises(ReadTimeoutError):
         client.get_object(Bucket="b", Key="k")["Body"].read()
+
+    assert endpoint.requests[0].startswith(b"GET /b/k HTTP/1.1\r\n")
 
 
 def test_a_response_over_tls_that_trickles_in_ends_at_the_deadline(
@@ -158,7 +175,7 @@ def test_a_response_over_tls_that_trickles_in_ends_at_the_deadline(
     with pytest.raises(ReadTimeoutError):
         client.put_records(StreamName="s", Records=[ENTRY])
 
-    assert endpoint.requests == 1
+    assert len(endpoint.requests) == 1
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS")  # botocore: the endpoint is http://
@@ -174,7 +191,7 @@ def test_an_https_proxy_that_trickles_its_response_in_ends_at_the_deadline(
     with pytest.raises((ReadTimeoutError, ProxyConnectionError)):
         through(proxy, endpoint).put_records(StreamName="s", Records=[ENTRY])
 
-    assert proxy.requests == 1
+    assert len(proxy.requests) == 1
 
 
 def test_a_response_through_an_https_proxy_that_trickles_in_ends_at_the_deadline(
@@ -190,102 +207,69 @@ def test_a_response_through_an_https_proxy_that_trickles_in_ends_at_the_deadline
     finally:
         proxy.close()
 
-    assert endpoint.requests == 1
+    assert len(endpoint.requests) == 1
 
 
-def test_a_tls_handshake_that_gets_no_response_ends_in_time() -> None:
+@pytest.mark.parametrize("limits", [{"call_seconds": 600}, {"connect_timeout": 600}])
+def test_a_tls_handshake_that_gets_no_response_ends_in_time(limits: dict[str, Any]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host, port = silent.getsockname()
-        client = kinesis_client(f"https://{host}:{port}", **LIMITS)
+        client = kinesis_client(f"https://{host}:{port}", **{**LIMITS, **limits})
 
         with pytest.raises((ReadTimeoutError, ConnectTimeoutError)):
             client.put_records(StreamName="s", Records=[ENTRY])
 
 
-def test_a_host_with_many_dead_addresses_fails_within_one_connect_timeout(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "through an https proxy"])
+def test_a_connection_is_reused_and_each_request_has_its_own_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, proxied: bool
 ) -> None:
-    timeouts: list[float] = []
-
-    class Dead(socket.socket):
-        def connect(self, _address: object) -> None:
-            timeouts.append(self.gettimeout() or 0)
-            raise TimeoutError
-
-    monkeypatch.setattr("streaming.call_deadline._BoundedSocket", Dead)
-    dead = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{n}", 80)) for n in range(8)]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: dead)
-    client = kinesis_client("http://kinesis.example", **LIMITS)
-
-    with pytest.raises(ConnectTimeoutError):
-        client.put_records(StreamName="s", Records=[ENTRY])
-
-    assert len(timeouts) == 8
-    assert timeouts[0] == pytest.approx(0.2 / 8, rel=0.2)
-
-
-def test_each_address_gets_an_equal_share_of_the_remaining_time() -> None:
-    clock = Clock()
-    tried: list[tuple[str, float]] = []
-
-    def dead(address: str, seconds: float) -> socket.socket:
-        tried.append((address, seconds))
-        if address != "refuses":
-            clock.advance(seconds)
-        raise TimeoutError
-
-    with pytest.raises(TimeoutError):
-        connect_to_any(["dead", "refuses", "also dead"], 3.0, dead, clock.now)
-
-    assert tried == [("dead", 1.0), ("refuses", 1.0), ("also dead", 2.0)]
-    assert clock.now() == 3
-
-
-def test_the_first_address_that_accepts_is_used() -> None:
-    with socket.socket() as accepted:
-
-        def open_socket(address: str, _seconds: float) -> socket.socket:
-            if address == "dead":
-                raise ConnectionRefusedError
-            return accepted
-
-        addresses = ["dead", "alive", "never tried"]
-        assert connect_to_any(addresses, 1.0, open_socket) is accepted
-
-
-def test_without_an_address_or_time_connecting_fails() -> None:
-    with pytest.raises(OSError, match="no address"):
-        connect_to_any([], 1.0, lambda *_: socket.socket())
-    with pytest.raises(TimeoutError):
-        connect_to_any(["alive"], 0.0, lambda *_: socket.socket())
-
-
-def test_a_connection_is_reused_and_each_request_has_its_own_deadline() -> None:
-    class Answering(Endpoint):
-        def _trickle(self, connection: socket.socket) -> None:
-            while connection.recv(65536):
-                connection.sendall(self.response)
-
-    answering = Answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-    host, port = answering.address
-    client = kinesis_client(f"http://{host}:{port}", **LIMITS)
+    context = certified(tmp_path, monkeypatch) if proxied else None
+    answering = Answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", context)
+    url = "{}://{}:{}".format("https" if proxied else "http", *answering.address)
+    proxy = Proxy(b"", context)
+    client: Any = through(proxy, url) if proxied else kinesis_client(url, **LIMITS)
     try:
         for _ in range(3):
             client.put_records(StreamName="s", Records=[ENTRY])
-        (pool,) = client._endpoint.http_session._manager.pools._container.values()  # type: ignore[attr-defined]
+        session = client._endpoint.http_session
+        (manager,) = session._proxy_managers.values() if proxied else [session._manager]
+        (pool,) = manager.pools._container.values()
         assert (pool.num_connections, pool.num_requests) == (1, 3)
+        opened = pool.pool.queue[-1].sock
+        bounded = opened.socket if proxied else opened
         # A deadline that has passed, as after the environment was frozen, is the last request's.
-        pool.pool.queue[-1].sock.deadline = 0.0
+        bounded.deadline = 0.0
         client.put_records(StreamName="s", Records=[ENTRY])
         assert (pool.num_connections, pool.num_requests) == (1, 4)
+        assert bounded.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert bounded.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     finally:
         client.close()
+        proxy.close()
         answering.close()
 
 
-@pytest.mark.parametrize(("size", "sent"), [(100, 1), (200_000, 2)], ids=["small", "large"])
+@pytest.mark.parametrize(("timeout", "shortened"), [(None, 2), (5, 2), (2, 2), (1, 1)])
+def test_nothing_waits_longer_than_until_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, timeout: float | None, shortened: float
+) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 10.0)
+    with _BoundedSocket() as bounded:
+        bounded.settimeout(timeout)
+        bounded.deadline = 12.0
+
+        bounded.shorten_timeout()
+
+        assert bounded.gettimeout() == shortened
+        bounded.deadline = 10.0
+        with pytest.raises(TimeoutError, match="deadline has passed"):
+            bounded.recv(1)
+
+
+@pytest.mark.parametrize(("limit", "sent"), [(SMALL, 1), (SMALL - 1, 2)], ids=["small", "large"])
 def test_a_small_body_is_sent_together_with_the_head(
-    monkeypatch: pytest.MonkeyPatch, serve: Callable[..., Endpoint], size: int, sent: int
+    monkeypatch: pytest.MonkeyPatch, serve: Callable[..., Endpoint], limit: int, sent: int
 ) -> None:
     pieces: list[bytes] = []
 
@@ -294,15 +278,17 @@ def test_a_small_body_is_sent_together_with_the_head(
         socket.socket.sendall(opened, data)
 
     monkeypatch.setattr(_Bounded, "sendall", sendall)
+    monkeypatch.setattr("streaming.call_deadline.SMALL_BYTES", limit)
     host, port = serve(b"").address
     client = kinesis_client(f"http://{host}:{port}", **LIMITS)
 
     with pytest.raises((ReadTimeoutError, ConnectionClosedError)):
-        client.put_records(StreamName="s", Records=[{"Data": b"x" * size, "PartitionKey": "k"}])
+        client.put_records(StreamName="s", Records=[ENTRY])
 
     head, _, body = b"".join(pieces).partition(b"\r\n\r\n")
     assert len(pieces) == sent
-    assert f"Content-Length: {len(body)}".encode() in head
+    assert len(body) == SMALL
+    assert f"Content-Length: {SMALL}".encode() in head
     assert head.count(b"Content-Length") == 1
     assert b"Transfer-Encoding" not in head
 

@@ -166,10 +166,15 @@ def test_a_configuration_that_botocore_rejects_fails_with_what_is_allowed(
         kinesis_client(LOCAL)
 
 
-def test_an_unreadable_configuration_file_fails_with_the_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("profile", "value"), [(None, "not set"), ("mine", "'mine'")])
+def test_an_unreadable_configuration_file_fails_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str | None, value: str
+) -> None:
     (tmp_path / "AWS_CONFIG_FILE").write_text("[default")
+    if profile:
+        monkeypatch.setenv("AWS_PROFILE", profile)
     with pytest.raises(
-        SettingsError, match=r"AWS_PROFILE is not set; .*Unable to parse config file"
+        SettingsError, match=rf"AWS_PROFILE is {value}; .*Unable to parse config file"
     ):
         kinesis_client(LOCAL)
 

@@ -161,9 +161,20 @@ def test_a_whole_bucket_can_be_listed_and_must_exist(s3: Any) -> None:
 
     assert len(open_storage("location", "s3://dead", lambda: s3).names()) == 5
     gone = open_storage("location", "s3://gone/x", lambda: s3)
-    for call in (gone.names, lambda: gone.delete("y"), lambda: gone.put("y", b"")):
-        with pytest.raises(StorageError, match=r"s3://gone/x/.*NoSuchBucket"):
+    for call, failed in (
+        (gone.names, "list s3://gone/x/"),
+        (lambda: gone.read("y"), "read s3://gone/x/y"),
+        (lambda: gone.put("y", b""), "write s3://gone/x/y"),
+        (lambda: gone.delete("y"), "delete s3://gone/x/y"),
+    ):
+        with pytest.raises(StorageError, match=f"^cannot {failed}: NoSuchBucket"):
             call()
+
+
+def test_an_empty_bucket_has_no_names(s3: Any) -> None:
+    s3.create_bucket(Bucket="dead")
+
+    assert open_storage("location", "s3://dead/a", lambda: s3).names() == []
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,12 @@ class RemoteHarness(Harness):
         super().__init__(folder)
         self.model: Remote = Remote()
         self.failures: list[str] = []
+        self.raised: list[tuple[str, type[Exception]]] = []
         self.telemetry.failure = self.failures.append  # type: ignore[assignment,method-assign]
+        self.telemetry.model_error = self.keep  # type: ignore[method-assign]
+
+    def keep(self, step: str, error: Exception) -> None:
+        self.raised.append((step, type(error)))
 
 
 @pytest.fixture
@@ -82,6 +87,7 @@ def test_in_an_outage_of_the_model_every_event_fails_and_none_is_dead_lettered(
     assert harness.sums() == (1_000, 0, 0, 0, 1_000)
     assert harness.dead_letters_written() == []
     assert harness.failures == [f"the model is unavailable: {step} raised ConnectionError"]
+    assert harness.raised == [(step, ConnectionError)]
     assert len(harness.model.batches) <= 1 + SAMPLE
 
 
@@ -283,10 +289,15 @@ def test_poison_is_searched_for_in_half_of_the_time_and_what_is_not_tried_has_fa
     assert harness.clock.now() < 45
 
 
-def test_a_large_event_is_not_kept_as_the_last_good_one(harness: RemoteHarness) -> None:
+@pytest.mark.parametrize(
+    ("size", "kept"), [(REFERENCE_BYTES, "a" * REFERENCE_BYTES), (REFERENCE_BYTES + 1, "hello")]
+)
+def test_a_large_event_is_not_kept_as_the_last_good_one(
+    harness: RemoteHarness, size: int, kept: str
+) -> None:
     consumer = harness.environment()
     consumer.handle(event(b"hello"))
-    consumer.handle(event(b"a" * (REFERENCE_BYTES + 1)))
+    consumer.handle(event(b"a" * size))
     harness.model.batches.clear()
     tried: list[Sequence[str]] = []
     predict = harness.model.predict
@@ -294,7 +305,7 @@ def test_a_large_event_is_not_kept_as_the_last_good_one(harness: RemoteHarness) 
 
     consumer.handle(event(b"curse"))
 
-    assert tried == [["curse"], ["hello"], ["curse"]]
+    assert tried == [["curse"], [kept], ["curse"]]
 
 
 @settings(max_examples=200, deadline=None)

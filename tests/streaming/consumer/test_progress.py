@@ -287,3 +287,16 @@ def test_a_record_without_identity_is_not_remembered(odd: Any) -> None:
     progress = Progress()
     progress.update([odd], "1", Done(7))
     assert progress.resume([odd]) == Done()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"eventSourceARN": ["a"]}, {"eventSourceARN": {}}, {"kinesis": None}]
+)
+def test_a_malformed_record_is_never_one_that_is_not_finished(changes: dict[str, Any]) -> None:
+    progress, first = Progress(), record(b"x", 1)
+    progress.update([first], "1", Done(5))
+    malformed = {**first, **changes}
+
+    assert progress.resume([malformed]) == Done()
+    progress.update([malformed, first], "1", Done(7))
+    assert progress.resume([first]) == Done(7)

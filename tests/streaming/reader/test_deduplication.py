@@ -37,7 +37,7 @@ def test_memory_does_not_depend_on_the_size_of_the_ids() -> None:
         size, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert size < 300_000
+    assert size < 165_000
 
 
 def test_nothing_is_recognised_after_clear() -> None:

@@ -47,7 +47,9 @@ def test_an_unreachable_endpoint_is_an_error_at_the_start_and_retried_later(
     assert sorted(numbers_in(reader)) == list(range(10))
 
 
-def test_listing_is_retried_with_exponential_backoff(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_listing_is_retried_with_exponential_backoff(
+    kinesis: FakeKinesis, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     finished = dict.fromkeys([FIRST, "shardId-000000000001"], "FINISHED")
     reader = reader_of(kinesis, clock, saved=finished, jitter=lambda: 1.0)
     for _ in range(2):
@@ -55,3 +57,13 @@ def test_listing_is_retried_with_exponential_backoff(kinesis: FakeKinesis, clock
         assert numbers_in(reader) == []
         assert numbers_in(reader) == []
     assert clock.sleeps == pytest.approx([0.1, 0.2, 0.4, 0.8] * 2)
+    reason = "LimitExceededException (ListShards, HTTP status 400)"
+    assert caplog.messages == [f"cannot read the stream 'rides': {reason}; retrying"] * 8
+
+
+def test_reading_a_shard_is_retried_after_random_waits(kinesis: FakeKinesis, clock: Clock) -> None:
+    kinesis.fail("get_records", *["ProvisionedThroughputExceededException"] * 3)
+    other = {"shardId-000000000001": "FINISHED"}
+    reader = reader_of(kinesis, clock, saved=other, jitter=lambda: 0.5)
+    assert numbers_in(reader) == []
+    assert clock.sleeps == pytest.approx([0.2 + 0.1 / 2, 0.2 + 0.2 / 2, 0.2 + 0.4 / 2])

@@ -33,6 +33,11 @@ def reader_of(
     return ShardReader(kinesis, "rides", shard_id, start, **parts, now=clock.utc, **options)
 
 
+def retrying(reason: str) -> str:
+    """Return what is logged when a shard will be read again."""
+    return f"{FIRST}: cannot read the stream 'rides': {reason}, HTTP status 400); retrying"
+
+
 def data(records: list[StreamRecord]) -> list[bytes]:
     return [record.data for record in records]
 
@@ -159,28 +164,34 @@ def test_an_iterator_at_latest_that_expires_before_the_first_record_skips_nothin
     assert iterators(kinesis) == ["LATEST", "AT_TIMESTAMP"]
 
 
-def test_latest_means_the_time_of_the_first_attempt(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_latest_means_the_time_of_the_first_attempt(
+    kinesis: FakeKinesis, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     kinesis.fail("get_shard_iterator", THROTTLED)
     reader = reader_of(kinesis, clock, LATEST)
     reader.open()
     kinesis.put("rides", "k", b"after")
     assert data(reader.read()) == [b"after"]
+    assert caplog.messages == [retrying(f"{THROTTLED} (GetShardIterator")]
 
 
-def test_a_clock_ahead_of_kinesis_only_delays_reading(kinesis: FakeKinesis, clock: Clock) -> None:
+def test_a_clock_ahead_of_kinesis_only_delays_reading(
+    kinesis: FakeKinesis, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     ahead = clock.utc() + timedelta(seconds=2)
     reader = reader_of(kinesis, clock, StartingPosition.at(ahead))
     assert reader.read() == []
     clock.advance(2)
     kinesis.put("rides", "k", b"then")
     assert data(reader.read()) == [b"then"]
+    assert caplog.messages == [retrying("InvalidArgumentException (GetShardIterator")]
 
 
 def test_a_timestamp_in_the_past_that_kinesis_rejects_is_an_error(
     kinesis: FakeKinesis, clock: Clock
 ) -> None:
     reader = reader_of(kinesis, clock, StartingPosition.at(EPOCH))
-    clock.advance(61)
+    clock.advance(60)
     kinesis.fail("get_shard_iterator", "InvalidArgumentException")
     with pytest.raises(StreamError, match="InvalidArgumentException"):
         reader.read()
@@ -289,6 +300,12 @@ def test_a_permanent_failure_is_an_error_that_names_the_stream(
     assert not isinstance(caught.value, StreamUnavailable)
 
 
+def test_a_shard_that_may_not_be_read_cannot_be_opened(kinesis: FakeKinesis, clock: Clock) -> None:
+    kinesis.fail("get_shard_iterator", "AccessDeniedException")
+    with pytest.raises(StreamError, match=r"AccessDeniedException \(GetShardIterator"):
+        reader_of(kinesis, clock, LATEST).open()
+
+
 def test_a_shard_that_expires_while_it_is_read_is_finished(
     kinesis: FakeKinesis, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -302,9 +319,19 @@ def test_a_shard_that_expires_while_it_is_read_is_finished(
     assert caplog.messages == [f"{FIRST} has expired; last position: {number}"]
 
 
-@pytest.mark.parametrize("listing", [None, "LimitExceededException"])
+@pytest.mark.parametrize(
+    ("listing", "reason"),
+    [
+        (None, "ResourceNotFoundException (GetRecords"),
+        ("LimitExceededException", "LimitExceededException (ListShards"),
+    ],
+)
 def test_a_listed_shard_that_is_not_found_is_read_again(
-    kinesis: FakeKinesis, clock: Clock, listing: str | None
+    kinesis: FakeKinesis,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    listing: str | None,
+    reason: str,
 ) -> None:
     kinesis.put("rides", "k", b"0")
     kinesis.fail("get_records", "ResourceNotFoundException")
@@ -312,6 +339,7 @@ def test_a_listed_shard_that_is_not_found_is_read_again(
     reader = reader_of(kinesis, clock)
     assert [data(reader.read()) for _ in range(2)] == [[], [b"0"]]
     assert not reader.finished
+    assert caplog.messages == [retrying(reason)]
 
 
 def test_a_shard_of_a_deleted_stream_is_an_error(kinesis: FakeKinesis, clock: Clock) -> None:

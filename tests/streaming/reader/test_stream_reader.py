@@ -137,6 +137,15 @@ def test_following_waits_for_new_records_until_it_is_stopped(
     assert numbers_in(reader) == [0, 1, 2, 3]
 
 
+def test_a_program_that_takes_longer_than_a_read_interval_never_waits(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    put(kinesis, range(20))
+    for _ in reader_of(kinesis, clock, saved={FIRST: "FINISHED"}, limit=1):
+        clock.advance(1)
+    assert clock.sleeps == []
+
+
 def test_another_thread_can_stop_a_reader_that_waits_at_the_tip(kinesis: FakeKinesis) -> None:
     stopped = threading.Event()
     reader = StreamReader(kinesis, "rides", stopped=stopped)

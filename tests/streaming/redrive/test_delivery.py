@@ -122,6 +122,8 @@ def test_records_of_two_streams_in_one_object_each_go_to_their_own(
 
     assert environment.on_stream() == [b"one", same]
     assert environment.on_stream("other") == [same, b"three"]
+    calls = [name for name, _ in environment.kinesis.calls]
+    assert calls.count("describe_stream_summary") == 2
 
 
 def test_all_records_can_be_put_on_another_stream_in_order(environment: Environment) -> None:
@@ -132,7 +134,7 @@ def test_all_records_can_be_put_on_another_stream_in_order(environment: Environm
         dead_letter(b"three", 3),
     )
 
-    assert environment.deliver(stream="other") == Delivery(delivered=3)
+    assert environment.deliver(stream="other", delete=True) == Delivery(delivered=3, deleted=1)
 
     assert environment.on_stream("other") == [b"one", b"two", b"three"]
 
@@ -354,11 +356,12 @@ def test_an_unacceptable_record_does_not_block_the_others(environment: Environme
     write_dead_letters(
         environment.folder, dead_letter(b"x" * 1024 * 1024, 1), dead_letter(b"two", 2)
     )
+    write_dead_letters(environment.folder, dead_letter(b"x" * 1024 * 1024, 3))
 
-    assert environment.deliver(delete=True) == Delivery(delivered=1, unacceptable=1)
+    assert environment.deliver(delete=True) == Delivery(delivered=1, unacceptable=2)
 
     assert environment.on_stream() == [b"two"]
-    assert len(environment.storage.names()) == 1
+    assert len(environment.storage.names()) == 2
 
 
 def test_an_object_is_deleted_only_when_all_its_records_are_delivered(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOCATION = "file:///dead"
+FULL_DISK = r"^cannot write .*redrive\.log: No space left on device$"
 AWS = "https://kinesis.us-east-1.amazonaws.com"
 RIDES = StreamIdentity("arn:aws:kinesis:us-east-1:123456789012:stream/rides", AWS, "2025-03-01")
 
@@ -125,7 +126,8 @@ def test_a_delivery_log_of_another_redrive_is_rejected(
     with DeliveryLog(path, location, stream) as log:
         deliver(log, "a:1")
 
-    with pytest.raises(DeliveryLogMismatch, match=f"logs a redrive from {location} to "):
+    to = stream or "the original streams"
+    with pytest.raises(DeliveryLogMismatch, match=f"logs a redrive from {location} to {to}"):
         opened(path)
 
 
@@ -250,8 +252,48 @@ def test_a_delivery_log_that_cannot_be_written_is_an_error_when_it_is_opened(
 
 
 def test_a_full_disk_is_an_error_when_the_log_is_opened(path: Path) -> None:
-    with pytest.raises(DeliveryLogError, match="No space left on device"), opened(path, full_disk):
+    with pytest.raises(DeliveryLogError, match=FULL_DISK), opened(path, full_disk):
         raise AssertionError
+
+
+def test_every_failure_to_read_or_write_the_log_names_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        full_disk(0)
+        raise AssertionError
+
+    with opened(path) as log:
+        log.sending(["a:1"])
+        with monkeypatch.context() as full:
+            full.setattr(os, "pwrite", fail)
+            with pytest.raises(DeliveryLogError, match=FULL_DISK):
+                log.sent(accepted=["a:1"])
+            with pytest.raises(DeliveryLogError, match=FULL_DISK):
+                log.bind(RIDES)
+    with pytest.raises(DeliveryLogError, match=FULL_DISK), opened(path, full_disk):
+        pass
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(DeliveryLogError, match=FULL_DISK.replace("write", "read")):
+        opened(path)
+
+
+def test_a_file_system_that_writes_a_few_bytes_at_a_time_gets_all_of_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: pwrite(file, data[:3], at))
+
+    with opened(path) as log:
+        log.bind(RIDES)
+        deliver(log, "a:1", "a:2")
+
+    assert len(opened(path)) == 2
+
+
+def test_a_delivery_log_is_no_program(path: Path) -> None:
+    with opened(path):
+        assert path.stat().st_mode & 0o111 == 0
 
 
 def test_records_that_could_not_be_logged_leave_no_line(path: Path) -> None:
@@ -264,10 +306,27 @@ def test_records_that_could_not_be_logged_leave_no_line(path: Path) -> None:
         deliver(log, "a:1")
         before = path.read_bytes()
 
-        with pytest.raises(DeliveryLogError, match="No space left on device"):
+        with pytest.raises(DeliveryLogError, match=FULL_DISK):
             log.sending(["a:2"])
 
     assert path.read_bytes() == before
+
+
+def test_a_disk_that_fails_again_when_a_line_is_removed_is_reported_with_its_first_failure(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    syncs = iter([os.fsync, full_disk, os.fsync])
+
+    def sync(file: int) -> None:
+        next(syncs)(file)
+
+    with opened(path, sync) as log:
+        monkeypatch.setattr(os, "ftruncate", fail)
+        with pytest.raises(DeliveryLogError, match=FULL_DISK):
+            log.sending(["a:1"])
 
 
 def test_a_delivery_log_that_is_not_open_cannot_be_written(path: Path) -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streaming import aggregation_writer
 from streaming.errors import InvalidDeadLetter
 from streaming.redrive.formats import (
     entry_of,
@@ -23,6 +24,10 @@ from tests.dead_letter_objects import (
 from tests.kpl_aggregation import DAMAGED_AGGREGATES
 from tests.lambda_events import SHARD
 
+if TYPE_CHECKING:
+    from streaming.publisher import Entry
+
+ONE_ENTRY: Entry = {"Data": b"one", "PartitionKey": "one"}
 ONE, TWO = dead_letter(b"one", 1), dead_letter(b"two", 2)
 
 
@@ -125,6 +130,22 @@ def test_an_aggregated_record_of_a_discarded_batch_is_read_as_its_user_records()
         reason = {"error_type": read.error_type, "error_message": read.error_message}
         assert read == msgspec.structs.replace(written, **reason)
     assert entry_of(second) == {"Data": b"b", "PartitionKey": "b"}
+
+
+def test_an_entry_of_an_aggregated_record_keeps_its_explicit_hash_key() -> None:
+    data = aggregation_writer.aggregate([ONE_ENTRY, ONE_ENTRY], "170")
+
+    records = read_dead_letter_records(discarded_batch(7, data={7: data}))
+
+    assert [entry_of(each) for each in records] == [{**ONE_ENTRY, "ExplicitHashKey": "170"}] * 2
+
+
+def test_a_record_with_another_magic_number_is_no_aggregated_record() -> None:
+    data = b"XXXX" + aggregated(b"a", b"b")[4:]
+
+    (record,) = read_dead_letter_records(discarded_batch(7, data={7: data}))
+
+    assert entry_of(record)["Data"] == data
 
 
 @pytest.mark.parametrize("damage", DAMAGED_AGGREGATES)

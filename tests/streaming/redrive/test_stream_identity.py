@@ -32,13 +32,22 @@ def test_a_stream_is_identified_by_its_arn_its_endpoint_and_its_creation(
     )
 
 
+def test_a_stream_whose_endpoint_does_not_say_when_it_was_created_has_no_creation() -> None:
+    assert str(StreamIdentity("arn:x", "http://k", None)) == "arn:x at http://k"
+
+
 @pytest.mark.parametrize(
-    "failure", ["ResourceNotFoundException", ReadTimeoutError(endpoint_url="http://x"), KeyError()]
+    ("failure", "reason"),
+    [
+        ("ResourceNotFoundException", "ResourceNotFoundException"),
+        (ReadTimeoutError(endpoint_url="http://x"), "ReadTimeoutError"),
+        (KeyError(), "KeyError"),
+    ],
 )
 def test_a_stream_that_cannot_be_described_is_an_error(
-    kinesis: FakeKinesis, failure: str | Exception
+    kinesis: FakeKinesis, failure: str | Exception, reason: str
 ) -> None:
     kinesis.fail("describe_stream_summary", failure)
 
-    with pytest.raises(StreamError, match="cannot describe rides: "):
+    with pytest.raises(StreamError, match=f"cannot describe rides: {reason}"):
         identify(kinesis, "rides")

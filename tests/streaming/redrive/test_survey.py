@@ -59,6 +59,13 @@ def test_objects_of_one_aggregated_record_are_ordered_by_its_entries(tmp_path: P
     assert read == [[f"{SHARD}:5:{number}" for number in range(12)], [f"{SHARD}:6"]]
 
 
+def test_objects_of_different_aggregated_records_are_apart(tmp_path: Path) -> None:
+    for number in (5, 6):
+        write_dead_letters(tmp_path, *aggregated_dead_letters(number, b"a", b"b"))
+
+    assert [len(names) for names in survey_of(tmp_path).objects] == [1, 1]
+
+
 def test_objects_that_share_an_aggregated_record_are_together_also_through_a_third(
     tmp_path: Path,
 ) -> None:
@@ -83,11 +90,12 @@ def test_equal_records_of_two_streams_are_not_duplicates(tmp_path: Path) -> None
 
 
 def test_records_among_the_dead_letters_of_another_stream_are_counted(tmp_path: Path) -> None:
-    write_dead_letters(tmp_path, dead_letter(b"one", 1), dead_letter(b"two", 2, stream="other"))
+    other = [dead_letter(data, 2, stream="other") for data in (b"two", b"three")]
+    write_dead_letters(tmp_path, dead_letter(b"one", 1), *other)
     write_dead_letters(tmp_path, dead_letter(b"three", 3, stream="other"))
     write_discarded_batch(tmp_path, 4)
 
-    assert survey_of(tmp_path).misplaced == {("ride_events", "other"): 1}
+    assert survey_of(tmp_path).misplaced == {("ride_events", "other"): 2}
 
 
 def test_the_location_may_end_in_the_stream(tmp_path: Path) -> None:

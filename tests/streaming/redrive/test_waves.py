@@ -44,6 +44,16 @@ def test_records_of_one_partition_key_or_aggregated_record_are_in_waves_of_their
             assert all(wave_of[earlier] < wave_of[later] for earlier, later in pairwise(numbers))
 
 
+def test_entries_of_different_aggregated_records_go_together() -> None:
+    records = [
+        (str(number), msgspec.structs.replace(each, event_id=f"{SHARD}:{number}:0"))
+        for number in range(3)
+        for each in [dead_letter(str(number).encode(), number)]
+    ]
+
+    assert list(waves(records)) == [records]
+
+
 def test_unrelated_records_go_together_as_many_as_a_call_takes() -> None:
     records = [
         (str(number), dead_letter(str(number).encode(), number))
