@@ -5,6 +5,9 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# A switch is 1 or absent: FORCE=0 forces nothing, and YES=0 deletes nothing.
+switch = $(if $(filter-out 1,$($(1))),$(error $(1) is '$($(1))'; allowed: 1, or leave it out),$(if $($(1)),$(2)))
+
 # One virtual environment for each set of requirements, so that `make run` installs no training package.
 RUN_ENV := .venv-run
 TRAIN_ENV := .venv-train
@@ -134,22 +137,23 @@ compose: # before minutes of building
 DEPLOYMENT = $(if $(ACCOUNT),--account "$$ACCOUNT") $(if $(REGION),--region "$$REGION")
 
 .PHONY: deploy
-deploy: $(RUN_ENV)/installed ## To AWS; an alarm puts the traffic back: ACCOUNT= REGION= IMAGE= ARCHITECTURE=arm64 STEPS=10,50 BAKE=300 DRY_RUN=1 FORCE=1
+deploy: $(RUN_ENV)/installed ## To AWS; an alarm puts the traffic back: ACCOUNT= REGION= IMAGE= ARCHITECTURE=arm64 STEPS=10,50 BAKE=300 DRY_RUN=1 FORCE=1 LOSE_DATA=1
 	@$(RUN_ENV)/bin/python -m scripts check_model --quiet
 	@exec $(RUN_ENV)/bin/python -m scripts deploy $(DEPLOYMENT) \
 	    $(if $(IMAGE),--image "$$IMAGE") $(if $(ARCHITECTURE),--architecture "$$ARCHITECTURE") \
 	    $(if $(STEPS),--steps "$$STEPS") $(if $(BAKE),--bake "$$BAKE") \
-	    $(if $(DRY_RUN),--dry-run) $(if $(FORCE),--force)
+	    $(call switch,DRY_RUN,--dry-run) $(call switch,FORCE,--force) \
+	    $(call switch,LOSE_DATA,--lose-data)
 
 .PHONY: rollback
 rollback: $(RUN_ENV)/installed ## On AWS, back to the former version: ACCOUNT= REGION= FUNCTIONS="<names>" TO= DRY_RUN=1
 	@exec $(RUN_ENV)/bin/python -m scripts rollback $(DEPLOYMENT) \
-	    $(if $(FUNCTIONS),--functions $(FUNCTIONS)) $(if $(TO),--to "$$TO") $(if $(DRY_RUN),--dry-run)
+	    $(if $(FUNCTIONS),--functions $$FUNCTIONS) $(if $(TO),--to "$$TO") $(call switch,DRY_RUN,--dry-run)
 
 .PHONY: destroy
 destroy: $(RUN_ENV)/installed ## Delete the deployment from AWS, all but its dead letters: ACCOUNT= REGION= YES=1 DRY_RUN=1
 	@exec $(RUN_ENV)/bin/python -m scripts destroy $(DEPLOYMENT) \
-	    $(if $(YES),--yes) $(if $(DRY_RUN),--dry-run)
+	    $(call switch,YES,--yes) $(call switch,DRY_RUN,--dry-run)
 
 .PHONY: doctor
 doctor: $(RUN_ENV)/installed ## Check tools, account, quotas and what is deployed on AWS; changes nothing: ACCOUNT= REGION=
@@ -192,11 +196,11 @@ mutants: $(MUTANTS_ENV)/installed ## Change streaming/ and model.py in small way
 
 .PHONY: audit
 audit: $(AUDIT_ENV)/installed ## Look the locked packages up in a database of known vulnerabilities: STRICT=1
-	@exec $(AUDIT_ENV)/bin/python -m scripts audit $(if $(STRICT),--strict)
+	@exec $(AUDIT_ENV)/bin/python -m scripts audit $(call switch,STRICT,--strict)
 
 .PHONY: bench
 bench: $(BENCH_ENV)/installed ## Measure speed, memory, start and cost beside others; QUICK=1 within two minutes
-	@exec $(BENCH_ENV)/bin/python -m benchmarks $(if $(QUICK),--quick)
+	@exec $(BENCH_ENV)/bin/python -m benchmarks $(call switch,QUICK,--quick)
 
 .PHONY: plots
 plots: $(BENCH_ENV)/installed ## Draw the plots of docs/performance.md from the last `make bench`
@@ -258,7 +262,7 @@ schemas: $(RUN_ENV)/installed ## Write the JSON Schemas of docs/schemas from the
 
 .PHONY: lock
 lock: $(UV_ENV)/installed ## Lock the dependency groups of pyproject.toml again: UPGRADE=1
-	@PATH="$(CURDIR)/$(UV_ENV)/bin:$$PATH" requirements/lock $(if $(UPGRADE),--upgrade)
+	@PATH="$(CURDIR)/$(UV_ENV)/bin:$$PATH" requirements/lock $(call switch,UPGRADE,--upgrade)
 
 .PHONY: clean
 clean: ## Remove what was built and installed

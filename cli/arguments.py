@@ -2,11 +2,15 @@
 
 import argparse
 import math
+import re
 import shlex
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
+
+CHOICE = re.compile(r": invalid choice: (?P<value>.*) \(choose from (?P<choices>.*)\)$", re.DOTALL)
+"""How argparse says that a value is none of an option's `choices`; their quotes vary by Python."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,6 +21,7 @@ class Parser(argparse.ArgumentParser):
         # argparse puts "argument --rate: " before the messages of this module's functions.
         if message.startswith("argument "):
             message = message.removeprefix("argument ").replace(": is ", " is ", 1)
+            message = CHOICE.sub(_allowed_choices, message)
         self.exit(2, f"error: {message}\n")
 
 
@@ -71,6 +76,10 @@ def not_allowed(text: str, allowed: str) -> ArgumentTypeError:
         allowed: The allowed values, in words.
     """
     return ArgumentTypeError(f"is {text!r}; allowed: {allowed}")
+
+
+def _allowed_choices(found: re.Match[str]) -> str:
+    return f" is {found['value']}; allowed: {found['choices'].replace(chr(39), '')}"
 
 
 def _number(text: str, allowed: Callable[[float], bool], words: str) -> float:

@@ -7,6 +7,8 @@ from streaming import DECODE_ERRORS
 DEFAULT_FIELD = "ride_id"
 KEY_HELP = "the field that is the partition key, such as machine or device.id; default: %(default)s"
 
+KEY_VALUE = "with a number or a string that is not empty"
+
 
 def event_key(data: bytes, field: str) -> str | None:
     """Return the value of an event's field as a partition key.

@@ -34,7 +34,9 @@ def confirmed_account(given: str | None, sts: Any, ask: Ask | None) -> str:
     identity = caller(sts)
     actual = str(identity["Account"])
     if given is None and ask is not None:
-        given = ask(f"The credentials are of {identity['Arn']}.\nDeploy to which account? ").strip()
+        given = ask(
+            f"The credentials are of {identity['Arn']}.\nWhich account do you mean? "
+        ).strip()
     if given != actual:
         raise WrongAccount(f"ACCOUNT is {given!r}, and the credentials are for {actual}")
     return actual

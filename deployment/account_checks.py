@@ -34,7 +34,7 @@ def check_concurrency(client: Any, needed: int | None) -> Iterator[Finding]:
             )
             return
         yield ok(subject, f"{free} unreserved of {total}, {least} needed")
-        if total < SPARE_CONCURRENCY:
+        if total <= SPARE_CONCURRENCY:
             yield Finding(
                 Level.OK,
                 subject,

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from cli.program import stop_on_signal
 from deployment.errors import CommandFailed, ToolMissing
+from deployment.printed_errors import first_error, last_line
 
 WHERE_FROM = {
     "terraform": "https://developer.hashicorp.com/terraform/install, version 1.6 or newer",
@@ -57,12 +58,10 @@ class Processes:
         """See `Commands`."""
         child = self._child(command, stdin)
         out, error = child.to_its_end(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        if child.status:
-            lines = [line.strip("│╷╵ ") for line in (error or out).splitlines()]
-            reasons = [line for line in lines if line]
-            errors = [line for line in reasons if line.startswith("Error")]
-            reason = (errors or reasons[-1:] or ["it printed nothing"])[0]
-            raise CommandFailed(f"{_short(command)} failed: {reason}")
+        # `terraform console` ends with status 0 where a variable is not allowed.
+        if child.status or first_error(error):
+            reason = first_error(error) or first_error(out) or last_line(error) or last_line(out)
+            raise CommandFailed(f"{_short(command)} failed: {reason or 'it printed nothing'}")
         return out
 
     def run(self, *command: str, stdin: str | None = None) -> None:

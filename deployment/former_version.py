@@ -1,7 +1,7 @@
 """Back to the former version: what `make rollback` does to an alias, in one call of UpdateAlias."""
 
 from deployment.errors import DeploymentError
-from deployment.live_alias import AliasState, LiveAlias
+from deployment.live_alias import ROLLED_BACK, AliasState, LiveAlias
 
 
 def former_state(alias: LiveAlias, to: str | None = None) -> tuple[AliasState, AliasState]:
@@ -31,4 +31,4 @@ def former_state(alias: LiveAlias, to: str | None = None) -> tuple[AliasState, A
     if target == now.version and not now.weights:
         raise DeploymentError(f"{alias} is at version {target} already")
     alias.require_version(target)
-    return now, AliasState(target, description=f"rolled back from version {now.version}")
+    return now, AliasState(target, description=f"{ROLLED_BACK}{now.version}")

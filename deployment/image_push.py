@@ -45,10 +45,14 @@ def image_tag(commands: Commands, architecture: str, now: datetime, *, force: bo
         return f"{commit}-{architecture}"
     if not force:
         raise DeploymentError(
-            f"{len(changes)} files differ from the commit, such as {changes[0][3:]}: commit them; "
-            "FORCE=1 builds all the same"
+            f"{changes[0][3:]} is not as in the commit{_and_more(changes)}: commit, or move it "
+            "out of the checkout; FORCE=1 builds all the same"
         )
     return f"{commit}-{architecture}-changed-{now:%Y%m%dT%H%M%S}"
+
+
+def _and_more(changes: list[str]) -> str:
+    return f", nor are {len(changes) - 1:,} more" if len(changes) > 1 else ""
 
 
 def require_docker(commands: Commands, architecture: str) -> None:
@@ -71,7 +75,14 @@ def require_docker(commands: Commands, architecture: str) -> None:
         raise ToolMissing(
             f"Docker runs on {server}, and needs its buildx plugin to build for "
             f"{PLATFORMS[architecture]}: https://github.com/docker/buildx#installing"
+            f"{other_architecture(server)}"
         ) from error
+
+
+def other_architecture(server: str) -> str:
+    """Return the hint to build for Docker's own platform, such as `linux/amd64`; empty: none."""
+    names = [name for name, platform in PLATFORMS.items() if platform == server]
+    return f"; or deploy with ARCHITECTURE={names[0]}" if names else ""
 
 
 class Repository:

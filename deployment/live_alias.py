@@ -17,6 +17,8 @@ from streaming.aws_errors import describe_error
 from streaming.retries import error_code
 
 PREVIOUS = re.compile(r"previous version: (\d+)")
+ROLLED_BACK = "rolled back from version "
+LEFT = re.compile(rf"{ROLLED_BACK}(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class AliasState:
     Attributes:
         version: The version that takes what the weights leave.
         weights: The shares of other versions, 0 to 1; Lambda allows one other version.
-        description: Any text; `previous_version` reads it.
+        description: Any text; `previous_version` and `left_version` read it.
         revision: Changes with each write.
     """
 
@@ -39,6 +41,12 @@ class AliasState:
     def previous_version(self) -> str | None:
         """The version before this one, if the description records it."""
         found = PREVIOUS.search(self.description)
+        return found[1] if found else None
+
+    @property
+    def left_version(self) -> str | None:
+        """The version that `make rollback` left for this one, if the description records it."""
+        found = LEFT.search(self.description)
         return found[1] if found else None
 
     def __str__(self) -> str:
@@ -99,8 +107,9 @@ class LiveAlias:
         except (BotoCoreError, ClientError) as error:
             if error_code(error) != "PreconditionFailedException":
                 raise DeploymentError(f"{self} cannot be set: {describe_error(error)}") from error
-            # A first attempt may have succeeded although its response was lost.
-            if (now := self.read()) == state:
+            # A first attempt may have succeeded although its response was lost. The revision that
+            # was refused is the alias's no longer: a read that still has it is stale.
+            if (now := self.read()) == state and now.revision != replaces.revision:
                 return now
             raise AliasMoved(
                 f"{self} was moved by something else, and is now at {now}: {now.description!r}"

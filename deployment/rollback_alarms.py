@@ -37,7 +37,9 @@ class RollbackAlarms:
         while chunk := list(islice(names, NAMES_PER_CALL)):
             try:
                 response = self._client.describe_alarms(
-                    AlarmNames=chunk, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+                    AlarmNames=chunk,
+                    AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+                    MaxRecords=NAMES_PER_CALL,
                 )
             except (BotoCoreError, ClientError) as error:
                 raise DeploymentError(

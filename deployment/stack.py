@@ -1,5 +1,6 @@
 """What is deployed, as the outputs of Terraform say it."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -66,6 +67,10 @@ class Stack(msgspec.Struct, frozen=True):
     consumers: dict[str, DeployedConsumer]
 
 
+REPOSITORY_PLACE = re.compile(r"(\d{12})\.dkr\.ecr\.([\w-]+)\.")
+"""The account and the region in a repository's URL."""
+
+
 class _Output(msgspec.Struct):
     value: Any
 
@@ -100,3 +105,28 @@ def stack_of(values: dict[str, Any]) -> Stack | None:
         raise DeploymentError(
             f"the outputs of Terraform do not fit: {error}; apply infrastructure/ of this commit"
         ) from error
+
+
+def check_place(values: dict[str, Any], account: str, region: str) -> None:
+    """Check that a state, if it has anything, is of the account and region that are meant.
+
+    With another place's state Terraform would find none of its resources, and forget them.
+
+    Args:
+        values: The result of `output_values`; after the first step of a deployment the
+            repository's URL alone.
+        account: 12 digits.
+        region: The region.
+
+    Raises:
+        DeploymentError: It is of another.
+    """
+    url = REPOSITORY_PLACE.match(str(values.get("repository_url")))
+    place = (values.get("account_id"), values.get("region"))
+    if place == (None, None) and url:
+        place = (url[1], url[2])
+    if place not in {(None, None), (account, region)}:
+        raise DeploymentError(
+            f"the state is of account {place[0]} in {place[1]}; another account or region needs "
+            "a state of its own (terraform workspace new NAME)"
+        )

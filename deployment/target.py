@@ -88,6 +88,9 @@ def _ask(question: str) -> str:
         return input(question)
     except EOFError:  # Ctrl-D
         return ""
+    except KeyboardInterrupt:
+        sys.stdout.write("\n")  # what is printed next begins on a line of its own
+        raise
 
 
 def _account(text: str) -> str:

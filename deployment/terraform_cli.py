@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from deployment.commands import Commands
-from deployment.errors import DeploymentError, ToolMissing
+from deployment.errors import CommandFailed, DeploymentError, ToolMissing
+from deployment.printed_errors import last_line
 from deployment.stack import output_values
 
 T = TypeVar("T")
@@ -18,9 +19,15 @@ OLDEST = (1, 6)
 REPOSITORY = "module.repository"
 """What is applied before there is an image."""
 
+NOT_INITIALISED = ("Required plugins are not installed", "initialization required")
+"""In the errors of Terraform where `terraform init` has not been run: providers, and a backend."""
+
 FUNCTION, ECR_REPOSITORY = "aws_lambda_function", "aws_ecr_repository"
 HOLDS_DATA = frozenset({ECR_REPOSITORY, "aws_kinesis_stream", "aws_kms_key", "aws_s3_bucket"})
 """Resources whose deletion deletes data: records, images, dead letters, or the key to them."""
+
+MAPPING = "aws_lambda_event_source_mapping"
+"""Replaced, it begins at its starting position: events are predicted again, or never."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -31,12 +38,14 @@ class Settings(msgspec.Struct, frozen=True):
         region: The region.
         architecture: `arm64` or `x86_64`.
         name: The prefix of all names.
+        image: The image with its digest, or None.
     """
 
     account_id: str
     region: str
     architecture: str
     name: str
+    image: str | None
 
 
 class _Change(msgspec.Struct):
@@ -61,12 +70,16 @@ class Plan(msgspec.Struct):
         found = [f"{count} to {kind}" for kind, count in counted.items() if count]
         return ", ".join(found) or "nothing to change"
 
-    def data_losses(self) -> list[str]:
-        """Return the addresses of what holds data and would be deleted or replaced."""
+    def losses(self) -> list[str]:
+        """Return the addresses of what holds data or a place on a stream, and would lose it."""
         return [
             each.address
             for each in self.resource_changes
-            if each.type in HOLDS_DATA and "delete" in each.change.actions
+            if "delete" in each.change.actions
+            and (
+                each.type in HOLDS_DATA
+                or (each.type == MAPPING and _kind(each.change.actions) == "replace")
+            )
         ]
 
 
@@ -101,14 +114,37 @@ class Terraform:
         self._read("init", "-input=false", "-no-color")
 
     def settings(self) -> Settings:
-        """Return the variables that the programs need, with Terraform's own precedence."""
+        """Return the variables that the programs need, with Terraform's own precedence.
+
+        Raises:
+            DeploymentError: A variable, these or another, has a value that is not allowed.
+        """
         fields = ", ".join(f"{name} = var.{name}" for name in Settings.__struct_fields__)
-        printed = self._read("console", stdin=f"jsonencode({{{fields}}})\n")
-        return self._decoded(self._decoded(printed, str), Settings)
+        try:
+            printed = self._read("console", "-no-color", stdin=f"jsonencode({{{fields}}})\n")
+        except CommandFailed as error:
+            reason = str(error).removeprefix("terraform console failed: Error: ")
+            raise DeploymentError(
+                f"{self._folder}/terraform.tfvars or a variable of make: {reason}"
+            ) from error
+        value = last_line(printed)  # warnings are printed before it
+        return self._decoded(self._decoded(value, str), Settings)
 
     def outputs(self) -> dict[str, Any]:
-        """Return the outputs of what has been applied; empty if nothing has."""
-        return output_values(self._read("output", "-json", "-no-color"))
+        """Return the outputs of what has been applied; empty if nothing has.
+
+        Raises:
+            DeploymentError: The folder has not been initialised, among others.
+        """
+        try:
+            return output_values(self._read("output", "-json", "-no-color"))
+        except CommandFailed as error:
+            if not any(sign in str(error) for sign in NOT_INITIALISED):
+                raise
+            raise DeploymentError(
+                f"terraform is not initialised in {self._folder}/: `make deploy` does it, or "
+                f"`terraform -chdir={self._folder} init`"
+            ) from error
 
     def current_outputs(self) -> dict[str, Any]:
         """Return the outputs without those of resources that are deleted.
@@ -132,6 +168,15 @@ class Terraform:
     def plan(self, file: Path) -> None:
         """Write a plan to a file."""
         self._run("plan", "-input=false", f"-out={file}")
+
+    def preview(self, file: Path) -> Plan:
+        """Write a plan to a file without showing it, and return it; in a dry run, too.
+
+        Raises:
+            CommandFailed: There is no plan.
+        """
+        self._read("plan", "-input=false", "-no-color", f"-out={file}")
+        return self.read_plan(file)
 
     def read_plan(self, file: Path) -> Plan:
         """Read a plan from a file."""

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from deployment.commands import Commands
 from deployment.errors import DeploymentError
 from deployment.findings import Finding, Level, ok
-from deployment.image_push import PLATFORMS
+from deployment.image_push import PLATFORMS, other_architecture
 from deployment.terraform_cli import Terraform
+
+DEFAULT_ARCHITECTURE = "arm64"
+"""What infrastructure/variables.tf builds for where terraform.tfvars says nothing."""
 
 
 def check_tools(
@@ -17,7 +20,7 @@ def check_tools(
     Args:
         commands: Runs git and Docker.
         terraform: Terraform.
-        architecture: The functions' architecture; None: not known yet.
+        architecture: The functions' architecture; None: nothing is deployed yet.
     """
     try:
         yield ok("terraform", terraform.require())
@@ -42,13 +45,13 @@ def _docker(commands: Commands, architecture: str | None) -> Iterator[Finding]:
     try:
         yield ok("buildx", commands.read("docker", "buildx", "version").strip())
     except DeploymentError:
-        platform = PLATFORMS.get(architecture or "")
-        needed = platform is None or platform != server
-        text = f"not installed; it is needed to build for {platform or 'another architecture'}"
+        platform = PLATFORMS[architecture or DEFAULT_ARCHITECTURE]
+        needed = platform != server
         yield Finding(
             Level.WRONG if needed else Level.OK,
             "buildx",
-            f"{text}: https://github.com/docker/buildx#installing"
+            f"not installed, and needed to build for {platform}: "
+            f"https://github.com/docker/buildx#installing{other_architecture(server)}"
             if needed
             else f"not installed, and not needed to build for {platform} here",
         )

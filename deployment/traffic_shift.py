@@ -86,7 +86,8 @@ def move_traffic(
         schedule: The steps.
         waiting: Time and the request to stop.
         say: Prints a line.
-        force: Move although an alarm is raised already; only alarms raised later put it back.
+        force: Move although an alarm is raised already, which is then ignored to the end: it may
+            be one that comes and goes.
 
     Raises:
         AlarmRaised: An alarm is or was raised; every alias is where it was.

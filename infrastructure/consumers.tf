@@ -20,8 +20,9 @@ variable "consumers" {
   default = { duration_tip = { models = "duration,tip" } }
 
   validation {
-    condition     = length(var.consumers) >= 1 && alltrue([for name in keys(var.consumers) : can(regex("^[a-z][a-z0-9_-]{0,29}$", name))])
-    error_message = "consumers: allowed is one or more, each named by 1 to 30 lower-case letters, digits and any of _-, the first a letter."
+    # A role's name has at most 64 characters, with the project's name and the region in it.
+    condition     = length(var.consumers) >= 1 && alltrue([for name in keys(var.consumers) : can(regex("^[a-z][a-z0-9_-]{0,27}$", name))])
+    error_message = "consumers: allowed is one or more, each named by 1 to 28 lower-case letters, digits and any of _-, the first a letter."
   }
   validation {
     condition     = length(setintersection(flatten([for consumer in var.consumers : keys(consumer.environment)]), ["DEAD_LETTERS", "MODELS", "PREDICTIONS_STREAM_NAME"])) == 0

@@ -20,6 +20,7 @@ module "encryption" {
   source = "./modules/encryption"
   name   = var.name
   place  = local.place
+  budget = var.monthly_budget_usd != null
 }
 
 module "observability" {

@@ -14,6 +14,7 @@ from deployment.account import Ask
 from deployment.alias_move import ALL
 from deployment.commands import Commands, DryRun, Processes
 from deployment.errors import DeploymentError
+from deployment.image_architecture import download
 from deployment.image_push import PLATFORMS
 from deployment.release import Release, ReleaseOptions
 from deployment.target import ROOT, Clients, add_target_options, open_target, terminal
@@ -33,6 +34,7 @@ def main(
     clients: Clients | None = None,
     waiting: Callable[[StopRequest], Waiting] = lambda stop: Waiting(pause=stop.pause),
     ask: Ask | None = None,
+    download: Callable[[str], bytes] = download,
 ) -> int:
     """Run the program; return its exit status."""
     options = _parser().parse_args(argv)
@@ -52,15 +54,18 @@ def main(
         signals=lambda: stop_on_signal(stop.set, signal.SIGHUP),
         now=lambda: datetime.now(UTC),
         say=say,
+        download=download,
     )
     try:
         release.run(
             ReleaseOptions(
                 image=options.image,
+                architecture=options.architecture,
                 schedule=Schedule(steps=options.steps, bake_seconds=options.bake),
                 force=options.force,
+                lose_data=options.lose_data,
                 dry_run=options.dry_run,
-                plan_file=ROOT / "build" / "deployment.tfplan",
+                plan_folder=ROOT / "build",
             )
         )
     except KeyboardInterrupt:
@@ -112,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="also with uncommitted changes, with an alarm raised, or where data is deleted",
+        help="also with uncommitted changes, an alarm raised, or a version rolled back from",
+    )
+    parser.add_argument(
+        "--lose-data", action="store_true", help="also if data, or a place on the stream, is lost"
     )
     return parser

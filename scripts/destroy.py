@@ -8,6 +8,7 @@ from cli.program import program
 from deployment.account import Ask
 from deployment.commands import Commands, DryRun, Processes
 from deployment.errors import DeploymentError
+from deployment.stack import check_place
 from deployment.target import ROOT, Clients, Target, add_target_options, open_target, terminal
 from deployment.teardown import Kept, count_objects, image_in, kept_resources
 from deployment.terraform_cli import Terraform
@@ -39,6 +40,7 @@ def main(
         raise DeploymentError(
             f"terraform.tfvars says account {settings.account_id} in {settings.region}"
         )
+    check_place(terraform.outputs(), target.account, target.region)
     state = terraform.state()
     kept = kept_resources(state)
     if not kept.targets:

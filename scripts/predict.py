@@ -15,7 +15,7 @@ import msgspec
 
 from cli.arguments import Parser
 from cli.endpoint import endpoint_client, named_endpoint, one_line
-from cli.event_key import DEFAULT_FIELD, KEY_HELP, event_key
+from cli.event_key import DEFAULT_FIELD, KEY_HELP, KEY_VALUE, event_key
 from cli.printable import printable
 from cli.program import FAILED, program
 from scripts.model_loading import ModelProblem, checked_predictions, load, raised
@@ -91,7 +91,7 @@ def _put(
     put = kinesis.put_record(
         StreamName=options.stream,
         Data=content,
-        PartitionKey=event_key(content, options.key) or "event",
+        PartitionKey=event_key(content, options.key or DEFAULT_FIELD) or "event",
     )
     event_id = f"{put['ShardId']}:{put['SequenceNumber']}"
     print(f"put         {options.stream}, {event_id}")
@@ -168,7 +168,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     ride.add_argument("--ride-id", type=_number_or_text, default=RIDE_ID, metavar="ID")
     parser.add_argument("--json", metavar="EVENT", help="any event, in place of a ride")
     parser.add_argument("--put", action="store_true", help="put it, and wait for its prediction")
-    parser.add_argument("--key", default=DEFAULT_FIELD, metavar="FIELD", help=KEY_HELP)
+    parser.add_argument("--key", metavar="FIELD", help=KEY_HELP % {"default": DEFAULT_FIELD})
     parser.add_argument("--stream", default="ride_events", help="default: %(default)s")
     parser.add_argument("--predictions", default="ride_predictions", help="default: %(default)s")
     parser.add_argument("--endpoint-url", metavar="URL", help="default: KINESIS_ENDPOINT_URL, AWS")
@@ -178,4 +178,10 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
             "an event is needed: --pickup and --dropoff (PU=130 DO=205 MILES=3.66 with make), "
             "or --json (JSON='{...}')"
         )
+    if options.json is not None and (options.pickup, options.dropoff, options.at) != (None,) * 3:
+        parser.error("an event is --json, or a ride: --pickup, --dropoff and --at; not both")
+    if options.key:
+        content = _event(options).encode(errors="surrogateescape")
+        if event_key(content, options.key) is None:
+            parser.error(f"--key is {options.key!r}; allowed: a field of the event, {KEY_VALUE}")
     return options

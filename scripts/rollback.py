@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from cli.arguments import Parser
+from cli.arguments import Parser, not_allowed
 from cli.printable import printable
 from cli.program import FAILED, program
 from deployment.account import Ask
@@ -74,6 +74,13 @@ def _aliases(
     ]
 
 
+def _version(text: str) -> str:
+    """Parse a published version: $LATEST, which AWS would take, changes with each deployment."""
+    if not (text.isascii() and text.isdigit()):
+        raise not_allowed(text, "a published version, such as 3")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
     add_target_options(parser)
@@ -83,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="functions, where Terraform's state is not at hand; default: those of its outputs",
     )
-    parser.add_argument("--to", metavar="VERSION", help="default: what the alias records")
+    parser.add_argument(
+        "--to", type=_version, metavar="VERSION", help="default: what the alias records"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print what would be done")
     return parser

@@ -18,7 +18,7 @@ import msgspec
 
 from cli.arguments import Parser, rate, whole_number
 from cli.endpoint import endpoint_client, named_endpoint, one_line
-from cli.event_key import event_key
+from cli.event_key import KEY_VALUE, event_key
 from cli.printable import printable
 from cli.program import FAILED, USAGE_ERROR, program
 from demo.ride_generator import generate_rides, last_week, read_statistics
@@ -138,4 +138,10 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         metavar="SECONDS",
         help="wait so long for the predictions; default: %(default)g",
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.key:
+        if options.event is None:
+            parser.error("--key needs --event (EVENT='{...}')")
+        if event_key(options.event.encode(), options.key) is None:
+            parser.error(f"--key is {options.key!r}; allowed: a field of the event, {KEY_VALUE}")
+    return options

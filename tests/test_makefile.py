@@ -10,6 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,11 @@ def script(path: Path, text: str) -> Path:
     path.write_text(text)
     path.chmod(0o755)
     return path
+
+
+def test_names_of_functions_are_no_commands() -> None:
+    found = make("--dry-run", "rollback", "FUNCTIONS=a; touch b")
+    assert "touch b" not in found.stdout
 
 
 @pytest.mark.parametrize("stamp", ["installed", "installed-parquet"])
@@ -142,10 +148,44 @@ def test_a_variable_that_a_goal_does_not_take_is_refused(arguments: list[str], l
     assert done.stderr.count("\n") == 1
 
 
+SWITCHES = [
+    ("deploy", "DRY_RUN", "--dry-run"),
+    ("deploy", "FORCE", "--force"),
+    ("deploy", "LOSE_DATA", "--lose-data"),
+    ("rollback", "DRY_RUN", "--dry-run"),
+    ("destroy", "YES", "--yes"),
+    ("destroy", "DRY_RUN", "--dry-run"),
+    ("bench", "QUICK", "--quick"),
+    ("audit", "STRICT", "--strict"),
+    ("lock", "UPGRADE", "--upgrade"),
+]
+
+
+@pytest.mark.parametrize(("goal", "switch", "option"), SWITCHES)
+def test_a_switch_is_1_or_absent(goal: str, switch: str, option: str) -> None:
+    """FORCE=0 must not force, and YES=no must not delete, from the environment neither."""
+    assert option in make("-n", goal, f"{switch}=1").stdout
+    assert option not in make("-n", goal).stdout
+    assert option not in make("-n", goal, f"{switch}=").stdout
+    for refused in ("0", "no", "true"):
+        line = f"*** {switch} is '{refused}'; allowed: 1, or leave it out.  Stop.\n"
+        environment: Any = {switch: refused}
+        for done in (make("-n", goal, f"{switch}={refused}"), make("-n", goal, **environment)):
+            assert done.returncode == 2
+            assert done.stderr.endswith(line)
+
+
+def test_every_switch_of_the_makefile_is_one_of_those() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    called = set(re.findall(r"\$\(call switch,([A-Z_]+),(--[a-z-]+)\)", makefile))
+    assert called == {(switch, option) for _, switch, option in SWITCHES}
+    assert not re.findall(r"\$\(if \$\(([A-Z_]+)\),--[a-z-]+\)", makefile)
+
+
 def test_a_goal_takes_every_variable_that_its_help_line_names() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for goal, line in re.findall(r"^([a-z-]+):.*?## (.*)$", makefile, re.MULTILINE):
-        if given := [f"{name}=x" for name in re.findall(r"([A-Z_]+)=", line)]:
+        if given := [f"{name}=1" for name in re.findall(r"([A-Z_]+)=", line)]:
             assert make("-n", goal, *given).returncode == 0, goal
 
 

@@ -1,5 +1,6 @@
 """The forge's workflows: what they may do, what they call, and what they are pinned to."""
 
+import fnmatch
 import os
 import re
 import shutil
@@ -55,6 +56,34 @@ def steps_using(action: str) -> list[dict[str, Any]]:
         for step in body["steps"]
         if step.get("uses", "").startswith(f"{action}@")
     ]
+
+
+def test_the_patch_of_the_locks_changes_locks_alone() -> None:
+    patterns = re.findall(r"--include='(.*?)'", TEXTS["dependencies.yml"])
+    git = shutil.which("git") or "git"
+    tracked = subprocess.run(
+        [git, "ls-files", "requirements", "integration-test"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    taken = [
+        name
+        for name in tracked.stdout.splitlines()
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    ]
+    assert {Path(name).suffix for name in taken} == {".txt", ".json"}
+    assert [name for name in taken if name.endswith(".json")] == [
+        "integration-test/offline/localstack/package-lock.json"
+    ]
+    assert "integration-test/offline/lambda-python/requirements.txt" in taken
+
+
+def test_the_branch_of_the_locks_starts_every_workflow_of_a_pull_request() -> None:
+    (started,) = re.findall(r"for workflow in (.*); do", TEXTS["dependencies.yml"])
+    tested = {name for name, each in WORKFLOWS.items() if "pull_request" in triggers(each)}
+    assert set(started.split()) == tested
 
 
 def test_every_action_is_pinned_to_a_commit_and_names_its_version() -> None:

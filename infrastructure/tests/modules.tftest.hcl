@@ -12,7 +12,14 @@ run "the_key_in_another_partition" {
   module {
     source = "./modules/encryption"
   }
+  variables {
+    budget = false
+  }
 
+  assert {
+    condition     = !strcontains(aws_kms_key.data.policy, "budgets.amazonaws.com")
+    error_message = "Without a budget, Budgets may not use the key."
+  }
   assert {
     condition     = strcontains(aws_kms_key.data.policy, "logs.cn-north-1.amazonaws.com.cn") && !strcontains(aws_kms_key.data.policy, "arn:aws:")
     error_message = "The key's policy must name the partition's own services and ARNs."
@@ -39,6 +46,14 @@ run "a_budget" {
     condition     = aws_budgets_budget.month[0].limit_amount == "50" && { for told in aws_budgets_budget.month[0].notification : told.notification_type => told.threshold } == { ACTUAL = 80, FORECASTED = 100 }
     error_message = "The budget tells of 80 % spent and of 100 % forecast."
   }
+  assert {
+    condition     = contains(local.publishers, "budgets.amazonaws.com")
+    error_message = "Budgets must be allowed to publish."
+  }
+  assert {
+    condition     = aws_budgets_budget.month[0].name == "rides-cn-north-1-month" && aws_cloudwatch_dashboard.overview.dashboard_name == "rides-cn-north-1"
+    error_message = "An account's regions share budgets and dashboards: the names must differ by region."
+  }
 }
 
 run "no_budget" {
@@ -60,5 +75,54 @@ run "no_budget" {
   assert {
     condition     = length(aws_budgets_budget.month) == 0
     error_message = "Without a limit there is no budget."
+  }
+  assert {
+    condition     = !strcontains(jsonencode(local.publishers), "budgets.amazonaws.com")
+    error_message = "Without a budget, Budgets may not publish."
+  }
+}
+
+run "the_longest_names_of_a_consumer" {
+  command = plan
+  module {
+    source = "./modules/consumer"
+  }
+  variables {
+    name    = "consumer-of-28-characters-ab"
+    project = "project-of-20-letter"
+    place   = { partition = "aws", dns_suffix = "amazonaws.com", region = "ap-southeast-1", account_id = "123456789012" }
+    settings = {
+      models                     = null
+      environment                = {}
+      memory_mb                  = 512
+      timeout_seconds            = 60
+      reserved_concurrency       = null
+      batch_size                 = 1000
+      batching_window_seconds    = 0
+      parallelization_factor     = 1
+      maximum_retry_attempts     = 100
+      maximum_record_age_seconds = 43200
+      starting_position          = "TRIM_HORIZON"
+      enhanced_fan_out           = false
+      filter_patterns            = []
+    }
+    image                  = "r@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    architecture           = "arm64"
+    event_stream           = { name = "rides-events", arn = "arn:aws:kinesis:ap-southeast-1:123456789012:stream/rides-events" }
+    prediction_stream      = { name = "rides-predictions", arn = "arn:aws:kinesis:ap-southeast-1:123456789012:stream/rides-predictions" }
+    retention_hours        = 24
+    dead_letter_bucket     = "rides"
+    dead_letter_bucket_arn = "arn:aws:s3:::rides"
+    key_arn                = "arn:aws:kms:ap-southeast-1:123456789012:key/1"
+    log_retention_days     = 30
+    alarm_topic_arn        = "arn:aws:sns:ap-southeast-1:123456789012:rides"
+    runbook                = "docs/operate.md"
+    tracing                = false
+    vpc                    = null
+  }
+
+  assert {
+    condition     = endswith(aws_iam_role.function.name, "-ap-southeast-1") && length(aws_iam_role.function.name) <= 64
+    error_message = "An account's regions share roles: the name must differ by region, within 64 characters."
   }
 }

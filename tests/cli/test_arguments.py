@@ -47,6 +47,7 @@ def test_a_seed_is_a_whole_number(text: str) -> None:
     [
         (["--rate", "abc"], "error: --rate is 'abc'; allowed: a number above 0\n"),
         (["--rate"], "error: --rate: expected one argument\n"),
+        (["--color", "red"], "error: --color is 'red'; allowed: blue, green\n"),
         (["--speed", "3"], "error: unrecognized arguments: --speed 3\n"),
     ],
     ids=str,
@@ -56,6 +57,7 @@ def test_an_error_is_one_line(
 ) -> None:
     parser = Parser()
     parser.add_argument("--rate", type=rate)
+    parser.add_argument("--color", choices=["blue", "green"])
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args(arguments)
     assert capsys.readouterr().err == line

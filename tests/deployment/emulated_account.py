@@ -145,7 +145,7 @@ def outputs(**changed: Any) -> dict[str, Any]:
         "repository_url": IMAGE.partition("@")[0],
         "dead_letter_bucket": BUCKET,
         "alarm_topic_arn": f"arn:aws:sns:{REGION}:{ACCOUNT}:ride-predictions",
-        "dashboard_name": "ride-predictions",
+        "dashboard_name": f"ride-predictions-{REGION}",
         "architecture": "arm64",
         "consumers": {
             "duration_tip": {

@@ -17,6 +17,7 @@ SETTINGS = {
     "region": REGION,
     "architecture": "arm64",
     "name": "ride-predictions",
+    "image": "TF_VAR_image",  # in its place, what the environment says
 }
 PLAN: dict[str, Any] = {
     "resource_changes": [
@@ -59,6 +60,7 @@ class FakeCommands:
                 'module.consumer["duration_tip"].aws_lambda_function.function',
                 "module.repository.aws_ecr_repository.images",
             ),
+            "terraform plan": "",
             "terraform show": json.dumps(PLAN),
             "git rev-parse": f"{COMMIT}\n",
             "git status": "",
@@ -84,7 +86,8 @@ class FakeCommands:
             raise AssertionError(f"unexpected: {command}")
         if isinstance(output, Exception):
             raise output
-        return output
+        given = self.environments[-1] if self.environments else {}
+        return output.replace("TF_VAR_image", given.get("TF_VAR_image", ""))
 
     def run(self, *command: str, stdin: str | None = None) -> None:
         """Keep a command."""

@@ -162,8 +162,9 @@ def test_lambdas_concurrency_must_suffice(free: int, needed: int, line: str) -> 
     assert found.startswith(line)
 
 
-def test_a_new_accounts_concurrency_allows_no_reservation() -> None:
-    limit = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
+@pytest.mark.parametrize("total", [10, 100])
+def test_a_new_accounts_concurrency_allows_no_reservation(total: int) -> None:
+    limit = {"ConcurrentExecutions": total, "UnreservedConcurrentExecutions": total}
     found = lines(check_concurrency(Answering({"AccountLimit": limit}), None))
     assert found[1].endswith("no reserved_concurrency is possible: Lambda keeps 100 unreserved")
 
@@ -252,9 +253,13 @@ def test_a_missing_tool_is_wrong_and_the_others_are_still_checked(tool: str, sub
     assert len(found) >= 3
 
 
-@pytest.mark.parametrize(("architecture", "level"), [("arm64", Level.OK), ("x86_64", Level.WRONG)])
+@pytest.mark.parametrize(
+    ("architecture", "level"),
+    [("arm64", Level.OK), ("x86_64", Level.WRONG), (None, Level.OK)],
+    ids=["this machine's", "another", "nothing is deployed: the default"],
+)
 def test_missing_buildx_is_wrong_only_for_another_architecture(
-    architecture: str, level: Level
+    architecture: str | None, level: Level
 ) -> None:
     commands = FakeCommands()
     commands.outputs["docker buildx version"] = CommandFailed("unknown command")

@@ -51,8 +51,23 @@ def test_a_program_that_fails_is_one_line_with_its_first_error(
     program(
         tmp_path, "terraform", "printf '╷\\n│ Error: No such file\\n│ \\n│ more\\n╵\\n' >&2; exit 1"
     )
-    with pytest.raises(CommandFailed, match=r"^terraform output failed: Error: No such file$"):
+    with pytest.raises(
+        CommandFailed, match=r"^terraform output failed: Error: No such file: more$"
+    ):
         processes.read("terraform", "-chdir=x", "output", "-json")
+
+
+def test_an_error_that_is_printed_with_status_0_is_an_error(
+    processes: Processes, tmp_path: Path
+) -> None:
+    program(tmp_path, "terraform", "echo 'Error: Invalid value' >&2; echo '{}'")
+    with pytest.raises(CommandFailed, match=r"^terraform console failed: Error: Invalid value$"):
+        processes.read("terraform", "-chdir=x", "console")
+
+
+def test_a_warning_is_no_error(processes: Processes, tmp_path: Path) -> None:
+    program(tmp_path, "terraform", "echo 'Warning: Deprecated' >&2; echo '{}'")
+    assert processes.read("terraform", "console") == "{}\n"
 
 
 def test_a_program_that_fails_silently_is_said_to(processes: Processes, tmp_path: Path) -> None:

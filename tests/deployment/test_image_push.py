@@ -12,6 +12,7 @@ from deployment.image_push import (
     Repository,
     checked_image,
     image_tag,
+    other_architecture,
     pushed_image,
     require_docker,
 )
@@ -55,7 +56,7 @@ def test_a_checkout_with_changes_is_refused_unless_forced() -> None:
     commands = FakeCommands()
     commands.outputs["git status"] = " M model.py\n?? new.py\n"
 
-    line = "^2 files differ from the commit, such as model.py: commit them; FORCE=1"
+    line = "^model.py is not as in the commit, nor are 1 more: commit, or move it out of the check"
     with pytest.raises(DeploymentError, match=line):
         image_tag(commands, "arm64", NOW)
 
@@ -81,8 +82,16 @@ def test_another_architecture_needs_buildx_and_this_machines_does_not() -> None:
     commands = FakeCommands()
     commands.outputs["docker buildx version"] = CommandFailed("unknown command")
     require_docker(commands, "arm64")
-    with pytest.raises(ToolMissing, match="Docker runs on linux/arm64, and needs its buildx plug"):
+    with pytest.raises(
+        ToolMissing, match="Docker runs on linux/arm64, and needs its buildx plug"
+    ) as raised:
         require_docker(commands, "x86_64")
+    assert str(raised.value).endswith("#installing; or deploy with ARCHITECTURE=arm64")
+
+
+def test_a_platform_that_lambda_does_not_have_is_not_offered() -> None:
+    assert other_architecture("linux/amd64") == "; or deploy with ARCHITECTURE=x86_64"
+    assert other_architecture("windows/amd64") == ""
 
 
 def test_an_image_is_built_pushed_and_named_by_its_digest(

@@ -64,6 +64,19 @@ def test_a_write_whose_response_was_lost_counts_when_its_retry_is_refused(
     assert alias.write(state, replaces=alias.read()) == state
 
 
+def test_a_refused_write_is_no_success_because_a_read_is_stale(function: Account) -> None:
+    alias = function.alias()
+    before = alias.read()
+    lost = ConnectTimeoutError(endpoint_url="https://lambda.us-east-1.amazonaws.com")
+    function.functions.failures = [(lost, True)]
+    with pytest.raises(DeploymentError):
+        alias.write(AliasState("1", {"2": 0.1}), replaces=before)
+    function.functions.stale_reads = 1
+
+    with pytest.raises(AliasMoved):
+        alias.write(before, replaces=before)
+
+
 def test_an_alias_that_does_not_exist_is_one_line(account: Account) -> None:
     with pytest.raises(DeploymentError, match=r"nothing:live cannot be read: ResourceNotFound"):
         account.alias("nothing").read()

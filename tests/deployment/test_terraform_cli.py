@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from deployment.errors import DeploymentError, ToolMissing
+from deployment.errors import CommandFailed, DeploymentError, ToolMissing
 from deployment.terraform_cli import Terraform
 from tests.deployment.emulated_account import output_json, outputs
 from tests.deployment.fake_commands import FakeCommands, console, state
@@ -31,10 +31,41 @@ def test_the_settings_are_those_that_terraform_takes(commands: FakeCommands) -> 
     assert Terraform(commands).settings().architecture == "x86_64"
 
 
+def test_a_setting_that_is_not_allowed_is_one_line_that_names_it(commands: FakeCommands) -> None:
+    commands.outputs["terraform console"] = CommandFailed(
+        "terraform console failed: Error: Invalid value for variable: event_stream.mode: allowed .."
+    )
+    line = "^infrastructure/terraform.tfvars or a variable of make: Invalid value for variable: eve"
+    with pytest.raises(DeploymentError, match=line):
+        Terraform(commands).settings()
+
+
+def test_a_warning_before_the_settings_is_no_part_of_them(commands: FakeCommands) -> None:
+    warning = "╷\n│ Warning: Value for undeclared variable\n│ \n│ event_strem\n╵\n\n"
+    commands.outputs["terraform console"] = f"{warning}{console(architecture='x86_64')}\n"
+    assert Terraform(commands).settings().architecture == "x86_64"
+
+
 def test_output_that_is_not_terraforms_is_one_line(commands: FakeCommands) -> None:
     commands.outputs["terraform console"] = "> "
     with pytest.raises(DeploymentError, match=r"terraform.s output cannot be read: "):
         Terraform(commands).settings()
+
+
+@pytest.mark.parametrize(
+    "error", ["Required plugins are not installed: more", "Backend initialization required, more"]
+)
+def test_a_folder_that_is_not_initialised_is_said_to_be(commands: FakeCommands, error: str) -> None:
+    commands.outputs["terraform output"] = CommandFailed(f"terraform output failed: Error: {error}")
+    line = "^terraform is not initialised in infrastructure/: `make deploy` does it, or `terraform "
+    with pytest.raises(DeploymentError, match=line):
+        Terraform(commands).outputs()
+
+
+def test_another_error_of_the_outputs_stays_as_it_is(commands: FakeCommands) -> None:
+    commands.outputs["terraform output"] = CommandFailed("terraform output failed: no network")
+    with pytest.raises(CommandFailed, match="no network"):
+        Terraform(commands).outputs()
 
 
 def test_a_plan_says_what_it_changes_and_what_data_it_deletes(commands: FakeCommands) -> None:
@@ -48,6 +79,8 @@ def test_a_plan_says_what_it_changes_and_what_data_it_deletes(commands: FakeComm
         ("aws_s3_bucket", ["delete"]),
         ("aws_s3_bucket", ["no-op"]),
         ("aws_partition", ["read"]),
+        ("aws_lambda_event_source_mapping", ["delete", "create"]),  # begins somewhere else
+        ("aws_lambda_event_source_mapping", ["delete"]),  # its consumer is removed
     ]
     commands.outputs["terraform show"] = json.dumps(
         {
@@ -60,8 +93,12 @@ def test_a_plan_says_what_it_changes_and_what_data_it_deletes(commands: FakeComm
 
     plan = Terraform(commands).read_plan(Path("plan"))
 
-    assert plan.counts() == "1 to create, 2 to change, 2 to replace, 2 to delete"
-    assert plan.data_losses() == ["aws_kinesis_stream.5", "aws_s3_bucket.6"]
+    assert plan.counts() == "1 to create, 2 to change, 3 to replace, 3 to delete"
+    assert plan.losses() == [
+        "aws_kinesis_stream.5",
+        "aws_s3_bucket.6",
+        "aws_lambda_event_source_mapping.9",
+    ]
 
 
 def test_the_outputs_of_what_is_deleted_do_not_count(commands: FakeCommands) -> None:

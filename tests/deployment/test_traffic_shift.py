@@ -1,6 +1,7 @@
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -361,3 +362,12 @@ def test_more_alarms_than_one_call_takes_are_all_read(account: Account) -> None:
     account.set_alarm("alarm-003", "INSUFFICIENT_DATA")
 
     assert RollbackAlarms(account("cloudwatch"), names).raised() == ["alarm-149"]
+
+
+def test_every_alarm_of_a_call_is_in_its_first_page() -> None:
+    class PagedCloudWatch:
+        def describe_alarms(self, *, AlarmNames: list[str], MaxRecords: int = 50, **_: Any) -> Any:
+            found = [{"AlarmName": name, "StateValue": "OK"} for name in AlarmNames]
+            return {"MetricAlarms": found[:MaxRecords], "NextToken": "more"}
+
+    assert RollbackAlarms(PagedCloudWatch(), [f"alarm-{n}" for n in range(120)]).raised() == []

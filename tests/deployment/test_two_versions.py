@@ -49,11 +49,13 @@ class WeightedAlias:
     """An alias between two versions: each invocation meets one of them at random, by the weight.
 
     After the predictions are published, an invocation may fail or time out as a whole, or report
-    that a record failed, so that Lambda retries what has been published already.
+    that a record failed, so that Lambda retries what has been published already. Each shard has its
+    own random numbers: in which order the shards' threads come must not matter.
     """
 
     def __init__(self, kinesis: FakeKinesis, clock: Clock, weight: float, seed: int) -> None:
-        self._random = random.Random(seed)
+        self._seed = seed
+        self._randoms: dict[str, random.Random] = {}
         self._weight = weight
         self._lock = threading.Lock()
         self._consumers = {
@@ -71,15 +73,17 @@ class WeightedAlias:
 
     def invoke(self, payload: bytes) -> bytes:
         with self._lock:
-            version = "new" if self._random.random() < self._weight else "old"
             event = json.loads(payload)
+            shard = event["Records"][0]["eventID"].partition(":")[0]
+            chance = self._randoms.setdefault(shard, random.Random(f"{self._seed} {shard}"))
+            version = "new" if chance.random() < self._weight else "old"
             response = self._consumers[version].handle(event)
             assert response == {"batchItemFailures": []}
-            outcome = self._random.random()
+            outcome = chance.random()
             if outcome < 0.2:
                 raise FunctionError("Sandbox.Timedout", "injected")
             if outcome < 0.4:
-                record = self._random.choice(event["Records"])
+                record = chance.choice(event["Records"])
                 number = record["kinesis"]["sequenceNumber"]
                 response = {"batchItemFailures": [{"itemIdentifier": number}]}
             return json.dumps(response).encode()

@@ -21,10 +21,14 @@ SECTIONS = {
     title.lower().replace(" ", "-") for title in re.findall(r"^### (.+)$", RUNBOOK, re.MULTILINE)
 }
 NAMED = {
-    *re.findall(
-        r"#([a-z-]+)\"$",
-        (ROOT / "infrastructure/modules/observability/main.tf").read_text(),
-        re.MULTILINE,
+    *(
+        name
+        for module in ("consumer/alarms.tf", "observability/main.tf")
+        for name in re.findall(
+            r"#([a-z-]+)\"$",
+            (ROOT / "infrastructure/modules" / module).read_text(),
+            re.MULTILINE,
+        )
     ),
     *(
         name
@@ -40,7 +44,7 @@ NAMED = {
 
 
 def test_each_alarm_has_its_section_and_each_section_its_alarm() -> None:
-    assert len(NAMED) == 12
+    assert len(NAMED) == 13
     assert NAMED == SECTIONS
 
 
@@ -65,7 +69,7 @@ def test_the_alarms_of_a_consumer_are_its_output(life: Life) -> None:
     names = {alarm["AlarmName"] for alarm in life.seen["alarms"]}
 
     for consumer in life.outputs["consumers"].values():
-        assert len(consumer["alarms"]) == 9
+        assert len(consumer["alarms"]) == 10
         assert set(consumer["rollback_alarms"]) < set(consumer["alarms"]) < names
         assert [
             name.removeprefix(consumer["function_name"] + "-")
@@ -109,6 +113,29 @@ def test_alarms_on_the_functions_own_metrics_read_what_the_filters_write(
     }
 
     assert read == written
+
+
+@pytest.mark.parametrize("consumer", ["duration_tip", "tip"])
+def test_a_mapping_that_reads_nothing_is_told_by_its_own_stream_and_function(
+    life: Life, consumer: str
+) -> None:
+    of = life.outputs["consumers"][consumer]
+    (alarm,) = (
+        each
+        for each in life.seen["alarms"]
+        if each["AlarmName"] == f"{of['function_name']}-not-reading"
+    )
+    read = {
+        query["Id"]: query["MetricStat"]["Metric"]["Dimensions"]
+        for query in alarm["Metrics"]
+        if "MetricStat" in query
+    }
+
+    assert read == {
+        "incoming": [{"Name": "StreamName", "Value": life.outputs["event_stream"]["name"]}],
+        "polled": [{"Name": "EventSourceMappingUUID", "Value": of["mapping_uuid"]}],
+        "invoked": [{"Name": "FunctionName", "Value": of["function_name"]}],
+    }
 
 
 @pytest.mark.rides

@@ -37,13 +37,13 @@ WILDCARDS = {
     (ROLE, "SendTraces", "*"): "X-Ray knows no resource",
     (KEY, "TheAccountsPoliciesDecide", "*"): "the key itself; IAM's policies decide (KMS guide)",
     (KEY, "LogsOfTheFunctions", "*"): "in a key's policy, * is the key itself",
-    (KEY, "AlarmsAndBudgetsToTheEncryptedTopic", "*"): "in a key's policy, * is the key itself",
+    (KEY, "AlarmsToTheEncryptedTopic", "*"): "in a key's policy, * is the key itself",
 }
 """Policy, statement, and how the wildcard ends: the reason."""
 
 OTHER_POLICIES = {
-    "AlarmsAndBudgets": "CloudWatch and Budgets publish to the topic",
-    "AlarmsAndBudgetsToTheEncryptedTopic": "they encrypt what they publish (SNS developer guide)",
+    "Alarms": "CloudWatch and Budgets publish to the topic",
+    "AlarmsToTheEncryptedTopic": "they encrypt what they publish (SNS developer guide)",
     "LogsOfTheFunctions": "CloudWatch Logs encrypts log groups (CloudWatch Logs user guide)",
     "TheAccountsPoliciesDecide": "without it, nobody could change the key's policy (KMS guide)",
     "__default_statement_ID": "SNS's own for the topic's owner, until the topic has a policy",

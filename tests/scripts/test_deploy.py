@@ -2,18 +2,22 @@ from __future__ import annotations
 
 import json
 import signal
+import stat
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto import mock_aws
 
-from deployment.errors import DeploymentError
+from deployment.errors import CommandFailed, DeploymentError
+from deployment.former_version import former_state
 from deployment.live_alias import AliasState
 from deployment.traffic_shift import Waiting
 from scripts.deploy import main
 from tests.deployment.emulated_account import (
     ACCOUNT,
+    DIGEST,
     FUNCTION,
     IMAGE,
     REGION,
@@ -28,7 +32,21 @@ if TYPE_CHECKING:
 
     from tests.fakes.clock import Clock
 
+UNCHECKED = (
+    f"The image's architecture is not checked: {IMAGE} cannot be read: RepositoryNotFoundException"
+)
 TERRAFORM = "terraform -chdir=infrastructure"
+
+
+class Built:
+    """ECR with one image, whose configuration can be downloaded, which moto's cannot."""
+
+    def batch_get_image(self, **request: Any) -> Any:
+        assert request["imageIds"] == [{"imageDigest": DIGEST}]
+        return {"images": [{"imageManifest": '{"config": {"digest": "sha256:1"}}'}]}
+
+    def get_download_url_for_layer(self, **_request: Any) -> Any:
+        return {"downloadUrl": "https://layers"}
 
 
 class Machine:
@@ -38,6 +56,7 @@ class Machine:
         self.account = Account()
         self.commands = FakeCommands(outputs())
         self.clock = clock
+        self.built: str | None = None
         self.at: dict[float, Callable[[], object]] = {}
         self.account.create_function()
         self.account.create_alarm("errors")
@@ -52,12 +71,16 @@ class Machine:
         return main(
             ["--account", account, "--region", REGION, *arguments],
             start=self.commands.start,
-            clients=self.account,
+            clients=self.clients,
             waiting=lambda stop: Waiting(
                 clock=self.clock.now, pause=lambda seconds: self.pause(seconds) or stop.pause(0)
             ),
             ask=lambda _: "",
+            download=lambda _: json.dumps({"architecture": self.built}).encode(),
         )
+
+    def clients(self, service: str) -> Any:
+        return Built() if service == "ecr" and self.built else self.account(service)
 
     def live(self) -> AliasState:
         return self.account.alias().read()
@@ -81,7 +104,9 @@ def test_an_image_is_applied_and_takes_all_traffic(
     assert apply.startswith(f"{TERRAFORM} apply -no-color -input=false /")
     assert machine.live().version == "2"
     assert machine.clock.now() == timedelta(minutes=15).total_seconds()
-    assert capsys.readouterr().out.splitlines() == [
+    unchecked, *lines = capsys.readouterr().out.splitlines()
+    assert unchecked.startswith(UNCHECKED)
+    assert lines == [
         "Terraform: 1 to create",
         "duration_tip: version 1 to version 2",
         "10 % on the new version; watching alarms 300 s",
@@ -134,6 +159,31 @@ def test_a_signal_puts_the_traffic_back(
     assert capsys.readouterr().out.endswith("live is back at version 1\nInterrupted.\n")
 
 
+@pytest.mark.parametrize("deployed", [True, False])
+def test_an_image_of_another_architecture_is_refused_before_anything_is_changed(
+    machine: Machine, capsys: pytest.CaptureFixture[str], *, deployed: bool
+) -> None:
+    if not deployed:
+        machine.commands.outputs["terraform output"] = output_json({})
+    machine.built = "amd64"
+
+    assert machine.deploy("--image", IMAGE, "--force") == 1
+
+    assert capsys.readouterr().err == (
+        f"error: IMAGE is {IMAGE}, which is built for x86_64; allowed: arm64, as the functions are "
+        "(ARCHITECTURE); nothing was changed\n"
+    )
+    assert machine.commands.ran == []
+
+
+def test_an_image_of_the_functions_architecture_is_deployed_without_a_word(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.built = "arm64"
+    assert machine.deploy("--image", IMAGE) == 0
+    assert capsys.readouterr().out.startswith("Terraform: 1 to create\n")
+
+
 def test_the_checkouts_image_is_built_before_anything_is_applied(machine: Machine) -> None:
     machine.account("ecr").create_repository(repositoryName="ride-predictions")
     machine.commands.fail("docker push", "docker push failed with status 1")
@@ -171,21 +221,41 @@ def test_the_first_deployment_applies_the_repository_before_the_image(machine: M
     [
         ({"account_id": "999999999999"}, f"ACCOUNT is {ACCOUNT}, and terraform.tfvars says 9999"),
         ({"region": "eu-west-1"}, f"REGION is {REGION}, and terraform.tfvars says eu-west-1"),
+        ({"architecture": "x86_64"}, "ARCHITECTURE is arm64, and terraform.tfvars says x86_64"),
+        (
+            {"image": "r@sha256:1"},
+            "terraform.tfvars says image = r@sha256:1, which would be deployed: remove it, ",
+        ),
     ],
 )
-def test_settings_of_another_place_are_refused(
+def test_settings_that_would_override_what_is_asked_for_are_refused(
     machine: Machine, capsys: pytest.CaptureFixture[str], setting: dict[str, str], line: str
 ) -> None:
     machine.commands.outputs["terraform console"] = console(**setting)
-    assert machine.deploy("--image", IMAGE) == 1
+    assert machine.deploy("--architecture", "arm64") == 1
     assert capsys.readouterr().err.startswith(f"error: {line}")
     assert machine.commands.ran == []
 
 
+@pytest.mark.parametrize(
+    ("values", "addresses"),
+    [
+        (outputs(region="eu-west-1"), ["aws_lambda_function.f", "aws_ecr_repository.r"]),
+        (outputs(region="eu-west-1"), ["module.dead_letters.aws_s3_bucket.b"]),  # after `destroy`
+        (
+            {"repository_url": f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/ride-predictions"},
+            ["module.repository.aws_ecr_repository.images"],  # the first step of a deployment
+        ),
+    ],
+)
 def test_a_state_of_another_place_is_refused(
-    machine: Machine, capsys: pytest.CaptureFixture[str]
+    machine: Machine,
+    capsys: pytest.CaptureFixture[str],
+    values: dict[str, Any],
+    addresses: list[str],
 ) -> None:
-    machine.commands.outputs["terraform output"] = output_json(outputs(region="eu-west-1"))
+    machine.commands.outputs["terraform output"] = output_json(values)
+    machine.commands.outputs["terraform state list"] = state(*addresses)
     assert machine.deploy("--image", IMAGE) == 1
     assert f"the state is of account {ACCOUNT} in eu-west-1;" in capsys.readouterr().err
     assert machine.commands.ran == []
@@ -238,34 +308,60 @@ def test_a_plan_that_deletes_data_is_not_applied(
 
     assert [line.split()[2] for line in machine.commands.ran] == ["plan"]
     assert capsys.readouterr().err == (
-        "error: nothing was changed: this would delete data, with "
-        "module.event_stream.aws_kinesis_stream.stream; FORCE=1 does it all the same\n"
+        "error: nothing was changed: this would delete data, or a consumer's place on the stream, "
+        "with module.event_stream.aws_kinesis_stream.stream; LOSE_DATA=1 does it all the same\n"
     )
 
 
-def test_forced_a_plan_that_deletes_data_is_applied(machine: Machine) -> None:
+def test_a_plan_that_deletes_data_is_applied_if_just_that_is_asked_for(machine: Machine) -> None:
     machine.commands.outputs["terraform show"] = lossy("delete", "create")
-    assert machine.deploy("--image", IMAGE, "--force") == 0
-    assert [line.split()[2] for line in machine.commands.ran] == ["plan", "apply"]
+    assert machine.deploy("--image", IMAGE, "--force") == 1
+    assert machine.deploy("--image", IMAGE, "--lose-data") == 0
+    assert [line.split()[2] for line in machine.commands.ran] == ["plan", "plan", "apply"]
 
 
-def test_the_plan_is_removed_whatever_happens(machine: Machine) -> None:
-    written: list[Any] = []
+def plan_of(command: str) -> Path:
+    return Path(command.rpartition("-out=")[2])
+
+
+@pytest.mark.parametrize("failing", ["terraform plan", "terraform apply"])
+def test_the_plan_is_its_owners_alone_and_is_removed_whatever_happens(
+    machine: Machine, failing: str
+) -> None:
+    modes: list[int] = []
 
     def write() -> None:
-        from pathlib import Path  # noqa: PLC0415
-
-        path = Path(machine.commands.ran[-1].rpartition("-out=")[2])
+        path = plan_of(machine.commands.ran[-1])
         path.write_text("the settings")
-        written.append(path)
+        modes.append(stat.S_IMODE(path.stat().st_mode))
+        if failing == "terraform plan":
+            raise KeyboardInterrupt
 
     machine.commands.effects["terraform plan"] = write
     machine.commands.fail("terraform apply", "terraform apply failed with status 1")
 
-    assert machine.deploy("--image", IMAGE) == 1
+    assert machine.deploy("--image", IMAGE) == (130 if failing == "terraform plan" else 1)
 
-    (path,) = written
-    assert not path.exists()
+    assert modes == [0o600]
+    assert not plan_of(machine.commands.ran[0]).exists()
+
+
+def test_two_deployments_in_one_checkout_have_a_plan_each(machine: Machine) -> None:
+    def deploy_meanwhile() -> None:
+        del machine.commands.effects["terraform plan"]
+        plan_of(machine.commands.ran[-1]).write_text("the first's")
+        machine.commands.fail("terraform apply", "terraform apply failed with status 1")
+        assert machine.deploy("--image", IMAGE) == 1
+        del machine.commands.effects["terraform apply"]
+        assert plan_of(machine.commands.ran[0]).read_text() == "the first's"
+
+    machine.commands.effects["terraform plan"] = deploy_meanwhile
+
+    assert machine.deploy("--image", IMAGE) == 0
+
+    first, second, _, apply = machine.commands.ran
+    assert plan_of(first) != plan_of(second)
+    assert apply.endswith(f" {plan_of(first)}")
 
 
 def test_a_version_that_is_live_already_moves_no_traffic(
@@ -275,6 +371,60 @@ def test_a_version_that_is_live_already_moves_no_traffic(
     assert machine.deploy("--image", IMAGE) == 0
     assert capsys.readouterr().out.endswith("duration_tip: version 2 is live, and is the newest\n")
     assert machine.clock.now() == 0
+
+
+def roll_back(machine: Machine) -> None:
+    """Roll back from version 2, as `make rollback` does after a deployment."""
+    live = machine.account.alias()
+    deployed = live.write(AliasState("2", {}, "previous version: 1"), replaces=live.read())
+    now, former = former_state(live)
+    assert now == deployed
+    live.write(former, replaces=now)
+
+
+def test_a_version_that_was_rolled_back_from_gets_no_traffic_again(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roll_back(machine)
+    before = machine.live()
+
+    assert machine.deploy("--image", IMAGE) == 1
+
+    assert capsys.readouterr().err == (
+        f"error: {FUNCTION}:live was rolled back from version 2, and nothing newer was published: "
+        "no traffic was moved, the rest is applied; FORCE=1 moves it all the same\n"
+    )
+    assert machine.live() == before
+    assert [line.split()[2] for line in machine.commands.ran] == ["plan", "apply"]
+
+
+def test_a_version_that_was_rolled_back_from_is_deployed_if_just_that_is_asked_for(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roll_back(machine)
+    assert machine.deploy("--image", IMAGE, "--force") == 0
+    assert (
+        f"{FUNCTION}:live was rolled back from version 2; going on, as FORCE=1 says\n"
+        in capsys.readouterr().out
+    )
+    assert machine.live().version == "2"
+    assert machine.live().left_version is None
+
+
+def test_a_newer_version_than_the_one_that_was_rolled_back_from_is_deployed(
+    machine: Machine,
+) -> None:
+    roll_back(machine)
+    functions = machine.account.functions
+    functions.update_function_configuration(FunctionName=FUNCTION, Timeout=50)
+    functions.publish_version(FunctionName=FUNCTION)
+    values = outputs()
+    values["consumers"]["duration_tip"]["version"] = "3"
+    machine.commands.outputs["terraform output"] = output_json(values)
+
+    assert machine.deploy("--image", IMAGE) == 0
+
+    assert machine.live().version == "3"
 
 
 def test_a_dry_run_prints_what_would_be_run_and_changes_nothing(
@@ -292,6 +442,7 @@ def test_a_dry_run_prints_what_would_be_run_and_changes_nothing(
         "would run: docker",
         "would run: docker",
         "would run: terraform",
+        "Terraform would have:",
         "would run: terraform",
         f"would move {FUNCTION}:live",
     ]
@@ -305,7 +456,39 @@ def test_a_dry_run_of_the_first_deployment_needs_nothing_on_aws(
     machine.commands.outputs["terraform output"] = output_json({})
     assert machine.deploy("--dry-run") == 0
     assert machine.commands.ran == []
-    assert "would build, log in and push: " in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "would build, log in and push: " in shown
+    assert "Terraform's plan needs an image: none is deployed, and IMAGE= is not given\n" in shown
+    assert "Terraform would have" not in shown
+
+
+@pytest.mark.parametrize("deployed", [True, False])
+def test_a_dry_run_shows_what_would_be_lost_and_leaves_no_plan(
+    machine: Machine, capsys: pytest.CaptureFixture[str], *, deployed: bool
+) -> None:
+    if not deployed:
+        machine.commands.outputs["terraform output"] = output_json({})
+    machine.commands.outputs["terraform show"] = lossy("delete", "create")
+
+    assert machine.deploy("--image", IMAGE, "--dry-run") == 0
+
+    _, plan, counts, losses, *_ = capsys.readouterr().out.splitlines()
+    assert counts == "Terraform would have: 1 to create, 1 to replace"
+    assert losses == (
+        "this would delete data, or a consumer's place on the stream, with "
+        "module.event_stream.aws_kinesis_stream.stream; make deploy refuses it without LOSE_DATA=1"
+    )
+    assert machine.commands.ran == []
+    assert not plan_of(plan).exists()
+
+
+def test_a_dry_run_whose_plan_fails_fails(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = CommandFailed("terraform plan failed: Error: Invalid value for variable")
+    machine.commands.outputs["terraform plan"] = refused
+    assert machine.deploy("--image", IMAGE, "--dry-run") == 1
+    assert capsys.readouterr().err == f"error: {refused}\n"
 
 
 @pytest.mark.parametrize(
@@ -315,7 +498,7 @@ def test_a_dry_run_of_the_first_deployment_needs_nothing_on_aws(
         (["--steps", "0"], "--steps is '0'; allowed: rising percentages from 1 to 100"),
         (["--steps", "ten"], "--steps is 'ten'; allowed: percentages such as 10,50"),
         (["--bake", "-1"], "--bake is '-1'; allowed: a number above 0, or 0 for none"),
-        (["--architecture", "arm"], "--architecture: invalid choice: 'arm'"),
+        (["--architecture", "arm"], "--architecture is 'arm'; allowed: arm64, x86_64"),
     ],
 )
 def test_an_option_that_is_not_allowed_is_one_line(

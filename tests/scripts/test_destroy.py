@@ -6,7 +6,14 @@ import pytest
 from moto import mock_aws
 
 from scripts.destroy import main
-from tests.deployment.emulated_account import ACCOUNT, BUCKET, REGION, Account, outputs
+from tests.deployment.emulated_account import (
+    ACCOUNT,
+    BUCKET,
+    REGION,
+    Account,
+    output_json,
+    outputs,
+)
 from tests.deployment.fake_commands import (
     APPLIED,
     KEY,
@@ -126,6 +133,16 @@ def test_a_destroy_that_fails_says_nothing_of_success(
 def test_settings_of_another_account_are_refused(machine: Machine) -> None:
     machine.commands.outputs["terraform console"] = console(account_id="999999999999")
     assert machine.destroy("--yes") == 1
+    assert machine.commands.ran == []
+
+
+@pytest.mark.parametrize("place", [{"account_id": "999999999999"}, {"region": "eu-west-1"}])
+def test_a_state_of_another_place_is_refused(
+    machine: Machine, capsys: pytest.CaptureFixture[str], place: dict[str, str]
+) -> None:
+    machine.commands.outputs["terraform output"] = output_json(outputs(**place))
+    assert machine.destroy("--yes") == 1
+    assert capsys.readouterr().err.startswith("error: the state is of account ")
     assert machine.commands.ran == []
 
 

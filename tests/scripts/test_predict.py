@@ -210,3 +210,25 @@ def test_waiting_for_a_prediction_ends(
     )
     assert "No prediction within 20 s" in capsys.readouterr().err
     assert 20 <= clock.now() < 25
+
+
+@pytest.mark.parametrize("option", ["--pickup", "--dropoff", "--at"])
+def test_an_event_is_json_or_a_ride_and_not_both(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--json", EVENT, option, "130"])
+    assert capsys.readouterr().err == (
+        "error: an event is --json, or a ride: --pickup, --dropoff and --at; not both\n"
+    )
+
+
+def test_a_partition_key_that_the_event_has_not_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--json", EVENT, "--put", "--key", "nothing.here"])
+    assert capsys.readouterr().err == (
+        "error: --key is 'nothing.here'; allowed: a field of the event, with a number or a string "
+        "that is not empty\n"
+    )

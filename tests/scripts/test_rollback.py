@@ -106,3 +106,14 @@ def test_a_state_without_functions_or_of_another_place_is_refused(
     assert first.startswith("error: Terraform's state has no function; FUNCTIONS= names those")
     assert second.startswith("error: Terraform's state is of account 999999999999 in us-east-1;")
     assert machine.versions() == ["2", "2"]
+
+
+@pytest.mark.parametrize("version", ["$LATEST", "live", "1.0", "-1"])
+def test_only_a_published_version_is_gone_to(
+    machine: Machine, capsys: pytest.CaptureFixture[str], version: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        machine.rollback(f"--to={version}")
+    line = f"error: --to is {version!r}; allowed: a published version, such as 3\n"
+    assert capsys.readouterr().err == line
+    assert machine.versions() == ["2", "2"]

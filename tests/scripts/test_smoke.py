@@ -73,6 +73,27 @@ def test_an_event_of_ones_own_is_put_again_and_again(
     assert len({entry["PartitionKey"] for entry in put_entries(kinesis)}) == keys
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--key", "ride_id"], "--key needs --event (EVENT='{...}')"),
+        (["--event", EVENT, "--key", "machine"], "--key is 'machine'; allowed: a field of the eve"),
+    ],
+    ids=["without an event", "a field that the event has not"],
+)
+def test_a_key_that_would_be_ignored_is_refused(
+    kinesis: Any,
+    clock: Clock,
+    arguments: list[str],
+    line: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        smoke(kinesis, clock, *arguments)
+    assert capsys.readouterr().err.startswith(f"error: {line}")
+    assert put_entries(kinesis) == []
+
+
 @pytest.mark.rides
 @pytest.mark.parametrize(
     ("event", "error"),

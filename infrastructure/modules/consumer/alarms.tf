@@ -102,3 +102,44 @@ resource "aws_cloudwatch_metric_alarm" "alarm" {
   alarm_actions       = [var.alarm_topic_arn]
   ok_actions          = [var.alarm_topic_arn]
 }
+
+# Every alarm above is silent while the mapping reads nothing: a function that is not invoked has no figures.
+resource "aws_cloudwatch_metric_alarm" "not_reading" {
+  alarm_name          = "${local.function_name}-not-reading"
+  alarm_description   = "Records come, and for 15 minutes the mapping has read none and the function was not invoked. What to do: ${var.runbook}#not-reading"
+  datapoints_to_alarm = 3
+  evaluation_periods  = 3
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.alarm_topic_arn]
+  ok_actions          = [var.alarm_topic_arn]
+
+  metric_query {
+    id          = "silent"
+    expression  = "IF(incoming > 0 AND FILL(polled, 0) + FILL(invoked, 0) < 1, 1, 0)"
+    label       = "1 while records come and none is read"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = {
+      incoming = { namespace = "AWS/Kinesis", name = "IncomingRecords", dimensions = { StreamName = var.event_stream.name } }
+      polled   = { namespace = "AWS/Lambda", name = "PolledEventCount", dimensions = local.of_the_mapping }
+      invoked  = { namespace = "AWS/Lambda", name = "Invocations", dimensions = local.of_the_function }
+    }
+
+    content {
+      id          = metric_query.key
+      return_data = false
+
+      metric {
+        namespace   = metric_query.value.namespace
+        metric_name = metric_query.value.name
+        dimensions  = metric_query.value.dimensions
+        period      = 300
+        stat        = "Sum"
+      }
+    }
+  }
+}

@@ -6,6 +6,9 @@ locals {
   via_kinesis = "kinesis.${var.place.region}.${var.place.dns_suffix}"
   via_s3      = "s3.${var.place.region}.${var.place.dns_suffix}"
 
+  # A bucket's ARN has no account: once the bucket is gone, anybody may create one of its name.
+  own_bucket = { StringEquals = { "s3:ResourceAccount" = var.place.account_id } }
+
   # The code.
   code = [
     {
@@ -19,6 +22,8 @@ locals {
       Effect   = "Allow"
       Action   = ["s3:PutObject"]
       Resource = "${var.dead_letter_bucket_arn}/${local.dead_letters}/*"
+
+      Condition = local.own_bucket
     },
   ]
   bundle_in_s3 = [
@@ -59,12 +64,16 @@ locals {
       Effect   = "Allow"
       Action   = ["s3:PutObject"]
       Resource = "${var.dead_letter_bucket_arn}/aws/lambda/*"
+
+      Condition = local.own_bucket
     },
     {
       Sid      = "FindTheDestination"
       Effect   = "Allow"
       Action   = ["s3:ListBucket"]
       Resource = var.dead_letter_bucket_arn
+
+      Condition = local.own_bucket
     },
     {
       Sid      = "WriteLogs"
@@ -105,8 +114,9 @@ locals {
   ]
 }
 
+# An account's roles are those of all its regions.
 resource "aws_iam_role" "function" {
-  name = local.function_name
+  name = "${local.function_name}-${var.place.region}"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

@@ -30,7 +30,7 @@ output "log_group" {
 
 output "alarms" {
   description = "Names of all alarms"
-  value       = sort([for alarm in aws_cloudwatch_metric_alarm.alarm : alarm.alarm_name])
+  value       = sort([for alarm in concat(values(aws_cloudwatch_metric_alarm.alarm), [aws_cloudwatch_metric_alarm.not_reading]) : alarm.alarm_name])
 }
 
 output "rollback_alarms" {

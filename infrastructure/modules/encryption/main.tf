@@ -39,9 +39,9 @@ locals {
         }
       },
       {
-        Sid       = "AlarmsAndBudgetsToTheEncryptedTopic"
+        Sid       = "AlarmsToTheEncryptedTopic"
         Effect    = "Allow"
-        Principal = { Service = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"] }
+        Principal = { Service = concat(["cloudwatch.amazonaws.com"], var.budget ? ["budgets.amazonaws.com"] : []) }
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = "*"
         Condition = { StringEquals = { "aws:SourceAccount" = var.place.account_id } }

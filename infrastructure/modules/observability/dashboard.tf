@@ -64,8 +64,9 @@ locals {
   ]
 }
 
+# An account's dashboards are those of all its regions: one of the same name would be overwritten.
 resource "aws_cloudwatch_dashboard" "overview" {
-  dashboard_name = var.name
+  dashboard_name = "${var.name}-${var.place.region}"
 
   dashboard_body = jsonencode({
     widgets = [for index, widget in local.widgets : {

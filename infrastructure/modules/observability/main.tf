@@ -1,5 +1,9 @@
 # Where alarms go, the one alarm that is the account's, and the budget. The dashboard is beside this file.
 
+locals {
+  publishers = concat(["cloudwatch.amazonaws.com"], var.monthly_budget_usd == null ? [] : ["budgets.amazonaws.com"])
+}
+
 resource "aws_sns_topic" "alarms" {
   name              = "${var.name}-alarms"
   kms_master_key_id = var.key_arn
@@ -11,9 +15,9 @@ resource "aws_sns_topic_policy" "alarms" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      Sid       = "AlarmsAndBudgets"
+      Sid       = "Alarms"
       Effect    = "Allow"
-      Principal = { Service = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"] }
+      Principal = { Service = local.publishers }
       Action    = "sns:Publish"
       Resource  = aws_sns_topic.alarms.arn
       Condition = { StringEquals = { "aws:SourceAccount" = var.place.account_id } }
@@ -64,7 +68,7 @@ resource "aws_cloudwatch_metric_alarm" "concurrent_executions" {
 
 resource "aws_budgets_budget" "month" {
   count        = var.monthly_budget_usd == null ? 0 : 1
-  name         = "${var.name}-month"
+  name         = "${var.name}-${var.place.region}-month"
   budget_type  = "COST"
   time_unit    = "MONTHLY"
   limit_unit   = "USD"
