@@ -12,6 +12,8 @@ import msgspec
 
 BODY = "put_records_body"
 OK = 200
+NOTHING = b"{}"
+"""A body in which botocore finds no field: it adds the metadata only."""
 
 _decode_response = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -34,7 +36,7 @@ def _encode_body(
     params: dict[str, Any], context: dict[str, Any], **_: Any
 ) -> dict[str, Any] | None:
     records = params.get("Records")
-    if not records or not isinstance(records, list):
+    if not isinstance(records, list):
         return None
     if not all(
         isinstance(entry, dict) and isinstance(entry.get("Data"), bytes) for entry in records
@@ -58,4 +60,4 @@ def _read_response(
         customized_response_dict.update(_decode_response(response_dict["body"]))
     except msgspec.MsgspecError:
         return  # botocore raises the error
-    response_dict["body"] = b"{}"
+    response_dict["body"] = NOTHING

@@ -299,4 +299,5 @@ def test_a_malformed_record_is_never_one_that_is_not_finished(changes: dict[str,
 
     assert progress.resume([malformed]) == Done()
     progress.update([malformed, first], "1", Done(7))
+    progress.update([], None, Done())
     assert progress.resume([first]) == Done(7)

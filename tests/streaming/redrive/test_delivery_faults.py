@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import (
+    ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
@@ -145,6 +146,19 @@ def test_records_whose_response_was_lost_are_put_again_and_counted(
     size = min(CALL, RECORDS - call * CALL)
     assert done == Delivery(delivered=RECORDS, repeated=size, deleted=1)
     assert len(redrive.on_stream()) == RECORDS + size
+
+
+@pytest.mark.parametrize("metadata", [{}, {"ResponseMetadata": {}}], ids=["nothing", "no status"])
+def test_records_are_in_doubt_after_an_error_that_does_not_say_who_failed(
+    redrive: Redrive, metadata: Any
+) -> None:
+    response: Any = {"Error": {"Code": "AccessDeniedException"}, **metadata}
+    error = ClientError(response, "PutRecords")
+
+    done = redrive.run(Connection(redrive.kinesis, 1, error, reached=True))
+
+    assert "AccessDeniedException" in done.failures["ride_events"]
+    assert redrive.run().repeated == CALL
 
 
 @pytest.mark.parametrize(
