@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
+from lifecycle.ride_ended import decode_ride_ended
 from model import load_model
 from scripts.schemas import FOLDER, VERSIONS, RidePredicted, main, schema
 from streaming import InvalidDeadLetter, InvalidEvent
@@ -22,6 +23,7 @@ MODEL = load_model({}, dict)
 
 READERS: dict[str, Callable[[bytes], object]] = {
     "ride_started": lambda content: MODEL.decode(content, 0.0),
+    "ride_ended": decode_ride_ended,
     "ride_predicted": msgspec.json.Decoder(RidePredicted).decode,
     "dead_letter_record": read_dead_letter_records,
 }
