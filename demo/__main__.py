@@ -14,7 +14,7 @@ from cli.program import FAILED, program, run_program, stop_on_signal
 if __name__ == "__main__":
     run_program("demo.__main__")  # before the slow imports
 
-from cli.arguments import Parser, rate_or_none, seed, share, whole_number
+from cli.arguments import Parser, rate, rate_or_none, seed, share, whole_number
 from cli.run_folder import create_run_folder
 from demo.aws_commands import ANY_EVENT, SMALLEST_RIDE, put_command, write_commands
 from demo.demo import Demo, exit_status
@@ -44,6 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.rate == 0 and (arguments.rides or arguments.data):
         parser.error("--rate is '0'; allowed with --rides or --data: a number above 0")
+    if arguments.speed and (arguments.data is None or arguments.rate is not None):
+        parser.error(f"--speed is '{arguments.speed:g}'; allowed only with --data, without --rate")
     with stop_on_signal(_interrupt, signal.SIGHUP):
         try:
             return _run(arguments)
@@ -69,7 +71,7 @@ def _run(arguments: argparse.Namespace) -> int:
     stop = threading.Event()
     with ExitStack() as signals, open_pipeline(config, print) as pipeline:
         hint = _hint(pipeline, arguments.rate) if rides.count is None else ()
-        demo = Demo(pipeline, rides, _rate(arguments), stop)
+        demo = Demo(pipeline, rides, _rate(arguments), stop, speed=arguments.speed)
         signals.enter_context(stop_on_signal(stop.set, signal.SIGHUP))
         with open_display(OutputConsole(), statistics.zones, hint) as show:
             last = demo.run(show)
@@ -130,6 +132,12 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--data", type=Path, metavar="FILE", help="replay the trips of a green-taxi parquet file"
+    )
+    parser.add_argument(
+        "--speed",
+        type=rate,
+        metavar="S",
+        help="replay the trips of --data S times as fast as they happened, by their event times",
     )
     parser.add_argument("--seed", type=seed, metavar="N", help="generate the same rides again")
     parser.add_argument(
