@@ -4,8 +4,9 @@ import argparse
 import os
 import signal
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from cli.program import FAILED, program, run_program, stop_on_signal
 if __name__ == "__main__":
     run_program("demo.__main__")  # before the slow imports
 
-from cli.arguments import Parser, rate, rate_or_none, seed, share, whole_number
+from cli.archives import RIDE_TABLES, open_archives, tables, written_rows
+from cli.arguments import Parser, location, rate, rate_or_none, seed, share, whole_number
 from cli.run_folder import create_run_folder
 from demo.aws_commands import ANY_EVENT, SMALLEST_RIDE, put_command, write_commands
 from demo.demo import Demo, exit_status
@@ -25,6 +27,7 @@ from demo.ride_sources import Rides, drawn_rides, no_rides, replayed_rides
 from demo.snapshot import closing_lines
 from local.errors import FunctionError, LocalError, StartError
 from local.pipeline import Pipeline, open_pipeline
+from streaming.archive.archive_threads import ArchiveThreads
 from streaming.errors import StreamingError
 
 FOLDER = Path("build/local")
@@ -69,18 +72,45 @@ def _run(arguments: argparse.Namespace) -> int:
     if ignored := [name for name in SET_HERE if os.environ.get(name)]:
         print(f"Ignored environment variables, the demo sets its own: {', '.join(ignored)}")
     stop = threading.Event()
-    with ExitStack() as signals, open_pipeline(config, print) as pipeline:
+    with (
+        ExitStack() as signals,
+        open_pipeline(config, print) as pipeline,
+        _archived(arguments, pipeline) as archives,
+    ):
         hint = _hint(pipeline, arguments.rate) if rides.count is None else ()
         demo = Demo(pipeline, rides, _rate(arguments), stop, speed=arguments.speed)
         signals.enter_context(stop_on_signal(stop.set, signal.SIGHUP))
         with open_display(OutputConsole(), statistics.zones, hint) as show:
             last = demo.run(show)
+        if archives is not None:
+            archives.finish()
     for line in closing_lines(last):
         print(line)
+    if archives is not None:
+        rows = sum((archive.rows for archive in archives.archives), Counter[str]())
+        print(f"Archived in {arguments.archive}: {written_rows(rows) or 'no rows'}")
     print(f"Logs and dead-letter records are in {config.folder}")
     if demo.failure is not None:
         raise demo.failure
     return exit_status(last.counts, rides.count)
+
+
+@contextmanager
+def _archived(
+    arguments: argparse.Namespace, pipeline: Pipeline
+) -> Iterator[ArchiveThreads | None]:
+    """Archive both streams meanwhile, if that is asked for."""
+    if arguments.archive is None:
+        yield None
+        return
+    events, predictions = arguments.tables
+    streams = {RIDES: events, PREDICTIONS: predictions}
+    with open_archives(location(arguments.archive), pipeline.client, streams) as archives:
+        archives.start()
+        try:
+            yield archives
+        finally:
+            archives.stop()
 
 
 def _hint(pipeline: Pipeline, rate: float | None) -> Sequence[str]:
@@ -160,6 +190,18 @@ def _parser() -> Parser:
         metavar="URL",
         help="send discarded records also to file:///folder, s3://bucket/prefix, or the ARN of an "
         "SQS queue or SNS topic",
+    )
+    parser.add_argument(
+        "--archive",
+        metavar="PLACE",
+        help="write both streams to Parquet files in a folder or s3://bucket/prefix",
+    )
+    parser.add_argument(
+        "--tables",
+        type=tables,
+        default=RIDE_TABLES,
+        metavar="MODULE",
+        help="the archive's tables; default: %(default)s",
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
     return parser

@@ -1,7 +1,6 @@
 """Replays real trips as events: rides that start, in the order of their pickups, and their ends."""
 
 import importlib
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,10 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cli.parquet_library import install_command
 from demo.errors import RidesUnavailable
 from demo.ride_generator import RideEvent
-
-REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements" / "parquet.txt"
 
 RIDE_ENDED = "ride_ended"
 
@@ -114,20 +112,6 @@ def open_replay(
         return _clean(parquet.read_table(path, columns=columns), arrow, compute)
     except (OSError, arrow.ArrowInvalid) as error:
         raise RidesUnavailable(f"cannot read the trips in {path}: {error}") from error
-
-
-def install_command(python: str, folder: Path) -> str:
-    """Return the command that installs a parquet reader.
-
-    Args:
-        python: The absolute path of the Python to install it for.
-        folder: Where the command is run; paths below it are relative to it.
-    """
-    program, requirements = (
-        shlex.quote(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
-        for path in (Path(python), REQUIREMENTS)
-    )
-    return f"{program} -m pip install --require-hashes -r {requirements}"
 
 
 def _trip(ride_id: int, row: dict[str, Any]) -> Trip:

@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, UnsetType
+from msgspec import Meta
 
+from lifecycle.event_header import is_of_type
 from lifecycle.event_time import in_utc
 from streaming import DECODE_ERRORS, WHOLE_EVENT, InvalidEvent, invalid_event
 
 EVENT_TYPE = "ride_ended"
-EVENT_TYPE_BYTES = len('""') + len(r"\u0072") * len(EVENT_TYPE)
-"""The longest JSON of that text; a longer value is another type."""
 
 
 class RideEnded(msgspec.Struct, frozen=True, gc=False):
@@ -48,18 +47,7 @@ ALLOWED = {
 }
 
 
-class EventHeader(msgspec.Struct, frozen=True, gc=False):
-    """The field that says whether an event is one of these.
-
-    It is not read yet: a short record can hold a value that needs hundreds of megabytes.
-    """
-
-    event_type: Raw | UnsetType = UNSET
-
-
 _decode_event = msgspec.json.Decoder(RideEnded).decode
-_decode_header = msgspec.json.Decoder(EventHeader).decode
-_decode_any = msgspec.json.Decoder().decode
 
 
 def decode_ride_ended(content: bytes) -> RideEnded | None:
@@ -75,9 +63,7 @@ def decode_ride_ended(content: bytes) -> RideEnded | None:
         InvalidEvent: The event violates the contract.
     """
     try:
-        if not content.isascii():
-            content.decode()  # the decoder does not validate UTF-8 in fields it ignores
-        if not _is_ride_ended(_decode_header(content).event_type):
+        if not is_of_type(EVENT_TYPE, content):
             return None
         event = _decode_event(content)
     except DECODE_ERRORS as error:
@@ -103,10 +89,3 @@ def _in_utc(text: str) -> datetime:
     except (ValueError, OverflowError) as error:
         field = "dropoff_datetime"
         raise InvalidEvent(field, text, ALLOWED[field]) from error
-
-
-def _is_ride_ended(event_type: Raw | UnsetType) -> bool:
-    """Compare an event type, in any spelling that JSON allows."""
-    if event_type is UNSET or len(event_type) > EVENT_TYPE_BYTES:
-        return False
-    return bool(_decode_any(event_type) == EVENT_TYPE)
