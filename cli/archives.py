@@ -11,13 +11,14 @@ from typing import Any
 
 from cli.arguments import not_allowed
 from cli.parquet_library import install_command
-from streaming import aws_client, open_storage
-from streaming.archive.archive_state import locked_folder
+from streaming import Storage, aws_client
+from streaming.archive.archive_state import archive_folder, locked_folder
 from streaming.archive.archive_threads import ArchiveThreads
 from streaming.archive.stream_archive import Limits, StreamArchive
 from streaming.archive.table import Table
 from streaming.errors import ArchiveError
 from streaming.locations import parse_location
+from streaming.storage import S3Storage
 
 RIDE_TABLES = "lifecycle.ride_tables"
 
@@ -65,6 +66,12 @@ def open_archives(
         command = install_command(sys.executable, Path.cwd())
         raise ArchiveError(f"an archive needs the Parquet library: {command}")
     place = parse_location("the archive", location)
+
+    def storage(stream: str) -> Storage:
+        if isinstance(place, Path):
+            return archive_folder(place, stream)
+        return S3Storage(partial(aws_client, "s3"), place)
+
     with ExitStack() as stack:
         if isinstance(place, Path):
             for stream in streams:
@@ -75,7 +82,7 @@ def open_archives(
                     client,
                     stream,
                     of_stream,
-                    open_storage("the archive", location, partial(aws_client, "s3")),
+                    storage(stream),
                     limits=limits,
                     committed=partial(committed, stream),
                 )

@@ -43,10 +43,13 @@ class FolderStorage:
 
     Args:
         folder: Created by the first `put`.
+        unfinished: Where an object is written before it gets its name, if there is one writer; by
+            default beside it, where a program that is killed leaves a file.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, unfinished: Path | None = None) -> None:
         self._folder = folder
+        self._unfinished = unfinished
 
     def names(self) -> list[str]:
         """See `Storage.names`; files still being written are left out."""
@@ -69,7 +72,7 @@ class FolderStorage:
     def put(self, name: str, content: bytes) -> None:
         """See `Storage.put`."""
         with _storage_errors("write", self._folder / name):
-            write_atomically(self._folder / name, content)
+            write_atomically(self._folder / name, content, self._unfinished)
 
     def delete(self, name: str) -> None:
         """See `Storage.delete`; the file's folder stays."""

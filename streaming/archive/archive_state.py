@@ -16,8 +16,9 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from streaming.errors import DECODE_ERRORS, ArchiveError, StorageError
+from streaming.files import UNFINISHED
 from streaming.retries import error_code
-from streaming.storage import Storage
+from streaming.storage import FolderStorage, Storage
 
 FORMAT = 1
 FOLDER = "_state"
@@ -137,6 +138,15 @@ class StateObject:
 
     def _put(self, state: State) -> None:
         self._storage.put(self._name, msgspec.json.encode(state))
+
+
+def archive_folder(folder: Path, stream: str) -> FolderStorage:
+    """Return the storage of a stream's archive in a folder.
+
+    A killed program leaves its last, unfinished file where no query looks, and the next one writes
+    over it.
+    """
+    return FolderStorage(folder, folder / FOLDER / f"{stream}{UNFINISHED}")
 
 
 @contextmanager

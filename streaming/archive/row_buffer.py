@@ -47,12 +47,9 @@ class RowBuffer:
         Args:
             position: A `StreamReader.position`; no record that was added is behind the next one.
         """
-        if self._last is not None:
-            shard_id, sequence_number = self._last
-            # The checkpoint of a shard that has expired is gone.
-            if position.get(shard_id, FINISHED) in (sequence_number, FINISHED):
-                self._keep_last()
-                self._last = None
+        if self._last is not None and _is_behind(position, *self._last):
+            self._keep_last()
+            self._last = None
         taken = {key: (self._tables[key[0]], rows) for key, rows in self._groups.items()}
         self._groups = defaultdict(list)
         self.rows = len(self._last_rows)
@@ -63,3 +60,11 @@ class RowBuffer:
         for key, row in self._last_rows:
             self._groups[key].append(row)
         self._last_rows = []
+
+
+def _is_behind(position: Mapping[str, str], shard_id: str, sequence_number: str) -> bool:
+    """Return whether a position is behind a record: at it, or at a duplicate that came later."""
+    checkpoint = position.get(shard_id, FINISHED)  # that of a shard that has expired is gone
+    if checkpoint == FINISHED:
+        return True
+    return checkpoint.isdecimal() and int(checkpoint) >= int(sequence_number)
