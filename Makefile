@@ -172,7 +172,7 @@ integration-test: compose image $(TEST_ENV)/installed ## A stream through the im
 	@$(TEST_ENV)/bin/python -m pytest integration-test
 
 .PHONY: soak
-soak: $(RUN_ENV)/installed ## The whole pipeline under faults, 60 s: MINUTES= RIDES= RATE= SEED= SHARDS= OUTPUT_SHARDS= RIDES_PER_RECORD= MEMORY_MB= CPU_SHARE= FOLDER=build/soak
+soak: $(RUN_ENV)/installed $(RUN_ENV)/installed-parquet ## The whole pipeline under faults, 60 s: MINUTES= RIDES= RATE= SEED= SHARDS= OUTPUT_SHARDS= RIDES_PER_RECORD= MEMORY_MB= CPU_SHARE= FOLDER=build/soak
 	@exec $(RUN_ENV)/bin/python -m tests.soak \
 	    $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(RIDES),--rides "$(RIDES)") \
 	    $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)") \
