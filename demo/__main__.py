@@ -75,7 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
     with (
         ExitStack() as signals,
         open_pipeline(config, print) as pipeline,
-        _archived(arguments, pipeline) as archives,
+        _archived(arguments, pipeline, stop) as archives,
     ):
         hint = _hint(pipeline, arguments.rate) if rides.count is None else ()
         demo = Demo(pipeline, rides, _rate(arguments), stop, speed=arguments.speed)
@@ -97,15 +97,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _archived(
-    arguments: argparse.Namespace, pipeline: Pipeline
+    arguments: argparse.Namespace, pipeline: Pipeline, stop: threading.Event
 ) -> Iterator[ArchiveThreads | None]:
-    """Archive both streams meanwhile, if that is asked for."""
+    """Archive both streams meanwhile, if that is asked for; a failure stops the run."""
     if arguments.archive is None:
         yield None
         return
     events, predictions = arguments.tables
     streams = {RIDES: events, PREDICTIONS: predictions}
-    with open_archives(location(arguments.archive), pipeline.client, streams) as archives:
+    place = location(arguments.archive)
+    with open_archives(place, pipeline.client, streams, failed=stop.set) as archives:
         archives.start()
         try:
             yield archives

@@ -15,9 +15,11 @@ import msgspec
 import pyarrow.dataset as ds
 
 from local.processes import start_process, stop_process
+from streaming.archive.archive_state import FOLDER
 from tests.soak.reconciliation import Expected, StoredRecord
 
 KILLED = "archive killed"
+IN_COMMIT = "archive killed during a commit"
 ENDED = "archive ended by an error and started again"
 
 KILL_AFTER = (0.5, 6.0)
@@ -25,6 +27,9 @@ KILL_AFTER = (0.5, 6.0)
 
 POLL_SECONDS = 0.02
 COMMIT_SECONDS = 0.1
+COMMIT_WAIT_SECONDS = 2.0
+WATCH_SECONDS = 0.001
+IN_COMMIT_SECONDS = 0.01
 LAST_RUN_SECONDS = 120.0
 EVENT_TABLES = ("ride_started", "ride_ended", "others")
 
@@ -93,9 +98,12 @@ class KilledArchive:
             while process.poll() is None and time.monotonic() < kill_at:
                 if self._stopped.wait(POLL_SECONDS):
                     break
-            self.ends[KILLED if process.poll() is None else ENDED] += 1
+            self._wait_for_a_commit()
+            running = process.poll() is None
             process.kill()
             stop_process(process)
+            ended = IN_COMMIT if self._is_in_a_commit() else KILLED
+            self.ends[ended if running else ENDED] += 1
 
     def stop(self) -> None:
         """End `run`, from another thread."""
@@ -132,6 +140,20 @@ class KilledArchive:
                 for (event_id,) in _rows(self._folder, table, "event_id")
             ),
         )
+
+    def _wait_for_a_commit(self) -> None:
+        """Wait for the next commit, and then for a moment in it."""
+        deadline = time.monotonic() + COMMIT_WAIT_SECONDS
+        while time.monotonic() < deadline and not self._stopped.is_set():
+            if self._is_in_a_commit():
+                time.sleep(self._random.uniform(0, IN_COMMIT_SECONDS))
+                return
+            time.sleep(WATCH_SECONDS)
+
+    def _is_in_a_commit(self) -> bool:
+        """Return whether a state names files that are being written, or were when it was killed."""
+        states = (self._folder / FOLDER).glob("*.json")
+        return any(b'"pending":["' in state.read_bytes() for state in states)
 
     def _command(self, endpoint_url: str, *options: str) -> list[str]:
         module = "tests.soak.archive_process"
