@@ -90,6 +90,21 @@ def test_an_explicit_hash_key_is_written_once_and_referred_to() -> None:
     assert data == framed(message)
 
 
+@pytest.mark.parametrize(
+    ("size", "lengths"),
+    [
+        (123, "1a7f 0800 1a7b"),
+        (124, "1a8001 0800 1a7c"),
+        (127, "1a8301 0800 1a7f"),
+        (128, "1a8501 0800 1a8001"),
+    ],
+)
+def test_a_length_takes_as_few_bytes_as_it_can(size: int, lengths: str) -> None:
+    data = aggregate([entry(bytes(size), "a")])
+
+    assert data == framed(f"0a0161 {lengths} {bytes(size).hex()}")
+
+
 @given(st.lists(st.tuples(st.text("aé", min_size=1, max_size=200), st.binary()), min_size=1))
 def test_what_is_aggregated_is_deaggregated_the_same(user_records: list[tuple[str, bytes]]) -> None:
     data = aggregate([entry(data, key) for key, data in user_records])
@@ -145,6 +160,12 @@ def test_hot_leaves_entries_alone_whose_key_no_other_has() -> None:
     assert [[e["PartitionKey"] for e in call] for call in environment.calls()] == [["a", "b", "c"]]
     assert environment.calls()[0][1:] == [put[1], put[3]]
     assert environment.shards() == [[("a", b"1"), ("a", b"3"), ("b", b"2"), ("c", b"4")]]
+
+
+def test_hot_aggregates_no_entries_of_different_keys() -> None:
+    put = [entry(b"", f"ride-{number}") for number in range(1_000)]
+
+    assert pack(put, range(len(put)), "hot").records == put
 
 
 def test_all_puts_a_thousand_rides_in_64_records_spread_over_the_shards() -> None:
