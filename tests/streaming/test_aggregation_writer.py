@@ -232,6 +232,26 @@ def test_records_are_at_most_half_a_shards_second_unless_one_entry_is_larger(
     assert len(records) == 3 + 1 + 1 + 1 + 1
 
 
+@pytest.mark.parametrize("aggregation", SWITCHED_ON)
+def test_two_entries_that_are_too_large_together_take_two_records(aggregation: Aggregation) -> None:
+    put = [entry(bytes(300_000)), entry(bytes(300_000))]
+
+    assert [record["Data"] for record in pack(put, range(2), aggregation).records] == [
+        each["Data"] for each in put
+    ]
+
+
+def test_long_partition_keys_count_in_the_size_of_a_record() -> None:
+    keys = [f"{number:0256}" for number in range(90_000)]
+    near = [key for key in keys if hashlib.md5(key.encode()).digest()[0] == 0]  # noqa: S324
+    put = [entry(bytes(2_000), key) for key in near]
+
+    sizes = [entry_bytes(record) for record in pack(put, range(len(put)), "all").records]
+
+    assert len(sizes) > 1
+    assert max(sizes) <= AGGREGATE_BYTES
+
+
 def test_a_record_has_no_more_entries_than_a_reader_opens() -> None:
     put = [entry(b"", "k")] * 60_000
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.consumer.validation import (
@@ -110,6 +110,7 @@ def test_a_field_is_found_by_its_path(content: bytes, message: str) -> None:
     assert str(explained(content)).startswith(message)
 
 
+@settings(deadline=None)
 @given(
     st.text(st.characters(exclude_characters='.[]"\\`', exclude_categories=["C"]), min_size=1),
     st.integers(0, 300),
