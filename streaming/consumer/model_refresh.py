@@ -7,8 +7,9 @@ so that a function with few records would hardly ever get on with it.
 
 import time
 from collections.abc import Callable
-from threading import Thread
-from typing import Generic
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import Any, Generic
 
 from streaming.consumer.interface import EventT
 from streaming.consumer.model_pointer import LoadedModel, ModelSource
@@ -50,6 +51,10 @@ class ModelRefresh(Generic[EventT]):
         self._clock = clock
         self._next = clock() + every_seconds
         self._look: _Look[EventT] | None = None
+        # One thread for all looks: the allocator keeps what a thread frees for that thread. It is a
+        # daemon, since a look must not hold up the end of the process.
+        self._looks: SimpleQueue[_Look[EventT]] = SimpleQueue()
+        Thread(target=_run_looks, args=(self._looks,), name="model-refresh", daemon=True).start()
         self._wait_left = 0.0
         self._warned = ""
 
@@ -67,10 +72,11 @@ class ModelRefresh(Generic[EventT]):
                 return None
             self._look = _Look(self._source, self._current)
             self._wait_left = self._wait
+            self._looks.put(self._look)
         before = self._clock()
-        self._look.join(max(0.0, min(limit, self._wait_left)))
+        ended = self._look.ended.wait(max(0.0, min(limit, self._wait_left)))
         self._wait_left -= self._clock() - before
-        if self._look.is_alive():
+        if not ended:
             return None
         look, self._look = self._look, None
         self._next = self._clock() + self._every
@@ -90,7 +96,7 @@ class ModelRefresh(Generic[EventT]):
         self._current = loaded
         self._warned = ""
 
-    def refuse(self, error: Exception) -> None:
+    def refuse(self, error: BaseException) -> None:
         """Say that a model cannot be used; it is tried again at the next look.
 
         The log has one line until the reason is another.
@@ -111,33 +117,39 @@ def check_successor(model: object, successor: object) -> None:
             by the model's name, and the function's metrics bear it.
     """
     for name in ("name", "event_type", "binary_data"):
-        old, new = getattr(model, name, None), getattr(successor, name, None)
+        old, new = getattr(model, name, False), getattr(successor, name, False)
         if old != new:
             raise ModelBundleError(
                 f"the new model's {name} is {new!r}; allowed: {old!r}, as of the model in use"
             )
 
 
-class _Look(Thread, Generic[EventT]):
-    """One look for another model.
+class _Look(Generic[EventT]):
+    """One look for another model, in a thread.
 
     Attributes:
         found: The model, if there is another one.
         error: Why it could not be loaded.
+        ended: Set when the look is over.
     """
 
     def __init__(self, source: ModelSource[EventT], current: LoadedModel[EventT]) -> None:
-        super().__init__(name="model-refresh", daemon=True)  # it never holds up the process's end
         self._source = source
         self._current = current
         self.found: LoadedModel[EventT] | None = None
-        self.error: Exception | None = None
-        self.start()
+        self.error: BaseException | None = None
+        self.ended = Event()
 
     def run(self) -> None:
         try:
             self.found = self._source.load_changed(self._current)
             if self.found is not None:
                 check_successor(self._current.model, self.found.model)
-        except Exception as error:  # noqa: BLE001  a model may raise anything
+        except BaseException as error:  # noqa: BLE001  a model may raise anything, SystemExit too
             self.error = error
+        self.ended.set()
+
+
+def _run_looks(looks: SimpleQueue[_Look[Any]]) -> None:
+    while True:
+        looks.get().run()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from threading import Event
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,7 +49,7 @@ class Registry(ModelSource[str]):
     def load_changed(self, _current: LoadedModel[str]) -> LoadedModel[str] | None:
         self.looks += 1
         self.ready.wait(LONG)
-        if isinstance(self.next, Exception):
+        if isinstance(self.next, BaseException):
             raise self.next
         return None if self.next is None else LoadedModel(self.next, None, "tag")
 
@@ -141,7 +143,7 @@ def test_a_model_that_takes_long_to_load_holds_up_no_batch() -> None:
     refreshed.registry.ready.set()
     look = refreshed.refresh._look
     assert look is not None
-    look.join(LONG)
+    assert look.ended.wait(LONG)
     refreshed.handle(b"four")
     refreshed.handle(b"five")
     assert refreshed.versions() == ["7"] * 4 + ["8"]
@@ -151,19 +153,13 @@ def test_all_waits_for_one_look_have_one_bound() -> None:
     refreshed = Refreshed(wait_seconds=5.0)
     waits: list[float] = []
 
-    class Slow:
-        """A thread that does not end."""
+    def wait(timeout: float) -> bool:
+        waits.append(timeout)
+        refreshed.clock.advance(min(timeout, 2.0))
+        return False
 
-        found = error = None
-
-        def join(self, timeout: float) -> None:
-            waits.append(timeout)
-            refreshed.clock.advance(min(timeout, 2.0))
-
-        def is_alive(self) -> bool:
-            return True
-
-    refreshed.refresh._look = Slow()  # type: ignore[assignment]
+    never_ends: Any = SimpleNamespace(ended=SimpleNamespace(wait=wait))
+    refreshed.refresh._look = never_ends
     refreshed.refresh._wait_left = 5.0
     for _ in range(5):
         assert refreshed.refresh.poll(limit=3.0) is None
@@ -223,9 +219,9 @@ def test_after_a_failure_another_model_is_taken(refreshed: Refreshed) -> None:
     assert refreshed.versions() == ["7", "7", "8"]
 
 
-@pytest.mark.parametrize("error", [MemoryError(), ValueError("a rider's name"), KeyError("x")])
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("a rider's name"), SystemExit(1)])
 def test_whatever_the_new_model_raises_the_batch_is_done(
-    refreshed: Refreshed, error: Exception, capsys: pytest.CaptureFixture[str]
+    refreshed: Refreshed, error: BaseException, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refreshed.registry.next = error
 
@@ -293,11 +289,14 @@ def test_the_new_model_is_the_one_that_the_next_look_compares_with(refreshed: Re
     assert refreshed.refresh._current.model is third
 
 
-def test_the_thread_does_not_hold_up_the_end_of_the_process(refreshed: Refreshed) -> None:
-    refreshed.registry.ready.clear()
-    refreshed.handle(b"one", after=EVERY, remaining=1.0)
-    look = refreshed.refresh._look
-    assert look is not None
-    assert look.daemon
-    refreshed.registry.ready.set()
-    look.join(LONG)
+def test_the_looks_have_one_thread_that_does_not_hold_up_the_end_of_the_process() -> None:
+    before = set(threading.enumerate())
+    refreshed = Refreshed()
+    (thread,) = set(threading.enumerate()) - before
+    for version in ("8", "9", "10"):
+        refreshed.registry.next = Next()
+        refreshed.registry.next.version = version
+        refreshed.handle(b"word", after=EVERY)
+
+    assert set(threading.enumerate()) - before == {thread}
+    assert thread.daemon
