@@ -46,6 +46,21 @@ def test_a_prediction_is_never_negative_and_has_two_decimals() -> None:
     assert prediction.value == {"ride_id": 1, "ride_duration": 0.0, "ride_tip": 3.33}
 
 
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_fewer_or_more_predictions_than_rides_are_an_error(number: int) -> None:
+    model = RideModel({"duration": lambda _inputs: np.ones(number, np.float32)}, "1")
+
+    with pytest.raises(ValueError, match="zip"):
+        model.predict([RideFeatures(n, (1, 2, n, 0, 0, 1, 1)) for n in range(2)])
+
+
+def test_a_ride_with_too_few_features_is_an_error() -> None:
+    model = RideModel({"duration": lambda inputs: inputs["hour"]}, "1")
+
+    with pytest.raises(ValueError, match="zip"):
+        model.predict([RideFeatures(1, (1, 2, 10, 0, 0, 1))])  # type: ignore[arg-type]
+
+
 def test_a_prediction_that_is_not_finite_is_an_error() -> None:
     model = built(duration=graph("passenger_count"))
 
