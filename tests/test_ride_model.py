@@ -117,3 +117,16 @@ def test_the_rides_have_their_own_names() -> None:
         "ride_predictions",
         "RidePredictions",
     )
+
+
+def test_the_hour_of_a_local_pickup_counts_its_minutes_and_seconds() -> None:
+    model = RideModel({}, "1")
+    event = (
+        b'{"ride_id": 1, "ride": {"PULocationID": 1, "DOLocationID": 2, "trip_distance": 3,'
+        b' "pickup_datetime": "2025-03-01T08:15:36"}}'
+    )
+
+    ride = model.decode(event, 0.0)
+
+    assert ride
+    assert ride.values[3] == pytest.approx(8.26, abs=1e-9)

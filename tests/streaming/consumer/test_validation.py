@@ -123,9 +123,9 @@ def test_an_element_of_a_field_of_any_name_is_found(name: str, index: int) -> No
 
 
 def test_a_field_with_a_quote_in_its_name_is_not_looked_up() -> None:
-    parcel = TypedDict("parcel", {'6" wide': int})
+    board = TypedDict("board", {'6" wide': int})
 
-    message = str(explained(b'{"6\\" wide": "x"}', parcel))
+    message = str(explained(b'{"6\\" wide": "x"}', board))
 
     assert message == '6" wide is not shown; allowed: Expected `int`, got `str`'
 
