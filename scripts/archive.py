@@ -25,7 +25,10 @@ DEFAULTS = Limits()
 @program(ValueError, OSError, LocalError, StreamingError, status=USAGE_ERROR)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; its exit status is 1 if a stream could not be read."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.events in options.predictions:
+        parser.error(f"--events is '{options.events}'; allowed: none of --predictions")
     endpoint_url = named_endpoint(options.endpoint_url)
     events, predictions = options.tables
     streams = {options.events: events, **dict.fromkeys(options.predictions, predictions)}

@@ -115,6 +115,10 @@ def test_on_a_signal_it_ends_and_the_next_run_goes_on(
     ("arguments", "line"),
     [
         (["--seconds", "0"], "--seconds is '0'; allowed: a number above 0"),
+        (
+            ["--events", "ride_predictions"],
+            "--events is 'ride_predictions'; allowed: none of --predictions",
+        ),
         (["--rows", "x"], "--rows is 'x'; allowed: 1, 2, 3, ..."),
         (
             ["--tables", "nowhere"],
