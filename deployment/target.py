@@ -1,23 +1,29 @@
-"""Where a program deploys to: the account, the region, and the clients for them."""
+"""Where a program deploys to: the account and the region, compared with the credentials'."""
 
 import argparse
 import os
+import re
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cli.arguments import not_allowed
-from deployment.account import ACCOUNT, Ask, confirmed_account
+from deployment.errors import DeploymentError, aws_errors
 from streaming.clients import aws_client
 from streaming.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 INFRASTRUCTURE = "infrastructure"
+ACCOUNT = re.compile(r"\d{12}", re.ASCII)
+TWELVE_DIGITS = "the 12 digits of an AWS account"
 
 Clients = Callable[[str], Any]
 """Returns a boto3 client for a service."""
+
+Ask = Callable[[str], str]
+"""Asks a person a question, and returns the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Target:
 
 
 def add_target_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--account` and `--region` to a program."""
+    """Add `--account`, `--region` and `--folder` to a program."""
     parser.add_argument("--account", type=_account, metavar="ID", help="12 digits; default: asked")
     parser.add_argument("--region", help="default: AWS_REGION, or the profile's")
     parser.add_argument(
@@ -63,8 +69,8 @@ def open_target(options: argparse.Namespace, clients: Clients | None, ask: Ask |
         SettingsError: The region or the credentials are missing.
         DeploymentError: The account is another one, or AWS does not accept the credentials.
     """
-    if options.region:
-        use_region(os.environ, options.region)
+    if options.region:  # for every client, and every program that is started
+        os.environ.update({"AWS_REGION": options.region, "AWS_DEFAULT_REGION": options.region})
     clients = clients or aws_client
     sts = clients("sts")
     region = sts.meta.region_name
@@ -73,9 +79,31 @@ def open_target(options: argparse.Namespace, clients: Clients | None, ask: Ask |
     return Target(confirmed_account(options.account, sts, ask), region, clients)
 
 
-def use_region(environment: MutableMapping[str, str], region: str) -> None:
-    """Let every client, and every program that is started, use a region."""
-    environment.update({"AWS_REGION": region, "AWS_DEFAULT_REGION": region})
+def confirmed_account(given: str | None, sts: Any, ask: Ask | None) -> str:
+    """Return the account that the credentials are for, if it is the one that is meant.
+
+    Args:
+        given: The account that is meant; None: ask for it.
+        sts: A boto3 STS client.
+        ask: None where nobody can be asked.
+
+    Raises:
+        DeploymentError: It is not, nobody says which one is meant, or the credentials are not
+            accepted.
+    """
+    if given is None and ask is None:
+        raise DeploymentError(f"ACCOUNT is not set; allowed: {TWELVE_DIGITS}")
+    hint = "; sign in again, or set AWS_PROFILE"
+    with aws_errors("the account of the credentials cannot be read", hint):
+        identity = sts.get_caller_identity()
+    if given is None and ask is not None:
+        question = f"The credentials are of {identity['Arn']}.\nWhich account do you mean? "
+        given = ask(question).strip()
+    if given != identity["Account"]:
+        raise DeploymentError(
+            f"ACCOUNT is {given!r}, and the credentials are for {identity['Account']}"
+        )
+    return str(given)
 
 
 def terminal() -> Ask | None:
@@ -95,5 +123,5 @@ def _ask(question: str) -> str:
 
 def _account(text: str) -> str:
     if not ACCOUNT.fullmatch(text):
-        raise not_allowed(text, "the 12 digits of an AWS account")
+        raise not_allowed(text, TWELVE_DIGITS)
     return text

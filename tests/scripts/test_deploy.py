@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from deployment.former_version import former_state
 from deployment.live_alias import AliasState
 from tests.deployment.emulated_account import (
     ACCOUNT,
@@ -139,7 +138,7 @@ def roll_back(machine: Machine) -> None:
     """Roll back from version 2, as `make rollback` does after a deployment."""
     live = machine.account.alias()
     deployed = live.write(AliasState("2", {}, "previous version: 1"), replaces=live.read())
-    now, former = former_state(live)
+    now, former = live.way_back()
     assert now == deployed
     live.write(former, replaces=now)
 

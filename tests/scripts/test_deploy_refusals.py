@@ -132,13 +132,14 @@ def test_an_option_that_is_not_allowed_is_one_line(
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("given", ["my account", "", "123", "12345678901a", "1234567890123"])
 def test_an_account_that_is_no_account_is_one_line(
-    machine: Machine, capsys: pytest.CaptureFixture[str]
+    machine: Machine, capsys: pytest.CaptureFixture[str], given: str
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
-        machine.deploy(account="my account")
+        machine.deploy(account=given)
     assert capsys.readouterr().err == (
-        "error: --account is 'my account'; allowed: the 12 digits of an AWS account\n"
+        f"error: --account is '{given}'; allowed: the 12 digits of an AWS account\n"
     )
 
 
