@@ -15,14 +15,7 @@ PUT_BACK_ATTEMPTS = 5
 
 @dataclass(slots=True)
 class Move:
-    """One alias on its way to another version.
-
-    Attributes:
-        name: The consumer.
-        alias: Its alias.
-        version: Where it goes.
-        before: Where it was when the move began.
-    """
+    """A consumer's alias on its way to another version, from where it was `before`."""
 
     name: str
     alias: LiveAlias
@@ -48,12 +41,7 @@ class Move:
         return state
 
     def step(self, percent: int, deployment: str) -> None:
-        """Move a share of the traffic.
-
-        Args:
-            percent: The new version's share.
-            deployment: Marks what this deployment has written.
-        """
+        """Give the new version its share of the traffic; `deployment` marks what is written."""
         mark, former = _mark(deployment), self.before.previous_version
         if percent == ALL:
             description = f"{PREVIOUS}{self.before.version} {mark}"
@@ -86,20 +74,20 @@ class Move:
         """
         if not self._written:
             return None
-        for attempt in range(PUT_BACK_ATTEMPTS):
+        for _ in range(PUT_BACK_ATTEMPTS):
             try:
                 self.alias.write(self.before, replaces=self._now)
-            except AliasMoved:
+            except AliasMoved as error:
+                refused = error
                 now = self.alias.read()
-                if now.revision not in self._seen:  # else the read is stale
-                    if _mark(deployment) not in now.description:
-                        return f"{self.alias} was moved by something else; left at {now}"
-                    self._now = now  # of a write whose response was lost
-                if attempt == PUT_BACK_ATTEMPTS - 1:
-                    raise
+                if now.revision in self._seen:
+                    continue  # the read is stale
+                if _mark(deployment) not in now.description:
+                    return f"{self.alias} was moved by something else; left at {now}"
+                self._now = now  # of a write whose response was lost
             else:
-                break
-        return f"{self.alias} is back at {self.before}"
+                return f"{self.alias} is back at {self.before}"
+        raise refused
 
 
 def _mark(deployment: str) -> str:

@@ -44,14 +44,10 @@ class Commands(Protocol):
 
 
 class Processes:
-    """Commands as child processes.
+    """Commands as child processes, in a folder, with variables besides those of this process.
 
     Ctrl-C or SIGTERM reaches a child once, as SIGINT, and is raised when the child has ended:
     Terraform killed half-way through would leave resources that its state does not know.
-
-    Args:
-        folder: Where they run.
-        environment: Variables besides those of this process.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -105,7 +101,7 @@ class Processes:
             return subprocess.Popen(  # noqa: S603  the command line is our own, no shell
                 command,
                 cwd=self._folder,
-                env={**os.environ, **self._environment},
+                env={**os.environ, "TF_IN_AUTOMATION": "1", **self._environment},
                 stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
                 text=True,
                 # A terminal sends Ctrl-C to its whole process group; the child gets it from here.

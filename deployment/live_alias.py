@@ -57,13 +57,7 @@ class AliasState:
 
 
 class LiveAlias:
-    """The alias of one function.
-
-    Args:
-        client: A boto3 Lambda client.
-        function_name: The function.
-        name: The alias.
-    """
+    """The alias of one function, of which a boto3 Lambda client knows."""
 
     def __init__(self, client: Any, function_name: str, name: str = "live") -> None:
         self.function_name = function_name
@@ -84,14 +78,10 @@ class LiveAlias:
             return _state(self._client.get_alias(FunctionName=self.function_name, Name=self.name))
 
     def write(self, state: AliasState, *, replaces: AliasState) -> AliasState:
-        """Set it, and return what it is set to.
-
-        Args:
-            state: What to set it to; its revision is ignored.
-            replaces: What it is set to now.
+        """Set it, and return what it is set to; the revision of `state` is ignored.
 
         Raises:
-            AliasMoved: It is set to something else.
+            AliasMoved: It is no longer set to what is replaced.
             DeploymentError: AWS refuses, or does not respond.
         """
         try:
@@ -118,12 +108,9 @@ class LiveAlias:
     def way_back(self, to: str | None = None) -> tuple[AliasState, AliasState]:
         """Return what it is set to, and what going back sets it to.
 
-        Between two versions it goes back to the older one. The description then records which
-        version was left, and no former version: going back twice must not return to the version
-        that failed.
-
-        Args:
-            to: The version to go to; None: the one that the description records.
+        That is the version `to`, else the older of two, else the one that the description records.
+        The description then records which version was left, and no former version: going back twice
+        must not return to the version that failed.
 
         Raises:
             DeploymentError: None is recorded, it does not exist, or AWS does not respond.

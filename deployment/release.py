@@ -1,7 +1,7 @@
 """One deployment: the image, the infrastructure, and then the traffic."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,8 +13,8 @@ from deployment.image_push import Repository, checked_image, image_tag, pushed_i
 from deployment.live_alias import LiveAlias
 from deployment.stack import Stack, check_place, stack_of
 from deployment.target import ROOT, Target
-from deployment.terraform_cli import ANY_IMAGE, Settings, Terraform
-from deployment.traffic_shift import StopRequest, in_alarm, move_traffic, raised_alarms
+from deployment.terraform_cli import ANY_IMAGE, Terraform
+from deployment.traffic_shift import StopRequest, move_traffic, raised_alarms
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,59 +45,40 @@ class Release:
             DeploymentError: See `deployment.errors`.
             KeyboardInterrupt: A stop was requested; every alias is where it was.
         """
-        if self.options.image is not None:
-            checked_image(self.options.image)
+        options = self.options
+        if options.image is not None:
+            checked_image(options.image)
         commands = self.start(None)
-        terraform = Terraform(commands, self.options.folder)
+        terraform = Terraform(commands, options.folder)
         terraform.require()
         terraform.init()
-        settings = self._settings()
+        image = options.image or ANY_IMAGE
+        settings = Terraform(self.start(image), options.folder).settings()
+        architecture = options.architecture or settings.architecture
+        account, region = self.target.account, self.target.region
+        settings.check(account_id=account, region=region, architecture=architecture, image=image)
         outputs = terraform.outputs()
         check_place(outputs, self.target)
         if (stack := stack_of(outputs)) is not None:
             self._check_traffic(stack)
-        if self.options.image is None:
-            image = self._checkouts_image(commands, terraform, settings)
+        if options.image is None:
+            image = self._checkouts_image(terraform, commands, architecture)
         else:
-            image = self.options.image
-            self._check_architecture(image, settings.architecture)
-        self._apply(Terraform(self.start(image), self.options.folder))
+            self._check_architecture(image, architecture)
+        self._apply(Terraform(self.start(image), options.folder))
         self._move(stack_of(terraform.outputs()))
-
-    def _settings(self) -> Settings:
-        """Return Terraform's settings, if they are what is asked for.
-
-        terraform.tfvars takes precedence over the environment, in which `make deploy` says what it
-        deploys.
-        """
-        image = self.options.image or ANY_IMAGE
-        settings = Terraform(self.start(image), self.options.folder).settings()
-        for name, ours, theirs in (
-            ("ACCOUNT", self.target.account, settings.account_id),
-            ("REGION", self.target.region, settings.region),
-            (
-                "ARCHITECTURE",
-                self.options.architecture or settings.architecture,
-                settings.architecture,
-            ),
-        ):
-            if ours != theirs:
-                raise DeploymentError(f"{name} is {ours}, and terraform.tfvars says {theirs}")
-        if settings.image != image:
-            raise DeploymentError(
-                f"terraform.tfvars says image = {settings.image}, which would be deployed: remove "
-                "it, as `make deploy` gives the image"
-            )
-        return settings
 
     def _check_traffic(self, stack: Stack) -> None:
         """Stop before anything is built if traffic could not be moved in the end."""
         for move in self._moves(stack):
             move.begin()
         if raised := self._alarms(stack):
-            if not self.options.force:
-                raise in_alarm(raised, "nothing was changed; FORCE=1 deploys all the same")
-            self.say(f"In ALARM: {', '.join(raised)}; going on, as FORCE=1 says")
+            self._unless_forced(f"in ALARM: {', '.join(raised)}", "nothing was changed")
+
+    def _unless_forced(self, problem: str, consequence: str) -> None:
+        if not self.options.force:
+            raise DeploymentError(f"{problem}; {consequence}; FORCE=1 deploys all the same")
+        self.say(f"{problem}; going on, as FORCE=1 says")
 
     def _check_architecture(self, image: str, wanted: str) -> None:
         """Refuse an image that is known to be built for another architecture than the functions'.
@@ -116,23 +97,19 @@ class Release:
                 "functions are (ARCHITECTURE); nothing was changed"
             )
 
-    def _checkouts_image(self, commands: Commands, terraform: Terraform, settings: Settings) -> str:
-        architecture = settings.architecture
+    def _checkouts_image(self, terraform: Terraform, commands: Commands, architecture: str) -> str:
+        dry_run = self.options.dry_run
         tag = image_tag(commands, architecture, datetime.now(UTC), force=self.options.force)
-        if "repository_url" not in terraform.outputs():
+        outputs = terraform.outputs()
+        if "repository_url" not in outputs:
             require_docker(commands, architecture)  # before anything is created
             terraform.apply_repository()
-            if self.options.dry_run:
+            if dry_run:
                 self.say(f"would build, log in and push the image, with the tag {tag}")
                 return ANY_IMAGE
-        try:
-            url = str(terraform.outputs()["repository_url"])
-        except KeyError:
-            raise DeploymentError("Terraform's output repository_url is missing") from None
-        repository = Repository(self.target.clients("ecr"), url)
-        return pushed_image(
-            commands, repository, architecture, tag, self.say, dry_run=self.options.dry_run
-        )
+            outputs = terraform.outputs()
+        repository = Repository(self.target.clients("ecr"), outputs["repository_url"])
+        return pushed_image(commands, repository, architecture, tag, self.say, dry_run=dry_run)
 
     def _apply(self, terraform: Terraform) -> None:
         with terraform.planned(ROOT / "build") as (plan, file):
@@ -147,13 +124,8 @@ class Release:
     def _move(self, stack: Stack | None) -> None:
         steps, bake = self.options.steps, self.options.bake
         if self.options.dry_run:
-            names = " ".join(str(move.alias) for move in self._moves(stack)) if stack else ""
-            percents = ", ".join(f"{step} %" for step in (*steps, ALL))
-            self.say(
-                f"would move {names} to a new version: {percents}, each watched {bake:.0f} s"
-                if stack
-                else "would create the alias live at version 1 of each function"
-            )
+            shares = ", ".join(f"{step} %" for step in (*steps, ALL))
+            self.say(f"would move traffic to each new version: {shares}, each watched {bake:.0f} s")
             return
         if stack is None:
             raise DeploymentError("Terraform's output consumers is missing")
@@ -162,39 +134,22 @@ class Release:
             for name, each in sorted(stack.consumers.items()):
                 self.say(f"{name}: version {each.version} is live, and is the newest")
             return
-        self._check_left(moves)
+        for move in moves:  # which version Terraform publishes, if any, is known only now
+            if move.before.left_version == move.version:
+                self._unless_forced(
+                    f"{move.alias} was rolled back from version {move.version}, and nothing newer "
+                    "was published",
+                    "no traffic was moved, the rest is applied",
+                )
         move_traffic(
-            moves,
-            lambda: self._alarms(stack),
-            self.stop,
-            self.say,
-            steps=steps,
-            bake_seconds=bake,
-            force=self.options.force,
-        )
+            moves, lambda: self._alarms(stack), self.stop, self.say,
+            steps=steps, bake_seconds=bake, force=self.options.force,
+        )  # fmt: skip
         functions = " ".join(move.alias.function_name for move in moves)
         self.say(
             f"Deployed. Back again: make rollback ACCOUNT={self.target.account} "
             f"REGION={self.target.region} FUNCTIONS={functions!r}"
         )
-
-    def _check_left(self, moves: Sequence[Move]) -> None:
-        """Refuse to return to a version that a person has left.
-
-        Which version Terraform publishes, if any, is known only after it has applied.
-        """
-        left = [
-            f"{move.alias} was rolled back from version {move.version}"
-            for move in moves
-            if move.before.left_version == move.version
-        ]
-        if left and not self.options.force:
-            raise DeploymentError(
-                f"{', '.join(left)}, and nothing newer was published: no traffic was moved, "
-                "the rest is applied; FORCE=1 moves it all the same"
-            )
-        for line in left:
-            self.say(f"{line}; going on, as FORCE=1 says")
 
     def _moves(self, stack: Stack) -> list[Move]:
         client = self.target.clients("lambda")

@@ -22,12 +22,7 @@ class DeployedConsumer(msgspec.Struct, frozen=True):
     """A function on the event stream.
 
     Attributes:
-        function_name: The function.
-        alias: The alias that the event source mapping invokes.
-        alias_arn: The alias's ARN.
         version: The version that Terraform published last.
-        mapping_uuid: The event source mapping.
-        log_group: The function's log group.
         rollback_alarms: The names of the alarms that put a deployment back.
     """
 
@@ -41,7 +36,7 @@ class DeployedConsumer(msgspec.Struct, frozen=True):
 
 
 class Stack(msgspec.Struct, frozen=True):
-    """A deployment: `arm64` or `x86_64`, its streams, and its functions by their names."""
+    """A deployment; its architecture is `arm64` or `x86_64`."""
 
     account_id: str
     region: str
@@ -53,9 +48,6 @@ class Stack(msgspec.Struct, frozen=True):
 
 def stack_of(outputs: dict[str, Any]) -> Stack | None:
     """Return the deployment; None if nothing, or only the repository, has been applied.
-
-    Args:
-        outputs: Terraform's, by name.
 
     Raises:
         DeploymentError: An output is missing, or of another type.
@@ -73,20 +65,17 @@ def stack_of(outputs: dict[str, Any]) -> Stack | None:
 def check_place(outputs: dict[str, Any], target: Target) -> None:
     """Check that a state, if it has anything, is of the account and region that are meant.
 
-    With another place's state Terraform would find none of its resources, and forget them.
-
-    Args:
-        outputs: Terraform's, by name; after the first step of a deployment the repository's alone.
-        target: What is meant.
+    With another place's state Terraform would find none of its resources, and forget them. After
+    the first step of a deployment it has the repository alone.
 
     Raises:
         DeploymentError: It is of another.
     """
     url = REPOSITORY_PLACE.match(str(outputs.get("repository_url")))
     account, region = url.groups() if url else (target.account, target.region)
-    account, region = outputs.get("account_id", account), outputs.get("region", region)
-    if (account, region) != (target.account, target.region):
+    place = outputs.get("account_id", account), outputs.get("region", region)
+    if place != (target.account, target.region):
         raise DeploymentError(
-            f"the state is of account {account} in {region}; another account or region needs "
+            f"the state is of account {place[0]} in {place[1]}; another account or region needs "
             "a state of its own (terraform workspace new NAME)"
         )

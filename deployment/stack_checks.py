@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from deployment.checks import Finding, Level, check, ok, wrong
+from cli.printable import counted
+from deployment.checks import Finding, check, ok, wrong
 from deployment.errors import DeploymentError
 from deployment.image_architecture import download, image_architecture
 from deployment.live_alias import LiveAlias
@@ -24,8 +25,8 @@ def check_stream(subject: str, client: Any, name: str) -> Iterator[Finding]:
         yield wrong(subject, status, "ACTIVE", "wait, then run `make doctor` again")
     if (encryption := summary.get("EncryptionType", "NONE")) != "KMS":
         yield wrong(f"{subject}, encryption", encryption, "KMS", REAPPLY)
-    counted = "1 shard" if shards == 1 else f"{shards} shards"
-    yield ok(subject, f"{mode}, {counted}, {hours} hours, encryption {encryption}")
+    size = f"{counted(shards, 'shard')}, {hours} hours"
+    yield ok(subject, f"{mode}, {size}, encryption {encryption}")
 
 
 @check
@@ -74,7 +75,7 @@ def check_alias(subject: str, client: Any, consumer: DeployedConsumer) -> Iterat
     try:
         state = LiveAlias(client, consumer.function_name, consumer.alias).read()
     except DeploymentError as error:
-        yield Finding(Level.WRONG, subject, f"{error}; run `make deploy`")
+        yield Finding("wrong", subject, f"{error}; run `make deploy`")
         return
     if state.weights:
         remedy = "`make rollback` goes back to the older"
@@ -106,7 +107,7 @@ def check_function(
     try:
         built = image_architecture(clients("ecr"), image, download)
     except DeploymentError as error:
-        yield Finding(Level.UNKNOWN, f"{subject}, image", f"{error}; pull it and inspect it")
+        yield Finding("unknown", f"{subject}, image", f"{error}; pull it and inspect it")
         return
     if built != own:
         remedy = f"make deploy ARCHITECTURE={own}"
@@ -118,13 +119,7 @@ def check_function(
 def check_stack(
     clients: Clients, stack: Stack, download: Callable[[str], bytes] = download
 ) -> Iterator[Finding]:
-    """Check everything that is deployed.
-
-    Args:
-        clients: Clients for its account and region.
-        stack: The deployment.
-        download: Reads a URL.
-    """
+    """Check everything that is deployed."""
     for stream in (stack.event_stream, stack.prediction_stream):
         yield from check_stream(f"stream {stream.name}", clients("kinesis"), stream.name)
     for name, consumer in sorted(stack.consumers.items()):

@@ -15,7 +15,6 @@ from streaming.clients import aws_client
 from streaming.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
-INFRASTRUCTURE = "infrastructure"
 ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 TWELVE_DIGITS = "the 12 digits of an AWS account"
 
@@ -28,29 +27,16 @@ Ask = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An account and a region.
-
-    Attributes:
-        account: 12 digits, compared with STS's.
-        region: The region.
-        clients: Clients for them.
-    """
+    """An account, of 12 digits, and a region, with clients for them."""
 
     account: str
     region: str
     clients: Clients
 
     def variables(self, **others: str | None) -> dict[str, str]:
-        """Return the environment that hands Terraform its variables.
-
-        Args:
-            others: More variables; None: left to terraform.tfvars.
-        """
+        """Return the environment that hands Terraform its variables; None: not given."""
         given = {"account_id": self.account, "region": self.region, **others}
-        return {
-            "TF_IN_AUTOMATION": "1",
-            **{f"TF_VAR_{name}": value for name, value in given.items() if value is not None},
-        }
+        return {f"TF_VAR_{name}": value for name, value in given.items() if value is not None}
 
 
 def add_target_options(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +44,7 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--account", type=_account, metavar="ID", help="12 digits; default: asked")
     parser.add_argument("--region", help="default: AWS_REGION, or the profile's")
     parser.add_argument(
-        "--folder", default=INFRASTRUCTURE, help="Terraform's; default: %(default)s"
+        "--folder", default="infrastructure", help="Terraform's; default: %(default)s"
     )
 
 
@@ -80,30 +66,24 @@ def open_target(options: argparse.Namespace, clients: Clients | None, ask: Ask |
 
 
 def confirmed_account(given: str | None, sts: Any, ask: Ask | None) -> str:
-    """Return the account that the credentials are for, if it is the one that is meant.
-
-    Args:
-        given: The account that is meant; None: ask for it.
-        sts: A boto3 STS client.
-        ask: None where nobody can be asked.
+    """Return the account that the credentials are for, if it is given, or a person says it.
 
     Raises:
-        DeploymentError: It is not, nobody says which one is meant, or the credentials are not
-            accepted.
+        DeploymentError: Another one is meant, nobody says which, or AWS does not accept the
+            credentials.
     """
     if given is None and ask is None:
         raise DeploymentError(f"ACCOUNT is not set; allowed: {TWELVE_DIGITS}")
     hint = "; sign in again, or set AWS_PROFILE"
     with aws_errors("the account of the credentials cannot be read", hint):
         identity = sts.get_caller_identity()
+    actual = str(identity["Account"])
     if given is None and ask is not None:
         question = f"The credentials are of {identity['Arn']}.\nWhich account do you mean? "
         given = ask(question).strip()
-    if given != identity["Account"]:
-        raise DeploymentError(
-            f"ACCOUNT is {given!r}, and the credentials are for {identity['Account']}"
-        )
-    return str(given)
+    if given != actual:
+        raise DeploymentError(f"ACCOUNT is {given!r}, and the credentials are for {actual}")
+    return actual
 
 
 def terminal() -> Ask | None:

@@ -42,12 +42,8 @@ class Settings(msgspec.Struct, frozen=True):
     """What Terraform takes the settings to be, from terraform.tfvars and the environment.
 
     Attributes:
-        account_id: 12 digits.
-        region: The region.
         name: The prefix of all names.
-        architecture: `arm64` or `x86_64`.
-        image: The image with its digest, or None.
-        reserved_concurrency: Of all consumers.
+        reserved_concurrency: Of all consumers together.
     """
 
     account_id: str
@@ -56,6 +52,19 @@ class Settings(msgspec.Struct, frozen=True):
     architecture: str
     image: str | None
     reserved_concurrency: int
+
+    def check(self, **given: str) -> None:
+        """Check that terraform.tfvars, which takes precedence, says nothing else than `make` does.
+
+        Raises:
+            DeploymentError: It does.
+        """
+        for name, ours in given.items():
+            if (theirs := getattr(self, name)) != ours:
+                shown = "the checkout's" if ours == ANY_IMAGE else ours
+                raise DeploymentError(
+                    f"terraform.tfvars says {name} = {theirs}, and make {shown}: remove it there"
+                )
 
 
 class _Change(msgspec.Struct):
@@ -97,12 +106,7 @@ class Plan(msgspec.Struct):
 
 
 class Terraform:
-    """Terraform on one root module.
-
-    Args:
-        commands: Runs it; its environment has the variables (`TF_VAR_…`).
-        folder: The root module's folder, relative to where commands run.
-    """
+    """Terraform on a root module's folder, with commands that know its variables (`TF_VAR_…`)."""
 
     def __init__(self, commands: Commands, folder: str = "infrastructure") -> None:
         self._commands = commands
@@ -173,11 +177,9 @@ class Terraform:
 
     @contextmanager
     def planned(self, folder: Path) -> Iterator[tuple[Plan, Path]]:
-        """Make a plan, also in a dry run, and remove its file in the end.
+        """Make a plan in a folder, also in a dry run, and remove its file in the end.
 
-        Args:
-            folder: Where the file is. It holds the settings, secrets among them, and is its owner's
-                alone (0600).
+        The file holds the settings, secrets among them, and is its owner's alone (0600).
         """
         folder.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(suffix=".tfplan", prefix="deployment-", dir=folder) as file:

@@ -100,13 +100,17 @@ def move_traffic(
     for move in moves:
         say(f"{move.name}: version {move.begin().version} to version {move.version}")
     if (ignored := alarms()) and not force:
-        raise in_alarm(ignored, "nothing was moved; FORCE=1 moves traffic all the same")
+        raise DeploymentError(
+            f"in ALARM: {', '.join(ignored)}; nothing was moved; FORCE=1 deploys all the same"
+        )
     if ignored:
         say(f"In ALARM already, and ignored: {', '.join(ignored)}")
 
     def check() -> None:
         if raised := [name for name in alarms() if name not in ignored]:
-            raise in_alarm(raised, "the new version takes no more traffic")
+            raise DeploymentError(
+                f"in ALARM: {', '.join(raised)}; the new version takes no more traffic"
+            )
         for move in moves:
             move.check()
 
@@ -130,11 +134,6 @@ def _watch(check: Callable[[], None], seconds: float, stop: StopRequest) -> None
         stop.pause(min(seconds, POLL_SECONDS))
         seconds -= POLL_SECONDS
         check()
-
-
-def in_alarm(names: Iterable[str], consequence: str) -> DeploymentError:
-    """Return the error for alarms that are raised."""
-    return DeploymentError(f"in ALARM: {', '.join(names)}; {consequence}")
 
 
 def _put_back(

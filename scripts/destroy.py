@@ -32,10 +32,7 @@ def main(
     terraform.require()
     terraform.init()
     settings = terraform.settings()
-    if (settings.account_id, settings.region) != (target.account, target.region):
-        raise DeploymentError(
-            f"terraform.tfvars says account {settings.account_id} in {settings.region}"
-        )
+    settings.check(account_id=target.account, region=target.region)
     check_place(terraform.outputs(), target)
     kept = kept_resources(terraform.state())
     if not kept.targets:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from cli.arguments import Parser
 from cli.printable import printable
 from cli.program import FAILED, program
-from deployment.checks import Finding, Level, check_concurrency, check_shards, check_tools, ok
+from deployment.checks import Finding, check_concurrency, check_shards, check_tools, ok
 from deployment.commands import Commands, Processes
 from deployment.errors import DeploymentError
 from deployment.image_architecture import download
@@ -15,6 +15,9 @@ from deployment.stack_checks import check_stack
 from deployment.target import ROOT, Ask, Clients, add_target_options, open_target, terminal
 from deployment.terraform_cli import ANY_IMAGE, Terraform
 from streaming import StreamingError
+
+DEFAULT_ARCHITECTURE = "arm64"
+"""What infrastructure/variables.tf builds for where terraform.tfvars says nothing."""
 
 
 @program(OSError)
@@ -33,7 +36,7 @@ def main(
     wrong = False
     for finding in _findings(options, start, clients, ask or terminal(), download):
         print(printable(str(finding)), flush=True)
-        wrong |= finding.level is Level.WRONG
+        wrong |= finding.level == "wrong"
     return FAILED if wrong else 0
 
 
@@ -44,33 +47,35 @@ def _findings(
     ask: Ask | None,
     download: Callable[[str], bytes],
 ) -> Iterator[Finding]:
-    commands = start({"TF_IN_AUTOMATION": "1"})
+    commands = start({})
     terraform = Terraform(commands, options.folder)
     stack, reserved, problem = None, 0, ok("deployment", "none: `make deploy` makes one")
     try:
         stack = stack_of(terraform.outputs())
     except DeploymentError as error:
-        problem = Finding(Level.UNKNOWN, "deployment", str(error))
-    yield from check_tools(commands, terraform, stack.architecture if stack else None)
+        problem = Finding("unknown", "deployment", str(error))
+    yield from check_tools(
+        commands, terraform, stack.architecture if stack else DEFAULT_ARCHITECTURE
+    )
     try:
         target = open_target(options, clients, ask)
     except (DeploymentError, StreamingError) as error:
-        yield Finding(Level.WRONG, "account", str(error))
+        yield Finding("wrong", "account", str(error))
         return
     yield ok("account", f"{target.account}, region {target.region}")
     if stack is None:
         yield problem
     elif (stack.account_id, stack.region) != (target.account, target.region):
         place = f"account {stack.account_id} in {stack.region}"
-        yield Finding(Level.WRONG, "deployment", f"is in {place}: set ACCOUNT= and REGION=")
+        yield Finding("wrong", "deployment", f"is in {place}: set ACCOUNT= and REGION=")
         stack = None
-    if problem.level is Level.OK:
+    if problem.level == "ok":
         try:
             variables = target.variables(image=ANY_IMAGE)
             reserved = Terraform(start(variables), options.folder).settings().reserved_concurrency
         except DeploymentError as error:
-            yield Finding(Level.UNKNOWN, "settings", str(error))
-    yield from check_shards("Kinesis shards", target.clients("kinesis"))
+            yield Finding("unknown", "settings", str(error))
+    yield from check_shards("Kinesis", target.clients("kinesis"))
     yield from check_concurrency("Lambda concurrency", target.clients, stack, reserved)
     if stack is not None:
         yield from check_stack(target.clients, stack, download)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from deployment.checks import Finding, Level, check_concurrency, check_shards, check_tools
+from deployment.checks import check_concurrency, check_shards, check_tools
 from deployment.errors import CommandFailed, ToolMissing
 from deployment.live_alias import AliasState
 from deployment.stack import DeployedConsumer, stack_of
@@ -90,7 +90,7 @@ def test_a_mapping_that_is_not_as_recommended_says_what_to_do(
 def test_a_mapping_left_at_awss_defaults_is_wrong_in_each_way() -> None:
     found = list(check_mapping("mapping tip", Answering({"State": "Enabled"}), CONSUMER))
     assert len(found) == 6
-    assert {finding.level for finding in found} == {Level.WRONG}
+    assert {finding.level for finding in found} == {"wrong"}
 
 
 @pytest.mark.parametrize("encrypted", [True, False])
@@ -137,7 +137,7 @@ def test_an_alias_that_was_left_in_the_middle_is_found(
 
 def test_an_alias_that_does_not_exist_is_wrong(account: Account) -> None:
     (finding,) = check_alias("alias tip", account.functions, CONSUMER)
-    assert finding.level is Level.WRONG
+    assert finding.level == "wrong"
 
 
 def concurrency_findings(
@@ -205,15 +205,17 @@ def test_kinesiss_quotas_must_leave_room() -> None:
         "OnDemandStreamCount": 1,
         "OnDemandStreamCountLimit": 50,
     }
-    wrong, fine = lines(check_shards("Kinesis shards", Answering(limits)))
-    assert wrong.startswith("wrong    Kinesis shards: is 20 of 20; should be below 20 for a new st")
-    assert fine == "ok       Kinesis on-demand streams: 1 of 50"
+    wrong, fine = lines(check_shards("Kinesis", Answering(limits)))
+    assert wrong.startswith(
+        "wrong    Kinesis, shards: is 20 of 20; should be below 20 for a new st"
+    )
+    assert fine == "ok       Kinesis, on-demand streams: 1 of 50"
 
 
 def test_a_quota_that_may_not_be_read_is_unknown() -> None:
     refused = client_error("AccessDeniedException", "describe_limits", status=403)
-    (finding,) = check_shards("Kinesis shards", Answering(refused))
-    assert finding.level is Level.UNKNOWN
+    (finding,) = check_shards("Kinesis", Answering(refused))
+    assert finding.level == "unknown"
     assert "AccessDeniedException" in str(finding)
 
 
@@ -258,7 +260,7 @@ def test_a_function_that_failed_says_why() -> None:
 def test_a_function_whose_image_is_not_in_the_repository_is_unknown(account: Account) -> None:
     account.create_function()
     (finding,) = check_function("function tip", account, CONSUMER, download=lambda _: b"")
-    assert finding.level is Level.UNKNOWN
+    assert finding.level == "unknown"
     assert FUNCTION not in finding.text
     assert "RepositoryNotFoundException" in finding.text
 
@@ -266,8 +268,8 @@ def test_a_function_whose_image_is_not_in_the_repository_is_unknown(account: Acc
 def test_the_tools_of_a_machine_that_has_all_are_fine() -> None:
     commands = FakeCommands()
     found = list(check_tools(commands, Terraform(commands), "arm64"))
-    assert {finding.level for finding in found} == {Level.OK}
-    assert [finding.subject for finding in found] == ["terraform", "git", "docker", "buildx"]
+    assert {finding.level for finding in found} == {"ok"}
+    assert [finding.subject for finding in found] == ["terraform", "git", "docker"]
 
 
 @pytest.mark.parametrize(
@@ -280,20 +282,16 @@ def test_a_missing_tool_is_wrong_and_the_others_are_still_checked(tool: str, sub
 
     found = list(check_tools(commands, Terraform(commands), "arm64"))
 
-    assert [each.subject for each in found if each.level is Level.WRONG] == [subject]
-    assert len(found) >= 3
+    assert [each.subject for each in found if each.level == "wrong"] == [subject]
+    assert len(found) == 3
 
 
-@pytest.mark.parametrize(
-    ("architecture", "level"),
-    [("arm64", Level.OK), ("x86_64", Level.WRONG), (None, Level.OK)],
-    ids=["this machine's", "another", "nothing is deployed: the default"],
-)
+@pytest.mark.parametrize(("architecture", "level"), [("arm64", "ok"), ("x86_64", "wrong")])
 def test_missing_buildx_is_wrong_only_for_another_architecture(
-    architecture: str | None, level: Level
+    architecture: str, level: str
 ) -> None:
     commands = FakeCommands()
     commands.outputs["docker buildx version"] = CommandFailed("unknown command")
     *_, finding = check_tools(commands, Terraform(commands), architecture)
-    assert isinstance(finding, Finding)
-    assert (finding.subject, finding.level) == ("buildx", level)
+    assert (finding.subject, finding.level) == ("docker", level)
+    assert level == "ok" or "buildx" in finding.text

@@ -11,7 +11,6 @@ import pytest
 
 from deployment.terraform_cli import ANY_IMAGE
 from tests.deployment.emulated_account import (
-    FUNCTION,
     IMAGE,
     output_json,
 )
@@ -111,10 +110,10 @@ def test_a_dry_run_prints_what_would_be_run_and_changes_nothing(
         "would run: docker",
         "Terraform: 1 to",
         "would run: terraform",
-        f"would move {FUNCTION}:live",
+        "would move traffic",
     ]
     assert lines[1].endswith(" < (a password)")
-    assert lines[-1].endswith("to a new version: 10 %, 50 %, 100 %, each watched 300 s")
+    assert lines[-1].endswith("to each new version: 10 %, 50 %, 100 %, each watched 300 s")
 
 
 def test_a_dry_run_of_the_first_deployment_needs_nothing_on_aws(
@@ -128,7 +127,7 @@ def test_a_dry_run_of_the_first_deployment_needs_nothing_on_aws(
     assert lines[0].endswith(" -target=module.repository")
     assert lines[1].startswith("would build, log in and push the image, with the tag 4ec0c33d1e5b0")
     assert lines[2] == "Terraform: 1 to create"
-    assert lines[-1] == "would create the alias live at version 1 of each function"
+    assert lines[-1].startswith("would move traffic to each new version: ")
 
 
 @pytest.mark.parametrize("deployed", [True, False])

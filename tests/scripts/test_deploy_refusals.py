@@ -41,13 +41,13 @@ def test_an_image_of_another_architecture_is_refused_before_anything_is_changed(
 @pytest.mark.parametrize(
     ("setting", "line"),
     [
-        ({"account_id": "999999999999"}, f"ACCOUNT is {ACCOUNT}, and terraform.tfvars says 9999"),
-        ({"region": "eu-west-1"}, f"REGION is {REGION}, and terraform.tfvars says eu-west-1"),
-        ({"architecture": "x86_64"}, "ARCHITECTURE is arm64, and terraform.tfvars says x86_64"),
         (
-            {"image": "r@sha256:1"},
-            "terraform.tfvars says image = r@sha256:1, which would be deployed: remove it, ",
+            {"account_id": "999999999999"},
+            f"terraform.tfvars says account_id = 999999999999, and make {ACCOUNT}: remove it there",
         ),
+        ({"region": "eu-west-1"}, f"terraform.tfvars says region = eu-west-1, and make {REGION}: "),
+        ({"architecture": "x86_64"}, "terraform.tfvars says architecture = x86_64, and make arm64"),
+        ({"image": "r@sha256:1"}, "terraform.tfvars says image = r@sha256:1, and make the check"),
     ],
 )
 def test_settings_that_would_override_what_is_asked_for_are_refused(

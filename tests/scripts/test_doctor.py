@@ -67,11 +67,10 @@ def test_before_a_deployment_tools_account_and_quotas_are_checked(
         "terraform",
         "git",
         "docker",
-        "buildx",
         "account",
         "deployment",
-        "Kinesis shards",
-        "Kinesis on-demand streams",
+        "Kinesis, shards",
+        "Kinesis, on-demand streams",
         "Lambda concurrency",
     ]
     assert commands.ran == []
@@ -140,4 +139,4 @@ def test_without_terraform_the_rest_is_checked(
 
     shown = capsys.readouterr().out
     assert "wrong    terraform: terraform is needed and not installed" in shown
-    assert "ok       Kinesis shards:" in shown
+    assert "ok       Kinesis, shards:" in shown
