@@ -145,11 +145,11 @@ class Terraform:
         # Warnings are printed before it.
         return _decoded(_decoded(last_line(printed), str), Settings)
 
-    def outputs(self) -> dict[str, Any]:
+    def outputs(self, *, deleted: bool = False) -> dict[str, Any]:
         """Return the outputs of what is applied; empty if nothing is.
 
         Deleting with targets, as `make destroy` does, leaves the outputs as they were: those of
-        functions and of a repository that are gone are left out.
+        functions and of a repository that are gone are left out, unless `deleted` says not to look.
 
         Raises:
             DeploymentError: The folder has not been initialised, among others.
@@ -163,8 +163,8 @@ class Terraform:
                 f"terraform is not initialised in {self._folder}/: `make deploy` does it, or "
                 f"`terraform -chdir={self._folder} init`"
             ) from error
-        addresses = self._read("state", "list") if found else ""
-        needed = {"consumers": FUNCTION, "repository_url": ECR_REPOSITORY}
+        needed = {} if deleted else {"consumers": FUNCTION, "repository_url": ECR_REPOSITORY}
+        addresses = self._read("state", "list") if found and needed else ""
         return {
             name: output.get("value")
             for name, output in found.items()

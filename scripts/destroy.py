@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from cli.arguments import Parser
+from cli.printable import counted
 from cli.program import program
 from deployment.commands import Commands, DryRun, Processes
 from deployment.errors import DeploymentError
@@ -58,7 +59,7 @@ def _confirm(options: argparse.Namespace, target: Target, name: str, ask: Ask | 
 def _say_what_stays(target: Target, kept: Kept) -> None:
     for bucket in kept.buckets:
         objects = count_objects(target.clients("s3"), bucket)
-        print(f"On purpose, the dead letters stay: s3://{bucket}, {objects:,} objects")
+        print(f"On purpose, the dead letters stay: s3://{bucket}, {counted(objects, 'object')}")
     for key in kept.keys:
         print(f"On purpose, the key that encrypts them stays: {key}")
     if kept.buckets or kept.keys:

@@ -56,7 +56,7 @@ def _aliases(
     if options.functions:
         return [LiveAlias(client, name, ALIAS) for name in options.functions]
     terraform = Terraform(start(target.variables()), options.folder)
-    outputs = terraform.outputs()
+    outputs = terraform.outputs(deleted=True)  # a second less to wait
     check_place(outputs, target)
     stack = stack_of(outputs)
     if stack is None:
