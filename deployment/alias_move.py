@@ -10,7 +10,7 @@ from deployment.errors import AliasMoved
 from deployment.live_alias import PREVIOUS, AliasState, LiveAlias
 
 ALL = 100
-PUT_BACK_ATTEMPTS = 5
+PUT_BACK_ATTEMPTS = 6
 
 
 @dataclass(slots=True)

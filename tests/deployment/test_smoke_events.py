@@ -167,6 +167,29 @@ def test_a_prediction_that_differs_is_a_problem(
     assert text == problem
 
 
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        ([1.0, 2.0], None),
+        ([1.0, 3.0], "prediction.hours[1] is 3.0; expected: 2.0"),
+        ([1.0], "prediction.hours is of length 1; expected: 2"),
+    ],
+)
+def test_the_elements_of_a_list_are_compared(
+    kinesis: Any, clock: Clock, found: list[float], problem: str | None
+) -> None:
+    class Hours(Doubling):
+        def predict(self, events: Sequence[dict[str, Any]]) -> list[Prediction]:
+            return [Prediction(event["id"], {"hours": (1.0, 2.0)}) for event in events]
+
+    def hours(record: dict[str, Any]) -> None:
+        record["prediction"] = {"hours": found}
+
+    _, wrong = report(answers(kinesis, clock, hours), Hours(), 60)
+
+    assert {line.partition(": ")[2] for line in wrong[:3]} == ({problem} if problem else set())
+
+
 def test_the_last_digit_may_differ_from_one_machine_to_another(kinesis: Any, clock: Clock) -> None:
     def rounded_up(record: dict[str, Any]) -> None:
         record["prediction"]["twice"]["value"] += 0.01

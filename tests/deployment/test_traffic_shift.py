@@ -180,18 +180,32 @@ def test_stale_reads_of_an_alias_neither_stop_a_deployment_nor_its_way_back(
     assert deployment.states() == [BEFORE, BEFORE]
 
 
-def test_a_write_without_a_response_is_put_back_even_if_the_next_read_is_stale(
-    deployment: Deployment,
+@pytest.mark.parametrize("stale", [0, 1, 2, 3, 8])
+def test_a_write_without_a_response_is_put_back_even_if_the_next_reads_are_stale(
+    deployment: Deployment, stale: int
 ) -> None:
     functions = deployment.account.functions
     refused = client_error("ServiceException", "update_alias", status=500)
     functions.failures = [(refused, True)]
-    functions.stale_reads = 1
+    functions.stale_reads = stale
 
     with pytest.raises(DeploymentError, match="a:live cannot be set: ServiceException"):
         deployment.run()
 
     assert deployment.states() == [BEFORE, BEFORE]
+
+
+def test_an_alias_whose_reads_stay_stale_is_said_not_to_be_put_back(
+    deployment: Deployment,
+) -> None:
+    functions = deployment.account.functions
+    refused = client_error("ServiceException", "update_alias", status=500)
+    functions.failures = [(refused, True)]
+    functions.stale_reads = 20
+
+    line = "^a:live was moved by something else, .*: put it back with `make rollback`, or the"
+    with pytest.raises(DeploymentError, match=line):
+        deployment.run()
 
 
 def test_a_terminal_that_is_gone_puts_every_alias_back(deployment: Deployment) -> None:
