@@ -1,11 +1,11 @@
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
 
-from cli.program import stop_on_signal
 from deployment.alias_move import Move
 from deployment.errors import AliasMoved, DeploymentError
 from deployment.live_alias import AliasState
@@ -348,20 +348,27 @@ def test_an_alias_that_cannot_be_put_back_is_said_and_the_others_are(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("interrupted", [True, False], ids=["a second signal", "after an alarm"])
 def test_a_signal_while_the_aliases_are_put_back_does_not_end_that(
-    deployment: Deployment, number: signal.Signals
+    deployment: Deployment, number: signal.Signals, *, interrupted: bool
 ) -> None:
-    deployment.at[20] = lambda: deployment.account.set_alarm("a-errors")
+    deployment.at[20] = (
+        partial(signal.raise_signal, number)
+        if interrupted
+        else partial(deployment.account.set_alarm, "a-errors")
+    )
     update = deployment.account.functions.update_alias
+    signals: list[int] = []
 
     def update_with_signal(**changes: object) -> object:
-        if changes["Description"] == "created":
+        if changes["Description"] == "created" and len(signals) == 0:
+            signals.append(number)
             signal.raise_signal(number)
         return update(**changes)  # type: ignore[arg-type]
 
     deployment.account.functions.update_alias = update_with_signal  # type: ignore[method-assign,assignment]
 
-    with stop_on_signal(deployment.stop.set), pytest.raises(DeploymentError):
+    with pytest.raises(KeyboardInterrupt if interrupted else DeploymentError):
         deployment.run()
 
     assert deployment.states() == [BEFORE, BEFORE]
