@@ -63,7 +63,8 @@ class Settings(msgspec.Struct, frozen=True):
             if (theirs := getattr(self, name)) != ours:
                 shown = "the checkout's" if ours == ANY_IMAGE else ours
                 raise DeploymentError(
-                    f"terraform.tfvars says {name} = {theirs}, and make {shown}: remove it there"
+                    f"terraform.tfvars says {name} = {theirs}, and make says {shown}: remove it "
+                    "from the file"
                 )
 
 

@@ -43,11 +43,17 @@ def test_an_image_of_another_architecture_is_refused_before_anything_is_changed(
     [
         (
             {"account_id": "999999999999"},
-            f"terraform.tfvars says account_id = 999999999999, and make {ACCOUNT}: remove it there",
+            f"terraform.tfvars says account_id = 999999999999, and make says {ACCOUNT}",
         ),
-        ({"region": "eu-west-1"}, f"terraform.tfvars says region = eu-west-1, and make {REGION}: "),
-        ({"architecture": "x86_64"}, "terraform.tfvars says architecture = x86_64, and make arm64"),
-        ({"image": "r@sha256:1"}, "terraform.tfvars says image = r@sha256:1, and make the check"),
+        (
+            {"region": "eu-west-1"},
+            f"terraform.tfvars says region = eu-west-1, and make says {REGION}",
+        ),
+        (
+            {"architecture": "x86_64"},
+            "terraform.tfvars says architecture = x86_64, and make says ",
+        ),
+        ({"image": "r@sha256:1"}, "terraform.tfvars says image = r@sha256:1, and make says the"),
     ],
 )
 def test_settings_that_would_override_what_is_asked_for_are_refused(
