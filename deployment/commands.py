@@ -5,7 +5,9 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol
@@ -46,8 +48,9 @@ class Commands(Protocol):
 class Processes:
     """Commands as child processes, in a folder, with variables besides those of this process.
 
-    Ctrl-C or SIGTERM reaches a child once, as SIGINT, and is raised when the child has ended:
-    Terraform killed half-way through would leave resources that its state does not know.
+    Ctrl-C or SIGTERM reaches a child and what it has started once, as SIGINT, and is raised when
+    the child has ended: Terraform killed half-way through would leave resources that its state does
+    not know, and Docker's buildx, a process of its own, would go on building.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -82,14 +85,14 @@ class Processes:
                 try:
                     if stops and not told:
                         told = True
-                        child.send_signal(signal.SIGINT)
+                        _interrupt(child)
                     out, error = child.communicate(stdin, timeout=LOOK_SECONDS)
                     break
                 except subprocess.TimeoutExpired:
                     stdin = None  # communicate goes on with what it has
                 except KeyboardInterrupt:  # the second: Terraform then ends without waiting
                     stdin = None
-                    child.send_signal(signal.SIGINT)
+                    _interrupt(child)
         if stops:
             raise KeyboardInterrupt
         return child.returncode, out or "", error or ""
@@ -104,7 +107,7 @@ class Processes:
                 env={**os.environ, "TF_IN_AUTOMATION": "1", **self._environment},
                 stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
                 text=True,
-                # A terminal sends Ctrl-C to its whole process group; the child gets it from here.
+                # A terminal sends Ctrl-C to its whole process group; the child's gets it from here.
                 process_group=0,
                 stdout=pipe,
                 stderr=pipe,
@@ -113,6 +116,12 @@ class Processes:
             tool = command[0]
             hint = f"; it is at {WHERE_FROM[tool]}" if tool in WHERE_FROM else ""
             raise ToolMissing(f"{tool} is needed and not installed{hint}") from None
+
+
+def _interrupt(child: "subprocess.Popen[str]") -> None:
+    if child.poll() is None:
+        with suppress(ProcessLookupError):  # it has just ended
+            os.killpg(child.pid, signal.SIGINT)
 
 
 class DryRun:
@@ -155,6 +164,6 @@ def _lines(printed: str) -> list[str]:
 
 
 def _short(command: tuple[str, ...]) -> str:
-    """Return the program and what it was to do, such as `terraform apply`."""
-    words = [word for word in command if not word.startswith("-")]
+    """Return the program and what it was to do, such as `terraform apply` or `scripts image`."""
+    words = [word for word in command if not word.startswith("-") and word != sys.executable]
     return " ".join(words[:2])
