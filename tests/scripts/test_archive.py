@@ -70,8 +70,7 @@ def test_both_streams_are_archived_and_the_next_run_adds_nothing(
     output = capsys.readouterr()
     assert re.search(r"^\d\d:\d\d:\d\d  ride_predictions: predictions 1$", output.out, re.MULTILINE)
     assert output.err == (
-        "rows written: others 1, predictions 1, ride_ended 1, ride_started 1; "
-        "1 duplicates dropped\n"
+        "rows written: others 1, predictions 1, ride_ended 1, ride_started 1; 1 duplicate dropped\n"
     )
     assert main(arguments) == 0
     assert rows(tmp_path / "archive") == found
