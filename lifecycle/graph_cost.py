@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 
 from lifecycle.errors import ComparisonError
-from training.trips import Rides
+from training.trips import INPUTS, Rides
 
 BATCH = 1_000
 """Rides in a call: the function's batch size."""
@@ -47,9 +47,9 @@ def measure_graph(graph: bytes, rides: Rides) -> GraphCost:
     """
     chosen = np.resize(np.arange(len(rides["hour"])), BATCH)
     with tempfile.TemporaryDirectory() as folder:
-        files = Path(folder) / "model.onnx", Path(folder) / "rides.npz"
+        files = Path(folder) / "model.onnx", Path(folder) / "rides.npy"
         files[0].write_bytes(graph)
-        np.savez(files[1], **{name: values[chosen] for name, values in rides.items()})
+        np.save(files[1], np.stack([rides[name][chosen] for name in INPUTS]))
         done = subprocess.run(  # noqa: S603  this module, on files of this process
             [sys.executable, "-m", "lifecycle.graph_cost", *files],
             cwd=Path(__file__).parent.parent,
@@ -63,8 +63,7 @@ def measure_graph(graph: bytes, rides: Rides) -> GraphCost:
 
 
 def _measure(graph: Path, rides: Path) -> GraphCost:
-    with np.load(rides) as loaded:
-        batch = dict(loaded)
+    batch = dict(zip(INPUTS, np.load(rides), strict=True))
     before = _resident_mb()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
