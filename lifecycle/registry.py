@@ -172,7 +172,7 @@ class Registry:
         self, target: str, version: str, at: datetime, entry: Mapping[str, Any]
     ) -> None:
         """Add an entry to a version's audit log: a tag."""
-        key = f"{AUDIT}{at.isoformat(timespec='microseconds')}"
+        key = f"{AUDIT}{at:%Y-%m-%dT%H:%M:%S.%fZ}"  # MLflow refuses the + of isoformat's +00:00
         with _registry_errors(self.uri):
             self._client.set_model_version_tag(
                 MODELS[target], version, key, json.dumps(entry, separators=(",", ":"))
