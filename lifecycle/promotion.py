@@ -272,5 +272,5 @@ def _decide(
     elif comparison:
         reason = "better by more than noise, and in no slice worse than the bound"
     else:
-        reason = "there was no champion" if champion is None else "forced, without a comparison"
+        reason = "there was no champion to compare with" if champion is None else "forced, without a comparison"
     return Decision(target, champion, candidate, comparison, force or not objections, reason)

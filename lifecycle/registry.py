@@ -46,7 +46,6 @@ Versions = Mapping[str, str]
 _SQLITE = "sqlite:///"
 # MLflow writes where the model lay when it was logged: a path of the machine that trained it.
 _LOGGED_AT = re.compile(rb"^artifact_path:.*\n(?:[ ].*\n)*", re.MULTILINE)
-_NOT_LOGGED = "registered_model_meta"  # MLflow adds it to what it downloads
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
@@ -197,8 +196,8 @@ class Registry:
         name = MODELS[target]
         with _registry_errors(self.uri), tempfile.TemporaryDirectory() as temporary:
             run_id = self._client.get_model_version(name, version).run_id
-            logged = self._download(f"models:/{name}/{version}", Path(temporary) / "model")
-            logged.pop(_NOT_LOGGED, None)
+            uri = self._client.get_model_version_download_uri(name, version)
+            logged = self._download(uri, Path(temporary) / "model")
             artifacts = {
                 artifact: self._artifact(run_id, artifact, Path(temporary), f"{name} {version}")
                 for artifact in (RECORD, STATISTICS)
