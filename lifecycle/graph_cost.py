@@ -3,18 +3,23 @@
 Run as a module with a graph and rides, two files, it prints JSON.
 """
 
+from __future__ import annotations
+
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import onnxruntime
 
 from lifecycle.errors import ComparisonError
-from training.trips import INPUTS, Rides
+
+if TYPE_CHECKING:  # pandas and pyarrow would slow down the process that measures
+    from training.trips import Rides
 
 BATCH = 1_000
 """Rides in a call: the function's batch size."""
@@ -47,9 +52,10 @@ def measure_graph(graph: bytes, rides: Rides) -> GraphCost:
     """
     chosen = np.resize(np.arange(len(rides["hour"])), BATCH)
     with tempfile.TemporaryDirectory() as folder:
-        files = Path(folder) / "model.onnx", Path(folder) / "rides.npy"
+        files = Path(folder) / "model.onnx", Path(folder) / "rides.npz"
         files[0].write_bytes(graph)
-        np.save(files[1], np.stack([rides[name][chosen] for name in INPUTS]))
+        batch: dict[str, Any] = {name: values[chosen] for name, values in rides.items()}
+        np.savez(files[1], **batch)
         done = subprocess.run(  # noqa: S603  this module, on files of this process
             [sys.executable, "-m", "lifecycle.graph_cost", *files],
             cwd=Path(__file__).parent.parent,
@@ -63,7 +69,8 @@ def measure_graph(graph: bytes, rides: Rides) -> GraphCost:
 
 
 def _measure(graph: Path, rides: Path) -> GraphCost:
-    batch = dict(zip(INPUTS, np.load(rides), strict=True))
+    with np.load(rides) as loaded:
+        batch = dict(loaded)
     before = _resident_mb()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -29,6 +29,7 @@ from lifecycle.errors import ChampionChanged, ComparisonError, RegistryError
 from lifecycle.gate import Comparison, compare, require_held_out
 from lifecycle.publication import Publication, make_bundle
 from lifecycle.registry import CHAMPION, FORMER_CHAMPION, MODELS, Registry, Versions, bundle_version
+from streaming.consumer.model_pointer import Pointer
 from training.fit import TARGETS
 from training.trips import read_trips
 
@@ -139,14 +140,15 @@ def promote(
     )
     promoted = {d.target: d.candidate for d in decisions if d.is_promoted}
     task = progress.add_task("publish", total=1)
+    pointer = None
     if promoted:
-        publication.write_bundle(make_bundle(registry, {**champions, **promoted}))
+        pointer = publication.write_bundle(make_bundle(registry, {**champions, **promoted}))
     for decision in decisions:
         entry = decision.entry(request.author)
         registry.write_audit(decision.target, decision.candidate, request.author.clock(), entry)
     if promoted:
         _move(registry, champions, promoted, former=champions)
-    served = _publish(registry, publication, {**champions, **promoted})
+    served = _publish(registry, publication, {**champions, **promoted}, pointer)
     progress.advance(task)
     return Outcome(decisions, served)
 
@@ -165,8 +167,9 @@ def roll_back(registry: Registry, publication: Publication, author: Author) -> O
             f"{_name(champions)}"
         )
     restored = {t: v for t, v in former.items() if v != champions.get(t)}
+    pointer = None
     if restored:
-        publication.write_bundle(make_bundle(registry, {**champions, **former}))
+        pointer = publication.write_bundle(make_bundle(registry, {**champions, **former}))
     decisions = tuple(
         Decision(target, champions.get(target), version, None, is_promoted=True, reason="rollback")
         for target, version in restored.items()
@@ -174,14 +177,15 @@ def roll_back(registry: Registry, publication: Publication, author: Author) -> O
     for decision in decisions:
         now = author.clock()
         entry = {"by": author.name, "why": author.why}
-        back = {"action": "restored by a rollback", **entry, "champion": decision.champion}
+        back = {"action": "restore", **entry, "champion": decision.champion}
         registry.write_audit(decision.target, decision.candidate, now, back)
         if decision.champion is not None:
-            gone = {"action": "rolled back", **entry, "restored": decision.candidate}
+            gone = {"action": "roll back", **entry, "restored": decision.candidate}
             registry.write_audit(decision.target, decision.champion, now, gone)
     if restored:
         _move(registry, champions, restored)
-    return Outcome(decisions, _publish(registry, publication, {**champions, **restored}))
+    served = _publish(registry, publication, {**champions, **restored}, pointer)
+    return Outcome(decisions, served)
 
 
 def _move(
@@ -198,8 +202,16 @@ def _move(
     registry.move_alias(CHAMPION, moved)
 
 
-def _publish(registry: Registry, publication: Publication, expected: Versions) -> str:
+def _publish(
+    registry: Registry, publication: Publication, expected: Versions, pointer: Pointer | None
+) -> str:
     """Let the pointer name the bundle of the champions, also if somebody else moves them.
+
+    Args:
+        registry: Read before and after the pointer is written.
+        publication: Where the bundle and the pointer are written.
+        expected: The champions.
+        pointer: To a bundle that was written already.
 
     Returns:
         The bundle's version.
@@ -209,7 +221,9 @@ def _publish(registry: Registry, publication: Publication, expected: Versions) -
     """
     champions = registry.aliased(CHAMPION)
     for _ in range(_ATTEMPTS):
-        publication.write_pointer(publication.write_bundle(make_bundle(registry, champions)))
+        if pointer is None or pointer.version != bundle_version(champions):
+            pointer = publication.write_bundle(make_bundle(registry, champions))
+        publication.write_pointer(pointer)
         published, champions = champions, registry.aliased(CHAMPION)
         if champions == published:
             break
@@ -272,5 +286,9 @@ def _decide(
     elif comparison:
         reason = "better by more than noise, and in no slice worse than the bound"
     else:
-        reason = "there was no champion to compare with" if champion is None else "forced, without a comparison"
+        reason = (
+            "there was no champion to compare with"
+            if champion is None
+            else "forced, without a comparison"
+        )
     return Decision(target, champion, candidate, comparison, force or not objections, reason)

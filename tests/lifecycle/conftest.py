@@ -49,9 +49,7 @@ def months(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def registered(
-    months: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def registered(months: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Register versions 1 (weak), 2 (strong, trained on two months) and 3 (weak, like 1)."""
     folder = tmp_path_factory.mktemp("registry")
     uri = f"sqlite:///{folder / 'mlflow.db'}"

@@ -125,9 +125,7 @@ def test_the_pointer_names_the_bundle_and_its_manifest(
     assert publication.served() == "duration-2-tip-1"
 
 
-def test_publishing_again_writes_nothing(
-    files: dict[str, bytes], publication: Publication
-) -> None:
+def test_publishing_again_writes_nothing(files: dict[str, bytes], publication: Publication) -> None:
     first = record(publication)
     publication.write_pointer(publication.write_bundle(files))
     again = record(publication)
