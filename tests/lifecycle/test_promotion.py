@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lifecycle.publication import Publication
 
 AUTHOR = Author("mary", "because", lambda: datetime(2025, 3, 1, 8, 15, tzinfo=UTC))
-ALL = {name: {target: name for target in MODELS} for name in "123"}
+ALL = {name: dict.fromkeys(MODELS, name) for name in "123"}
 
 
 def promoting(
@@ -149,7 +149,7 @@ def test_the_latest_versions_are_the_candidates_unless_others_are_named(
 def test_a_champion_without_held_out_trips_to_compare_on_stays(
     first: Registry, publication: Publication
 ) -> None:
-    with pytest.raises(ComparisonError, match="DATA is not set; .*duration-2-tip-2 nor"):
+    with pytest.raises(ComparisonError, match=r"DATA is not set; .*duration-2-tip-2 nor"):
         promoting(first, publication, "2")
     assert first.aliased(CHAMPION) == ALL["1"]
 
@@ -291,7 +291,7 @@ def test_a_rollback_restores_the_former_champion_once(
 def test_without_a_former_champion_there_is_nothing_to_restore(
     first: Registry, publication: Publication
 ) -> None:
-    with pytest.raises(RegistryError, match="no former champion.* is duration-1-tip-1"):
+    with pytest.raises(RegistryError, match=r"no former champion.* is duration-1-tip-1"):
         roll_back(first, publication, AUTHOR)
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -16,6 +15,8 @@ from streaming import ModelBundleError, aws_client
 from tests.lifecycle.conftest import copy_registry
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lifecycle.registry import Registry
     from streaming.storage import Storage
 
@@ -179,7 +180,7 @@ def test_a_place_that_cannot_be_written_is_an_error(
 ) -> None:
     (tmp_path / "live").write_text("a file")
 
-    with pytest.raises(PublicationError, match="cannot .*Not a directory"):
+    with pytest.raises(PublicationError, match=r"cannot .*Not a directory"):
         publication.write_bundle(files)
 
 
