@@ -9,6 +9,8 @@ from training.trips import CARD, LAST_ZONE, Rides
 from training.zones import load_zones
 
 _CASH = 2  # TLC's code
+_OTHER = "other borough"
+_NO_BOROUGH = ("N/A", "Unknown")  # of the zones 264, unknown, and 265, outside of the city
 _HOURS = {"0-6 h": 0, "6-10 h": 6, "10-16 h": 10, "16-20 h": 16, "20-24 h": 20}
 _MILES = {"0-1 mi": 0, "1-2 mi": 1, "2-5 mi": 2, "5-10 mi": 5, "from 10 mi": 10}
 _PAYMENTS = ("card", "cash", "other payment")
@@ -23,6 +25,7 @@ def slices(rides: Rides) -> Iterator[tuple[str, Mask]]:
     """
     names = load_zones().names
     boroughs = np.array(["", *(names[zone][0] for zone in range(1, LAST_ZONE + 1))])
+    boroughs[np.isin(boroughs, _NO_BOROUGH)] = _OTHER
     payment = rides["payment_type"]
     for labels, order in (
         (boroughs[rides["PULocationID"].astype(int)], sorted(set(boroughs[1:]))),

@@ -19,7 +19,7 @@ def comparison_table(comparison: Comparison) -> Table:
         f"{comparison.candidate_version} beside the champion, version "
         f"{comparison.champion_version}",
         caption=f"RMSE in {comparison.target.unit}. Squared error, candidate minus champion: "
-        f"{overall.low:+.3f} to {overall.high:+.3f} (95 % interval, paired bootstrap). "
+        f"{overall.low:+.3f} to {overall.high:+.3f} (95 % interval, paired bootstrap of days). "
         f"A slice of at least {SLICE_RIDES} rides may be worse by {SLICE_BOUND:.0%}.",
         box=SIMPLE,
         padding=(0, 1, 0, 0),
@@ -52,15 +52,16 @@ def models_table(target: str, versions: Sequence[RegisteredVersion]) -> Table:
     """Format the versions of a target's model."""
     table = Table(title=MODELS[target], box=SIMPLE, padding=(0, 1, 0, 0), title_justify="left")
     table.add_column("", justify="right")
-    for heading in ("registered (UTC)", "alias", "trained on"):
-        table.add_column(heading)
+    for heading in ("registered", "alias"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("trained on")
     for metric in _METRICS:
-        table.add_column(metric.replace("_rmse", " RMSE"), justify="right")
+        table.add_column(metric.replace("_", " ").replace("rmse", "RMSE"), justify="right")
     for version in versions:
         table.add_row(
             version.version,
-            f"{version.registered_at:%Y-%m-%d %H:%M}",
-            ", ".join(version.aliases),
+            f"{version.registered_at:%Y-%m-%d}",
+            "\n".join(version.aliases),
             ", ".join(version.trained_on),
             *(f"{version.metrics[m]:.2f}" if m in version.metrics else "" for m in _METRICS),
         )
