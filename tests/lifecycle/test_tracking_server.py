@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -52,16 +53,17 @@ def free_port() -> int:
         return port
 
 
-def test_a_server_that_cannot_start_is_an_error_that_names_its_log(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").write_bytes(b"no database" * 1_000)
-    log = tmp_path / "log"
+def test_a_server_that_cannot_start_is_an_error_that_names_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    log = tmp_path / "build" / "log"
 
     with (
         pytest.raises(ServerError, match=f"the tracking server ended; {log} says why"),
         tracking_server(tmp_path, str(tmp_path), free_port(), log),
     ):
         pytest.fail("it runs")
-    assert "not a database" in log.read_text()
 
 
 def test_the_server_serves_the_registry_and_ends_on_ctrl_c(

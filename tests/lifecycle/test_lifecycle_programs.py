@@ -9,16 +9,11 @@ from lifecycle.registry import CHAMPION
 from scripts.promote import main as promote
 from scripts.registered_models import main as registered_models
 from scripts.rollback_model import main as rollback_model
-from tests.lifecycle.conftest import months, registered, registry
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lifecycle.registry import Registry
-
-__all__ = ["months", "registered", "registry"]  # fixtures
-
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own
 
 
 @pytest.fixture
@@ -31,7 +26,6 @@ def live(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_models_life_by_its_programs(
     live: str,
-    registry: Registry,
     months: dict[str, Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
