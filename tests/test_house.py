@@ -22,7 +22,10 @@ MAY_IMPORT = {
     "deployment": {"cli", "streaming"},
     "training": {"model", "streaming"},
     "lifecycle": {"model", "streaming", "training"},
-    "scripts": {"cli", "demo", "deployment", "lifecycle", "local", "model", "streaming", "training"},
+    "scripts": {
+        *("cli", "demo", "deployment", "lifecycle", "local"),
+        *("model", "streaming", "training"),
+    },
 }
 ROOMS = {*MAY_IMPORT, "benchmarks", "tests"}
 
