@@ -21,16 +21,10 @@ MAY_IMPORT = {
     "demo": {"cli", "local", "streaming"},
     "deployment": {"cli", "streaming"},
     "training": {"model", "streaming"},
-    "lifecycle": {"model", "streaming"},
+    "lifecycle": {"model", "streaming", "training"},
     "scripts": {
-        "cli",
-        "demo",
-        "deployment",
-        "lifecycle",
-        "local",
-        "model",
-        "streaming",
-        "training",
+        *("cli", "demo", "deployment", "lifecycle", "local"),
+        *("model", "streaming", "training"),
     },
 }
 ROOMS = {*MAY_IMPORT, "benchmarks", "tests"}

@@ -159,6 +159,8 @@ SWITCHES = [
     ("audit", "STRICT", "--strict"),
     ("lock", "UPGRADE", "--upgrade"),
     ("archive", "ONCE", "--once"),
+    ("models", "AUDIT", "--audit"),
+    ("promote", "FORCE", "--force"),
 ]
 
 
