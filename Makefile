@@ -82,15 +82,16 @@ $(RUN_ENV)/installed-parquet:
 	touch $@
 
 .PHONY: run
-run: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= CHALLENGER="<bundles>" FOLDER=build/local
+run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SPEED= SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= CHALLENGER="<bundles>" ARCHIVE=<folder> TABLES= FOLDER=build/local
 	@$(RUN_ENV)/bin/python -m scripts check_model --quiet
 	@exec $(RUN_ENV)/bin/python -m demo \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
-	    $(if $(DATA),--data "$$DATA") $(if $(SHARDS),--shards "$(SHARDS)") \
+	    $(if $(DATA),--data "$$DATA") $(if $(SPEED),--speed "$(SPEED)") $(if $(SHARDS),--shards "$(SHARDS)") \
 	    $(if $(SEED),--seed "$(SEED)") $(if $(POISON),--poison "$(POISON)") \
 	    $(if $(FUNCTION_URL),--function-url "$(FUNCTION_URL)") \
 	    $(if $(ON_FAILURE),--on-failure "$(ON_FAILURE)") \
-	    $(foreach bundle,$(CHALLENGER),--challenger "$(bundle)") $(if $(FOLDER),--folder "$$FOLDER")
+	    $(foreach bundle,$(CHALLENGER),--challenger "$(bundle)") $(if $(FOLDER),--folder "$$FOLDER") \
+	    $(if $(ARCHIVE),--archive "$$ARCHIVE") $(if $(TABLES),--tables "$(TABLES)")
 
 ONE_EVENT = $(if $(JSON),--json "$$JSON") $(if $(PU),--pickup "$$PU") $(if $(DO),--dropoff "$$DO") \
 	    $(if $(MILES),--miles "$$MILES") $(if $(AT),--at "$$AT") $(if $(ID),--ride-id "$$ID")
@@ -104,6 +105,13 @@ put: $(RUN_ENV)/installed ## Put one event on the stream of `make run`, show its
 	@exec $(RUN_ENV)/bin/python -m scripts predict --put $(ONE_EVENT) \
 	    $(if $(KEY),--key "$$KEY") \
 	    --endpoint-url "$${ENDPOINT:-$${KINESIS_ENDPOINT_URL:-http://127.0.0.1:4566}}"
+
+.PHONY: archive
+archive: $(RUN_ENV)/installed $(RUN_ENV)/installed-parquet ## Both streams to Parquet files, each record once: ARCHIVE=build/archive EVENTS= PREDICTIONS="<names>" TABLES= SECONDS=60 ONCE=1 ENDPOINT=
+	@exec $(RUN_ENV)/bin/python -m scripts archive "$${ARCHIVE:-build/archive}" \
+	    $(if $(EVENTS),--events "$$EVENTS") $(if $(PREDICTIONS),--predictions $$PREDICTIONS) \
+	    $(if $(TABLES),--tables "$(TABLES)") $(if $(SECONDS),--seconds "$(SECONDS)") \
+	    $(call switch,ONCE,--once) $(if $(ENDPOINT),--endpoint-url "$$ENDPOINT")
 
 .PHONY: smoke
 smoke: $(RUN_ENV)/installed ## Put marked rides on a deployment's stream, compare their predictions: COUNT=20 EVENT='{...}' KEY= STREAM= PREDICTIONS= ENDPOINT= TIMEOUT=60
@@ -163,7 +171,7 @@ integration-test: compose image $(TEST_ENV)/installed ## A stream through the im
 	@$(TEST_ENV)/bin/python -m pytest integration-test
 
 .PHONY: soak
-soak: $(RUN_ENV)/installed ## The whole pipeline under faults, 60 s: MINUTES= RIDES= RATE= SEED= SHARDS= OUTPUT_SHARDS= RIDES_PER_RECORD= MEMORY_MB= CPU_SHARE= FOLDER=build/soak
+soak: $(RUN_ENV)/installed $(RUN_ENV)/installed-parquet ## The whole pipeline under faults, 60 s: MINUTES= RIDES= RATE= SEED= SHARDS= OUTPUT_SHARDS= RIDES_PER_RECORD= MEMORY_MB= CPU_SHARE= FOLDER=build/soak
 	@exec $(RUN_ENV)/bin/python -m tests.soak \
 	    $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(RIDES),--rides "$(RIDES)") \
 	    $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)") \

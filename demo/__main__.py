@@ -4,8 +4,9 @@ import argparse
 import os
 import signal
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from cli.program import FAILED, program, run_program, stop_on_signal
 if __name__ == "__main__":
     run_program("demo.__main__")  # before the slow imports
 
-from cli.arguments import Parser, rate_or_none, seed, share, whole_number
+from cli.archives import RIDE_TABLES, open_archives, tables, written_rows
+from cli.arguments import Parser, location, rate, rate_or_none, seed, share, whole_number
 from cli.printable import counted, printable
 from cli.run_folder import create_run_folder
 from demo.aws_commands import ANY_EVENT, SMALLEST_RIDE, put_command, write_commands
-from demo.challengers import challenger_lines, open_challengers
+from demo.challengers import Challenger, challenger_lines, open_challengers
 from demo.demo import Demo, exit_status
 from demo.display import OutputConsole, open_display
 from demo.ride_generator import RideStatistics, read_statistics
@@ -27,6 +29,7 @@ from demo.ride_sources import Rides, drawn_rides, no_rides, replayed_rides
 from demo.snapshot import closing_lines
 from local.errors import FunctionError, LocalError, StartError
 from local.pipeline import Pipeline, open_pipeline
+from streaming.archive.archive_threads import ArchiveThreads
 from streaming.errors import StreamingError
 
 FOLDER = Path("build/local")
@@ -48,6 +51,8 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--challenger needs a function of its own; not allowed with --function-url")
     if options.rate == 0 and (options.rides or options.data):
         parser.error("--rate is '0'; allowed with --rides or --data: a number above 0")
+    if options.speed and (options.data is None or options.rate is not None):
+        parser.error(f"--speed is '{options.speed:g}'; allowed only with --data, without --rate")
     with stop_on_signal(_interrupt, signal.SIGHUP):
         try:
             return _run(options)
@@ -75,20 +80,49 @@ def _run(options: argparse.Namespace) -> int:
         ExitStack() as signals,
         open_pipeline(config, print) as pipeline,
         open_challengers(pipeline, options.challenger, print) as challengers,
+        _archived(options, pipeline, challengers, stop) as archives,
     ):
         hint = _hint(pipeline, options.rate) if rides.count is None else ()
-        demo = Demo(pipeline, rides, _rate(options), stop)
+        demo = Demo(pipeline, rides, _rate(options), stop, speed=options.speed)
         signals.enter_context(stop_on_signal(stop.set, signal.SIGHUP))
         with open_display(OutputConsole(), statistics.zones, hint) as show:
             last = demo.run(show)
         for line in challenger_lines(pipeline, challengers):
             print(printable(line))
+        if archives is not None:
+            archives.finish()
     for line in closing_lines(last):
         print(line)
+    if archives is not None:
+        rows = sum((archive.rows for archive in archives.archives), Counter[str]())
+        print(f"Archived in {options.archive}: {written_rows(rows) or 'no rows'}")
     print(f"Logs and dead-letter records are in {config.folder}")
     if demo.failure is not None:
         raise demo.failure
     return exit_status(last.counts, rides.count)
+
+
+@contextmanager
+def _archived(
+    options: argparse.Namespace,
+    pipeline: Pipeline,
+    challengers: Sequence[Challenger],
+    stop: threading.Event,
+) -> Iterator[ArchiveThreads | None]:
+    """Archive every stream meanwhile, if that is asked for; a failure stops the run."""
+    if options.archive is None:
+        yield None
+        return
+    events, predictions = options.tables
+    outputs = [PREDICTIONS, *(each.pipeline.config.output_stream for each in challengers)]
+    streams = {RIDES: events, **dict.fromkeys(outputs, predictions)}
+    place = location(options.archive)
+    with open_archives(place, pipeline.client, streams, failed=stop.set) as archives:
+        archives.start()
+        try:
+            yield archives
+        finally:
+            archives.stop()
 
 
 def _hint(pipeline: Pipeline, rate: float | None) -> Sequence[str]:
@@ -141,6 +175,12 @@ def _parser() -> Parser:
     parser.add_argument(
         "--data", type=Path, metavar="FILE", help="replay the trips of a green-taxi parquet file"
     )
+    parser.add_argument(
+        "--speed",
+        type=rate,
+        metavar="S",
+        help="replay the trips of --data S times as fast as they happened, by their event times",
+    )
     parser.add_argument("--seed", type=seed, metavar="N", help="generate the same rides again")
     parser.add_argument(
         "--poison", type=share, default=0.0, metavar="SHARE", help="the share of poison records"
@@ -170,6 +210,18 @@ def _parser() -> Parser:
         metavar="BUNDLE",
         help="another model on the same rides, with its own output stream: a bundle, or a pointer "
         "to one; may be repeated",
+    )
+    parser.add_argument(
+        "--archive",
+        metavar="PLACE",
+        help="write the streams to Parquet files in a folder or s3://bucket/prefix",
+    )
+    parser.add_argument(
+        "--tables",
+        type=tables,
+        default=RIDE_TABLES,
+        metavar="MODULE",
+        help="the archive's tables; default: %(default)s",
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
     return parser

@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from cli.run_folder import require_space
 from demo.display import Show
+from demo.event_time_replay import Outgoing, at_rate, at_speed
 from demo.outcomes import DeadLetterFolders, read_events, read_predictions
-from demo.producer import paced_batches, put_records_batches
+from demo.producer import OutgoingEnd, OutgoingRide, paced_batches, put_records_batches
 from demo.rate_meter import RateMeter
 from demo.ride_pipeline import dead_letter_folder
 from demo.ride_sources import Rides
@@ -43,6 +44,7 @@ class Demo:
         rides: What to put; without a count, the run ends only when `stop` is set.
         rate: Rides a second.
         stop: Set to end the run.
+        speed: How many times faster than real time to replay, in place of `rate`.
         watch_others: Whether to read the input stream too, and count what others put: at full
             speed on two cores that takes a quarter of the throughput.
 
@@ -57,12 +59,14 @@ class Demo:
         rate: float,
         stop: threading.Event,
         *,
+        speed: float | None = None,
         watch_others: bool = True,
     ) -> None:
         self.failure: Exception | None = None
         self._pipeline = pipeline
         self._rides = rides
         self._rate = rate
+        self._speed = speed
         self._stop = stop
         self._tracker = RideTracker()
         self._meter = RateMeter()
@@ -135,21 +139,32 @@ class Demo:
     def _put(self) -> None:
         publisher = Publisher(self._pipeline.client, self._pipeline.config.input_stream)
         try:
-            batches = put_records_batches(self._rides.rides)
-            for batch in paced_batches(batches, self._rate, sleep=self._stop.wait):
+            for batch in self._batches():
                 if self._pause_while_behind():
                     return
-                self._tracker.put(batch)
+                rides, ends = _by_kind(batch)
+                self._tracker.put(rides)
+                self._tracker.put_ends(ends)
                 outcome = publisher.publish(
-                    [ride.entry for ride in batch], time.monotonic() + PUT_SECONDS
+                    [event.entry for event in batch], time.monotonic() + PUT_SECONDS
                 )
-                self._tracker.rejected(batch[place] for place in outcome.refused)
+                rides, ends = _by_kind([batch[place] for place in outcome.refused])
+                self._tracker.rejected(rides)
+                self._tracker.rejected_ends(ends)
                 if outcome.failure:
                     raise StreamError(outcome.failure)
             if self._rides.count is None:
                 self._stop.wait()
         finally:
             self._all_put.set()
+
+    def _batches(self) -> Iterator[Sequence[Outgoing]]:
+        rides, sleep = self._rides, self._stop.wait
+        if rides.events is None:
+            return paced_batches(put_records_batches(rides.rides), self._rate, sleep=sleep)
+        if self._speed is None:
+            return at_rate(rides.events, self._rate, sleep=sleep)
+        return at_speed(rides.events, self._speed, sleep=sleep)
 
     def _pause_while_behind(self) -> bool:
         """Wait while too many rides are outstanding; return whether to stop."""
@@ -191,6 +206,12 @@ class Demo:
             running=self._pipeline.function.in_progress(),
             stopping=self._ends_at - now if self._ends_at and counts.outstanding else None,
         )
+
+
+def _by_kind(events: Sequence[Outgoing]) -> tuple[list[OutgoingRide], list[OutgoingEnd]]:
+    rides = [event for event in events if isinstance(event, OutgoingRide)]
+    ends = [event for event in events if isinstance(event, OutgoingEnd)]
+    return rides, ends
 
 
 def is_over(counts: RideCounts, *, all_put: bool, idle: float, time_is_up: bool) -> bool:

@@ -34,6 +34,10 @@ class OtherEvents:
         if not self._closed and event_id not in self._completed:
             self._outstanding.setdefault(event_id, now)
 
+    def knows(self, event_id: str) -> bool:
+        """Return whether an event was added or completed, and is still remembered."""
+        return event_id in self._outstanding or event_id in self._completed
+
     def complete(self, event_id: str, outcome: Outcome) -> bool:
         """Set an event's outcome; return whether it had none before."""
         before = self._completed.get(event_id)

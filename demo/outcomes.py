@@ -1,5 +1,6 @@
 """Reads what became of rides: predictions from their stream, dead-letter records from folders."""
 
+import base64
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from demo.ride_tracker import DeadLetter, Prediction, RideTracker, Route
+from demo.trip_replay import RIDE_ENDED
 from streaming import DECODE_ERRORS, DeadLetterRecord, StreamRecord
 from streaming.redrive.formats import read_dead_letter_records
 from streaming.storage import FolderStorage
@@ -32,6 +34,10 @@ class _RideStarted(msgspec.Struct):
     ride: _Route
 
 
+class _Event(msgspec.Struct):
+    event_type: str
+
+
 def read_events(records: Iterable[StreamRecord], tracker: RideTracker) -> None:
     """Track each event that this run did not put, until the records end.
 
@@ -40,7 +46,10 @@ def read_events(records: Iterable[StreamRecord], tracker: RideTracker) -> None:
         tracker: Tracks the rides.
     """
     for record in records:
-        if not tracker.knows(record.partition_key):
+        key = record.partition_key
+        if _is_end(record.data) and tracker.end_arrived(record.event_id, key):
+            continue
+        if not tracker.knows(key):
             tracker.arrived(record.event_id, _route(record.data))
 
 
@@ -57,6 +66,15 @@ def read_predictions(records: Iterable[StreamRecord], tracker: RideTracker) -> N
         except DECODE_ERRORS:
             continue
         tracker.predicted(prediction)
+
+
+def _is_end(data: bytes) -> bool:
+    if RIDE_ENDED.encode() not in data:  # most events need no decoding
+        return False
+    try:
+        return msgspec.json.decode(data, type=_Event).event_type == RIDE_ENDED
+    except DECODE_ERRORS:
+        return False
 
 
 def _route(data: bytes) -> Route | None:
@@ -122,4 +140,5 @@ class DeadLetterFolders:
 
 
 def _dead_letter(record: DeadLetterRecord, reason: str) -> DeadLetter:
-    return DeadLetter(record.partition_key, reason, record.event_id)
+    ended = _is_end(base64.b64decode(record.data))
+    return DeadLetter(record.partition_key, reason, record.event_id, ended)

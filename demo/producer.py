@@ -39,6 +39,23 @@ class OutgoingRide(msgspec.Struct, frozen=True):
         return {"Data": self.data, "PartitionKey": self.key}
 
 
+class OutgoingEnd(msgspec.Struct, frozen=True):
+    """The end of a ride to put on the stream.
+
+    Attributes:
+        key: The partition key: the ride's id as text, so that it comes after the ride's start.
+        data: A `ride_ended` event.
+    """
+
+    key: str
+    data: bytes
+
+    @property
+    def entry(self) -> Entry:
+        """The end as an entry of PutRecords."""
+        return {"Data": self.data, "PartitionKey": self.key}
+
+
 def outgoing_rides(
     events: Iterable[RideEvent], *, seed: int | None = None, poison_share: float = 0.0
 ) -> Iterator[OutgoingRide]:

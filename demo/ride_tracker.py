@@ -5,10 +5,11 @@ import threading
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from demo.other_events import OtherEvents
-from demo.producer import OutgoingRide
+from demo.producer import OutgoingEnd, OutgoingRide
+from demo.ride_ends import EndCounts, RideEnds
 from streaming.redrive.survey import VALUES
 
 REMEMBERED = 100_000
@@ -53,11 +54,13 @@ class DeadLetter:
         key: Its partition key; None if not known.
         reason: Why it failed.
         event_id: Its event id; None if not known.
+        ended: Whether it is the end of a ride.
     """
 
     key: str | None
     reason: str
     event_id: str | None = None
+    ended: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +78,7 @@ class RideCounts:
         others_skipped: Events that this run did not put, and that the function finished without a
             prediction or a dead-letter record: those of another event type.
         others_outstanding: Events that this run did not put, and that have no outcome yet.
+        ends: The ends of this run's rides.
     """
 
     put: int = 0
@@ -86,6 +90,7 @@ class RideCounts:
     others_dead_lettered: int = 0
     others_skipped: int = 0
     others_outstanding: int = 0
+    ends: EndCounts = field(default_factory=EndCounts)
 
     @property
     def completed(self) -> int:
@@ -94,8 +99,8 @@ class RideCounts:
 
     @property
     def own_outstanding(self) -> int:
-        """Rides of this run on the stream that are neither predicted nor dead-lettered yet."""
-        return self.put - self.rejected - self.completed
+        """Rides of this run on the stream, and ends of its rides, without an outcome yet."""
+        return self.put - self.rejected - self.completed + self.ends.outstanding
 
     @property
     def outstanding(self) -> int:
@@ -130,7 +135,8 @@ class RideCounts:
     @property
     def accounted_for(self) -> bool:
         """Whether every event has an outcome, whoever put it."""
-        return self.put == self.completed and not self.others_outstanding
+        own = self.put == self.completed and self.ends.accounted_for
+        return own and not self.others_outstanding
 
 
 class RideTracker:
@@ -160,6 +166,7 @@ class RideTracker:
         self._newest_dead_letter: DeadLetter | None = None
         self._reasons: Counter[str] = Counter()
         self._others = OtherEvents(remembered)
+        self._ends = RideEnds(remembered)
         self._routes: OrderedDict[str, Route] = OrderedDict()
         self._changed_at = clock()
 
@@ -177,6 +184,22 @@ class RideTracker:
             for ride in rides:
                 if self._outstanding.pop(ride.key, None):
                     self._counts.rejected += 1
+
+    def put_ends(self, ends: Iterable[OutgoingEnd]) -> None:
+        """Add ends of rides; must be called before they are put."""
+        with self._lock:
+            self._changed_at = self._clock()
+            self._ends.put(end.key for end in ends)
+
+    def rejected_ends(self, ends: Iterable[OutgoingEnd]) -> None:
+        """Count ends that Kinesis did not accept."""
+        with self._lock:
+            self._ends.rejected(end.key for end in ends)
+
+    def end_arrived(self, event_id: str, key: str) -> bool:
+        """Match an end that was read from the input stream; return whether this run put it."""
+        with self._lock:
+            return self._ends.arrived(event_id, key, self._clock())
 
     def knows(self, key: str) -> bool:
         """Return whether this run has put a ride and still remembers it."""
@@ -205,6 +228,8 @@ class RideTracker:
         key = dead_letter.key
         with self._lock:
             self._newest_dead_letter = dead_letter
+            if dead_letter.ended and self._ends.dead_lettered(dead_letter.event_id, key):
+                return
             if key is not None and key in self._completed:
                 return
             if key is None or self._outstanding.pop(key, None) is None:
@@ -229,7 +254,10 @@ class RideTracker:
     def finished(self, checkpoints: Mapping[str, str]) -> None:
         """See `OtherEvents.skip_finished`."""
         with self._lock:
-            self._others.skip_finished(checkpoints, self._clock())
+            now = self._clock()
+            self._others.skip_finished(checkpoints, now)
+            if self._ends.skip_finished(checkpoints, now):
+                self._changed_at = now
 
     def ignore_new_events(self) -> None:
         """Count no more events of other producers."""
@@ -245,6 +273,7 @@ class RideTracker:
                 others_dead_lettered=self._others.count("dead_lettered"),
                 others_skipped=self._others.count("skipped"),
                 others_outstanding=self._others.outstanding,
+                ends=self._ends.counts(),
             )
 
     def latency(self, *quantiles: float) -> list[float | None]:

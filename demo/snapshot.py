@@ -83,6 +83,7 @@ def plain_line(snapshot: Snapshot) -> str:
         f"p50 {seconds(snapshot.p50)}  p99 {seconds(snapshot.p99)}  "
         f"iterator age {milliseconds(snapshot.iterator_age)}  "
         f"dead-lettered {counts.all_dead_lettered:,}  outstanding {counts.outstanding:,}"
+        + (f"  rides ended {counts.ends.put:,}" if counts.ends.put else "")
         + (f"  skipped {counts.others_skipped:,}" if counts.others_skipped else "")
         + (f"  running {running(snapshot)}" if is_slow(snapshot) else "")
     )
@@ -113,6 +114,11 @@ def closing_lines(snapshot: Snapshot) -> list[str]:
     }
     if_any = {
         "rejected by Kinesis": counts.rejected,
+        "ends of rides put": counts.ends.put,
+        "ends of rides, skipped": counts.ends.skipped,
+        "ends of rides, dead-lettered": counts.ends.dead_lettered,
+        "ends of rides, rejected": counts.ends.rejected,
+        "ends of rides, outstanding": counts.ends.outstanding,
         BY_OTHERS: counts.others,
         f"{BY_OTHERS}, predicted": counts.others_predicted,
         f"{BY_OTHERS}, dead-lettered": counts.others_dead_lettered,

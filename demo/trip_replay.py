@@ -1,29 +1,54 @@
-"""Replays real trips as ride events, in the order of their pickups."""
+"""Replays real trips as events: rides that start, in the order of their pickups, and their ends."""
 
 import importlib
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cli.parquet_library import install_command
 from demo.errors import RidesUnavailable
 from demo.ride_generator import RideEvent
 
-REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements" / "parquet.txt"
+RIDE_ENDED = "ride_ended"
 
 _PICKUP = "lpep_pickup_datetime"
 _ZONES = ("PULocationID", "DOLocationID")
 _DISTANCE = "trip_distance"
 _CODES = ("passenger_count", "payment_type")
-_COLUMNS = (_PICKUP, *_ZONES, _DISTANCE, *_CODES)
+_DROPOFF = "lpep_dropoff_datetime"
+_TIP = "tip_amount"
+_TIMES = (_PICKUP, _DROPOFF)
+_NEEDED = (_PICKUP, *_ZONES, _DISTANCE, *_CODES)
+_AT_THE_END = (_DROPOFF, _TIP)
+"""Columns of the rides' ends; without drop-offs there are none."""
 
 # What the events' contract allows.
 _LAST_ZONE = 265
 _MOST_MILES = 1_000
+_MOST_DOLLARS = 1_000
+_LAST_PAYMENT_TYPE = 6
 
 _CHUNK_ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A trip as its two events.
+
+    Attributes:
+        start: A `ride_started` event.
+        started_at: New York local time.
+        end: A `ride_ended` event; None if the drop-off is missing, or before the pickup.
+        ended_at: New York local time; None without an end.
+    """
+
+    start: RideEvent
+    started_at: datetime
+    end: RideEvent | None
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +65,19 @@ class Replay:
     skipped: int
 
     def rides(self, *, first_ride_id: int) -> Iterator[RideEvent]:
-        """Yield the trips as `ride_started` events.
+        """Yield the trips as `ride_started` events; see `trips`."""
+        return (trip.start for trip in self.trips(first_ride_id=first_ride_id))
+
+    def trips(self, *, first_ride_id: int) -> Iterator[Trip]:
+        """Yield the trips, the earliest pickup first.
 
         Args:
             first_ride_id: The first ride's id; the next ones count up from it.
         """
         ride_id = first_ride_id
         for batch in self.table.to_batches(max_chunksize=_CHUNK_ROWS):
-            for trip in batch.to_pylist():
-                started = trip.pop(_PICKUP).isoformat()
-                ride = {**trip, "pickup_datetime": started}
-                yield {"event_type": "ride_started", "ride_id": ride_id, "ride": ride}
+            for row in batch.to_pylist():
+                yield _trip(ride_id, row)
                 ride_id += 1
 
 
@@ -79,30 +106,39 @@ def open_replay(
         ) from error
     try:
         present = parquet.read_schema(path).names
-        if missing := [column for column in _COLUMNS if column not in present]:
+        if missing := [column for column in _NEEDED if column not in present]:
             raise RidesUnavailable(f"{path} has no column {', '.join(missing)}")
-        return _clean(parquet.read_table(path, columns=list(_COLUMNS)), arrow, compute)
+        columns = [column for column in (*_NEEDED, *_AT_THE_END) if column in present]
+        return _clean(parquet.read_table(path, columns=columns), arrow, compute)
     except (OSError, arrow.ArrowInvalid) as error:
         raise RidesUnavailable(f"cannot read the trips in {path}: {error}") from error
 
 
-def install_command(python: str, folder: Path) -> str:
-    """Return the command that installs a parquet reader.
-
-    Args:
-        python: The absolute path of the Python to install it for.
-        folder: Where the command is run; paths below it are relative to it.
-    """
-    program, requirements = (
-        shlex.quote(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
-        for path in (Path(python), REQUIREMENTS)
-    )
-    return f"{program} -m pip install --require-hashes -r {requirements}"
+def _trip(ride_id: int, row: dict[str, Any]) -> Trip:
+    started_at, ended_at, tip = row.pop(_PICKUP), row.pop(_DROPOFF), row.pop(_TIP)
+    ride = {**row, "pickup_datetime": started_at.isoformat()}
+    start = {"event_type": "ride_started", "ride_id": ride_id, "ride": ride}
+    if ended_at is None or ended_at < started_at:
+        return Trip(start, started_at, None, None)
+    payment = row["payment_type"]
+    end = {
+        "event_type": RIDE_ENDED,
+        "ride_id": ride_id,
+        "dropoff_datetime": ended_at.isoformat(),
+        "tip_amount": tip if tip is not None and 0 <= tip <= _MOST_DOLLARS else None,
+        "payment_type": payment if payment in range(_LAST_PAYMENT_TYPE + 1) else None,
+    }
+    return Trip(start, started_at, end, ended_at)
 
 
 def _clean(trips: Any, pa: Any, pc: Any) -> Replay:
     """Convert the columns, whose types differ by year, and drop rows that violate the contract."""
-    numbers = {column: pc.cast(trips[column], pa.float64()) for column in _COLUMNS[1:]}
+    for column in set(_AT_THE_END).difference(trips.column_names):
+        trips = trips.append_column(column, pa.nulls(len(trips)))
+    numbers = {
+        column: pc.cast(trips[column], pa.float64())
+        for column in (*_ZONES, _DISTANCE, *_CODES, _TIP)
+    }
     whole = {
         column: pc.cast(
             pc.if_else(pc.is_finite(numbers[column]), numbers[column], None), pa.int64()
@@ -111,10 +147,11 @@ def _clean(trips: Any, pa: Any, pc: Any) -> Replay:
     }
     table = pa.table(
         {
-            _PICKUP: pc.cast(trips[_PICKUP], pa.timestamp("s"), safe=False),
+            **{time: pc.cast(trips[time], pa.timestamp("s"), safe=False) for time in _TIMES},
             **{column: whole[column] for column in _ZONES},
             _DISTANCE: numbers[_DISTANCE],
             **{column: whole[column] for column in _CODES},
+            _TIP: numbers[_TIP],
         }
     )
     keep = pc.and_(

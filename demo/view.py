@@ -110,6 +110,7 @@ def _figures(snapshot: Snapshot, width: int) -> Table:
         ("end to end p99", seconds(snapshot.p99), ""),
         ("iterator age", milliseconds(snapshot.iterator_age), ""),
         (BY_OTHERS, f"{counts.others:,}", "magenta" if counts.others else ""),
+        *([("rides ended", f"{counts.ends.put:,}", "")] if counts.ends.put else []),
         ("invocations", f"{snapshot.invocations:,}", ""),
         ("running", running(snapshot), "bold yellow" if is_slow(snapshot) else ""),
         ("function errors", f"{errors:,}", "bold red" if errors else ""),

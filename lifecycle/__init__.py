@@ -1,1 +1,1 @@
-"""Which model serves: registered versions, promotion, rollback, published bundles."""
+"""Which model serves, and what really happened to the rides that it predicted."""

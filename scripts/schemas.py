@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from cli.program import program
+from lifecycle.ride_ended import RideEnded
 from model import RideStarted
 from streaming import DeadLetterRecord, PredictionRecord
 
@@ -42,6 +43,7 @@ RidePredicted = msgspec.defstruct(
 
 VERSIONS: dict[str, tuple[int, type[msgspec.Struct]]] = {
     "ride_started": (1, RideStarted),
+    "ride_ended": (1, RideEnded),
     "ride_predicted": (1, RidePredicted),
     "dead_letter_record": (1, DeadLetterRecord),
 }

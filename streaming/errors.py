@@ -9,6 +9,7 @@ StreamingError
 ├── StorageError             an object in a folder or bucket cannot be listed, read or written
 │   └── StorageUnavailable   throttled or unreachable: the same call may succeed later
 ├── InvalidDeadLetter        an object does not hold dead-letter records
+├── ArchiveError             an archive's state cannot be read, or another program writes it
 ├── DeliveryLogError         a delivery log cannot be read or written, or is in use
 │   └── DeliveryLogMismatch  it belongs to another redrive, or is not a delivery log
 ├── StreamError              a stream cannot be read or written as requested
@@ -85,6 +86,10 @@ class StorageUnavailable(StorageError):
 
 class InvalidDeadLetter(StreamingError):
     """An object does not hold dead-letter records."""
+
+
+class ArchiveError(StreamingError):
+    """An archive's state cannot be read, or another program writes the archive."""
 
 
 class DeliveryLogError(StreamingError):

@@ -4,7 +4,7 @@ import errno
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,7 +15,9 @@ from streaming.files import UNFINISHED, write_atomically
 from streaming.locations import S3Location, parse_location
 from streaming.retries import is_transient
 
-JSON, JSON_LINES = "application/json", "application/x-ndjson"
+JSON = "application/json"
+CONTENT_TYPES = {".jsonl": "application/x-ndjson", ".parquet": "application/vnd.apache.parquet"}
+"""By a name's suffix; of every other object: JSON."""
 NOT_MODIFIED = 304
 
 
@@ -55,10 +57,13 @@ class FolderStorage:
 
     Args:
         folder: Created by the first `put`.
+        unfinished: Where an object is written before it gets its name, if there is one writer; by
+            default beside it, where a program that is killed leaves a file.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, unfinished: Path | None = None) -> None:
         self._folder = folder
+        self._unfinished = unfinished
 
     def names(self) -> list[str]:
         """See `Storage.names`; files still being written are left out."""
@@ -88,7 +93,7 @@ class FolderStorage:
     def put(self, name: str, content: bytes) -> None:
         """See `Storage.put`."""
         with _storage_errors("write", self._folder / name):
-            write_atomically(self._folder / name, content)
+            write_atomically(self._folder / name, content, self._unfinished)
 
     def delete(self, name: str) -> None:
         """See `Storage.delete`; the file's folder stays."""
@@ -148,7 +153,7 @@ class S3Storage:
                 Bucket=self._bucket,
                 Key=self._prefix + name,
                 Body=content,
-                ContentType=JSON_LINES if name.endswith(".jsonl") else JSON,
+                ContentType=CONTENT_TYPES.get(PurePosixPath(name).suffix, JSON),
             )
 
     def delete(self, name: str) -> None:

@@ -7,15 +7,28 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from scripts.smoke import main as smoke
 from streaming.clients import kinesis_client
 from tests.demo_run import DEADLINE_SECONDS, PROJECT, UNUSABLE, Run
+
+REST_OF_A_TRIP = {
+    "PULocationID": 130,
+    "DOLocationID": 205,
+    "trip_distance": 3.66,
+    "passenger_count": 1,
+    "payment_type": 1,
+    "tip_amount": 2.5,
+}
 
 SMALLEST_EVENT: dict[str, Any] = {
     "ride": {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66},
@@ -57,6 +70,39 @@ def test_every_ride_is_predicted_or_dead_lettered(
     assert len(records) == run.count("dead-lettered")
     assert 5 < len(records) < 40
     assert all(record["error_message"] for record in records)
+
+
+@pytest.mark.rides
+def test_real_trips_start_and_end_in_event_time_and_every_event_is_accounted_for_and_archived(
+    start: Callable[..., Run], tmp_path: Path
+) -> None:
+    pickups = [datetime(2025, 3, 1, 8) + timedelta(seconds=10 * n) for n in range(60)]  # noqa: DTZ001  as in the files
+    columns: dict[str, list[Any]] = {
+        "lpep_pickup_datetime": pickups,
+        "lpep_dropoff_datetime": [None, *(each + timedelta(minutes=5) for each in pickups[1:])],
+        **{name: [number] * 60 for name, number in REST_OF_A_TRIP.items()},
+    }
+    pq.write_table(pa.table(columns), tmp_path / "month.parquet")
+
+    run = start(
+        *("--data", str(tmp_path / "month.parquet"), "--speed", "600", "--poison", "0.2"),
+        *("--archive", str(tmp_path / "archive")),
+    )
+
+    assert run.end() == 0
+    assert run.count("rides put") == run.count("predicted") + run.count("dead-lettered") == 60
+    assert run.count("ends of rides put") == run.count("ends of rides, skipped") == 59
+    assert run.count("outstanding") == 0
+    rows = {
+        table: ds.dataset(tmp_path / "archive" / table, format="parquet").count_rows()
+        for table in ("predictions", "ride_started", "ride_ended", "others")
+    }
+    assert rows == {
+        "predictions": run.count("predicted"),
+        "ride_started": run.count("predicted"),
+        "ride_ended": 59,
+        "others": run.count("dead-lettered"),
+    }
 
 
 @pytest.mark.rides

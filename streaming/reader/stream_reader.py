@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from streaming.errors import StreamError, StreamUnavailable
@@ -61,12 +61,13 @@ class StreamReader:
         stream_name: The stream.
         start: The starting position: TRIM_HORIZON, LATEST or a timestamp.
         saved: An earlier `position` to resume from; it takes precedence over `start`. It does not
-            include the window of events.
+            include the window of events: see `known`.
         follow: Wait for new records at the tip. If false, an iteration ends when every shard was
             read to its tip.
         stopped: Ends the iteration when it is set; `stop` sets it.
         limit: Maximum records per GetRecords, 1 to 10,000.
         duplicate_window: How many events are remembered for deduplication.
+        known: Data of records whose events count as returned before, the oldest first.
         clock: Monotonic seconds.
         sleep: Waits for a number of seconds; by default `stopped.wait`.
         jitter: Returns a random number, uniform from 0 to 1.
@@ -90,6 +91,7 @@ class StreamReader:
         stopped: threading.Event | None = None,
         limit: int = READ_LIMIT,
         duplicate_window: int = DUPLICATE_WINDOW,
+        known: Iterable[bytes] = (),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
         jitter: Callable[[], float] = random.random,
@@ -102,6 +104,8 @@ class StreamReader:
         self._stopped = stopped or threading.Event()
         self._limit = limit
         self._recent = RecentEvents(duplicate_window)
+        for data in known:
+            self._recent.add(data)
         self._clock = clock
         self._sleep = sleep or self._stopped.wait
         self._jitter = jitter

@@ -17,6 +17,12 @@ from demo.__main__ import main
             ["--rate", "0", "--rides", "5"],
             "--rate is '0'; allowed with --rides or --data: a number above 0",
         ),
+        (["--speed", "0"], "--speed is '0'; allowed: a number above 0"),
+        (["--speed", "600"], "--speed is '600'; allowed only with --data, without --rate"),
+        (
+            ["--speed", "600", "--data", "month.parquet", "--rate", "5"],
+            "--speed is '600'; allowed only with --data, without --rate",
+        ),
     ],
     ids=str,
 )

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from demo.outcomes import DeadLetterFolders, read_events, read_predictions
-from demo.producer import OutgoingRide
+from demo.producer import OutgoingEnd, OutgoingRide
+from demo.ride_ends import EndCounts
 from demo.ride_tracker import DeadLetter, RideCounts, RideTracker
 from streaming.dead_letters import DeadLetterRecord, encode_lines, object_name
 from streaming.reader.shard_reader import StreamRecord
@@ -87,6 +88,27 @@ def test_events_of_others_are_tracked_with_their_zones_and_latency() -> None:
     assert tracker.counts() == RideCounts(put=1, others_predicted=1, others_outstanding=1)
     (shown,) = tracker.recent_others()
     assert (shown.route, shown.latency, shown.by_others) == ((130, 205), 0.4, True)
+
+
+ENDED = b'{"event_type": "ride_ended", "ride_id": 1}'
+
+
+@pytest.mark.parametrize(
+    "data", [ENDED, ENDED.replace(b"_ended", b"_paused"), b'{"event_type": "ride_ended"']
+)
+def test_an_event_of_an_own_ride_is_its_end_only_by_its_type(data: bytes) -> None:
+    tracker = tracker_of("1")
+    tracker.put_ends([OutgoingEnd("1", ENDED)])
+
+    read_events([event("5", "1", data)], tracker)
+    assert tracker.counts().ends == EndCounts(put=1, outstanding=1)
+    assert tracker.end_arrived("shardId-000000000000:6", "1") == (data != ENDED)
+
+
+def test_an_end_of_another_producers_ride_is_anothers_event() -> None:
+    tracker = tracker_of("1")
+    read_events([event("5", "2", ENDED)], tracker)
+    assert tracker.counts() == RideCounts(put=1, others_outstanding=1)
 
 
 def test_a_ride_whose_prediction_is_read_first_gets_its_zones_later() -> None:

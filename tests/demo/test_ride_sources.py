@@ -5,9 +5,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from demo.producer import OutgoingRide
+from demo.producer import OutgoingEnd, OutgoingRide
 from demo.ride_generator import read_statistics
 from demo.ride_sources import Rides, drawn_rides, replayed_rides
+from lifecycle.ride_ended import decode_ride_ended
 from model import RideModel
 from streaming.errors import Poison
 
@@ -31,6 +32,8 @@ def month(tmp_path: Path) -> Path:
     table = pa.table(
         {
             "lpep_pickup_datetime": [datetime(2025, 3, 1, 12, minute) for minute in range(10)],  # noqa: DTZ001  as in the files
+            "lpep_dropoff_datetime": [datetime(2025, 3, 1, 12, 12 + n) for n in range(10)],  # noqa: DTZ001  the same
+            "tip_amount": [2.5] * 10,
             "PULocationID": [130] * 9 + [0],
             "DOLocationID": list(range(1, 11)),
             "trip_distance": [1.0] * 10,
@@ -70,6 +73,21 @@ def test_a_replay_has_every_trip_that_keeps_the_contract(month: Path) -> None:
     rides = replayed_rides(month)
     assert (rides.count, rides.skipped) == (9, 1)
     assert routes(rides) == [(130, dropoff) for dropoff in range(1, 10)]
+
+
+def test_a_replay_has_the_end_of_every_ride_also_of_poison(month: Path) -> None:
+    rides = replayed_rides(month, count=5, seed=1, poison_share=1.0)
+    assert rides.events is not None
+    events = [timed.event for timed in rides.events]
+    starts = [event for event in events if isinstance(event, OutgoingRide)]
+    ends = [event for event in events if isinstance(event, OutgoingEnd)]
+    assert events == [*starts, *ends]
+    assert [start.key for start in starts] == [end.key for end in ends]
+    assert all(is_poison(start) for start in starts)
+    for end in ends:
+        ended = decode_ride_ended(end.data)
+        assert ended is not None
+        assert str(ended.ride_id) == end.key
 
 
 @pytest.mark.parametrize(("requested", "replayed"), [(3, 3), (500, 9)])

@@ -1,3 +1,4 @@
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ import pytest
 
 from demo.errors import RidesUnavailable
 from demo.ride_generator import RideEvent
-from demo.trip_replay import REQUIREMENTS, install_command, open_replay
+from demo.trip_replay import open_replay
+from lifecycle.ride_ended import decode_ride_ended
 
 NOON, ONE = "2025-03-01T12:00:00", "2025-03-01T13:00:00"
 
@@ -16,11 +18,13 @@ NOON, ONE = "2025-03-01T12:00:00", "2025-03-01T13:00:00"
 def trip(**changes: Any) -> dict[str, Any]:
     return {
         "lpep_pickup_datetime": NOON,
+        "lpep_dropoff_datetime": ONE,
         "PULocationID": 130,
         "DOLocationID": 205,
         "trip_distance": 3.66,
         "passenger_count": 1,
         "payment_type": 1,
+        "tip_amount": 2.5,
         "fare_amount": 14.2,
         **changes,
     }
@@ -28,9 +32,9 @@ def trip(**changes: Any) -> dict[str, Any]:
 
 def month(folder: Path, *trips: dict[str, Any]) -> Path:
     columns: dict[str, list[Any]] = {name: [trip[name] for trip in trips] for name in trips[0]}
-    if pickups := columns.get("lpep_pickup_datetime"):
-        columns["lpep_pickup_datetime"] = [
-            None if pickup is None else datetime.fromisoformat(pickup) for pickup in pickups
+    for name in {"lpep_pickup_datetime", "lpep_dropoff_datetime"} & columns.keys():
+        columns[name] = [
+            None if text is None else datetime.fromisoformat(text) for text in columns[name]
         ]
     path = folder / "month.parquet"
     pq.write_table(pa.table(columns), path)
@@ -56,6 +60,60 @@ def test_a_trip_becomes_an_event_with_what_is_known_at_its_start(tmp_path: Path)
             },
         }
     ]
+
+
+def ends(path: Path) -> list[RideEvent | None]:
+    return [each.end for each in open_replay(path).trips(first_ride_id=10)]
+
+
+def test_a_trip_ends_with_what_is_known_then(tmp_path: Path) -> None:
+    assert ends(month(tmp_path, trip())) == [
+        {
+            "event_type": "ride_ended",
+            "ride_id": 10,
+            "dropoff_datetime": ONE,
+            "tip_amount": 2.5,
+            "payment_type": 1,
+        }
+    ]
+
+
+@pytest.mark.parametrize("tip", [-0.01, 1000.01, float("nan"), None])
+def test_a_tip_that_violates_the_contract_is_unknown(tmp_path: Path, tip: float | None) -> None:
+    (end,) = ends(month(tmp_path, trip(tip_amount=tip)))
+    assert end is not None
+    assert end["tip_amount"] is None
+
+
+def test_a_payment_that_violates_the_contract_is_unknown(tmp_path: Path) -> None:
+    (end,) = ends(month(tmp_path, trip(payment_type=7)))
+    assert end is not None
+    assert end["payment_type"] is None
+
+
+@pytest.mark.parametrize("dropoff", [None, "2025-03-01T11:59:59"])
+def test_a_trip_without_a_dropoff_or_with_one_before_the_pickup_has_no_end(
+    tmp_path: Path, dropoff: str | None
+) -> None:
+    path = month(tmp_path, trip(), trip(lpep_dropoff_datetime=dropoff))
+    assert [end is None for end in ends(path)] == [False, True]
+    assert open_replay(path).skipped == 0
+
+
+def test_a_file_without_dropoffs_has_starts_only(tmp_path: Path) -> None:
+    started = trip()
+    del started["lpep_dropoff_datetime"], started["tip_amount"]
+    path = month(tmp_path, started)
+    assert ends(path) == [None]
+    assert replayed(path) == replayed(month(tmp_path, trip()))
+
+
+def test_every_end_keeps_the_contract(tmp_path: Path) -> None:
+    dirt = [trip(tip_amount=-1.0), trip(payment_type=None), trip(passenger_count=None)]
+    for end in ends(month(tmp_path, trip(), *dirt)):
+        decoded = decode_ride_ended(json.dumps(end).encode())
+        assert decoded is not None
+        assert decoded.dropoff_datetime == ONE
 
 
 def test_trips_come_in_the_order_of_their_pickups(tmp_path: Path) -> None:
@@ -126,12 +184,3 @@ def test_without_a_parquet_reader_the_error_says_what_to_install(tmp_path: Path)
 
     with pytest.raises(RidesUnavailable, match=r"python\S* -m pip install .*parquet\.txt"):
         open_replay(month(tmp_path, trip()), import_module=not_installed)
-
-
-def test_the_install_command_has_relative_paths_where_possible(tmp_path: Path) -> None:
-    project = REQUIREMENTS.parent.parent
-    python = str(project / ".venv-run" / "bin" / "python")
-    assert install_command(python, project) == (
-        ".venv-run/bin/python -m pip install --require-hashes -r requirements/parquet.txt"
-    )
-    assert install_command(python, tmp_path).startswith(python)

@@ -74,6 +74,17 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b'{"ride_id":7,"ride":{"PULocationID":1,"DOLocationID":2,"trip_distance":-Infinity}}',
         b'{"ride_id":"\\ud83d\\ude95","ride":%s}' % json.dumps(RIDE).encode(),
     ),
+    "ride_ended": (
+        b'{"event_type":"ride_ended","ride_id":7}',
+        (
+            b'{"event_type":"ride\\u005fended","ride_id":"r-\xc3\xa9","dropoff_datetime":'
+            b'"2025-03-09T02:30:00.5-05:00","tip_amount":2.5,"payment_type":null}'
+        ),
+        b'{"event_type":"ride_ended","ride_id":7,"dropoff_datetime":"2025-11-02 01:30"}',
+        b'{"event_type":"ride_ended","ride_id":7,"tip_amount":-Infinity}',
+        b'{"event_type":[[],{}],"ride_id":"\\ud800"}',
+        GOOD_RIDE,
+    ),
     "handler": (
         bytes(range(256)),
         b"\x01\x00\x00\x06",
@@ -108,6 +119,9 @@ WORDS: tuple[bytes, ...] = (
     b'"passenger_count":',
     b'"payment_type":',
     b'"event_type":"ride_started"',
+    b'"event_type":"ride_ended"',
+    b'"dropoff_datetime":"',
+    b'"tip_amount":',
     b"null",
     b"true",
     b"NaN",

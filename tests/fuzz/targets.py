@@ -3,10 +3,13 @@
 import json
 import math
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from typing import Any
 
 import msgspec
 
+from lifecycle.ride_ended import ALLOWED as ALLOWED_AT_THE_END
+from lifecycle.ride_ended import decode_ride_ended, ended_at
 from model import ALLOWED, RideFeatures, load_model
 from streaming.aggregation import AGGREGATE_MAGIC, is_hash_key
 from streaming.consumer.batch import BatchCounts
@@ -26,6 +29,7 @@ from streaming.redrive.formats import entry_of, position, read_dead_letter_recor
 from streaming.redrive.survey import Selection, Survey, identified
 from streaming.redrive.waves import waves
 from streaming.storage import S3Storage
+from tests.fakes.clock import EPOCH
 from tests.fakes.last_batch import LastBatch
 from tests.fuzz.draw import draw_event
 from tests.kpl_aggregation import aggregate
@@ -44,6 +48,9 @@ MESSAGE_LIMIT = 300
 
 LOGGED = {f"{field} is not {allowed}" for field, allowed in ALLOWED.items()}
 """Every reason that an event can be logged with: none holds a value of an event."""
+
+
+LOGGED_AT_THE_END = {f"{field} is not {allowed}" for field, allowed in ALLOWED_AT_THE_END.items()}
 
 
 class BrokenPromise(Exception):
@@ -119,6 +126,23 @@ def fuzz_event(data: bytes) -> None:
         _check_features(ride)
         (prediction,) = MODEL.predict([ride])
         _check_prediction(prediction.value, prediction.partition_key)
+
+
+def fuzz_ride_ended(data: bytes) -> None:
+    """Check that any bytes are a ride that has ended, an event of another type, or invalid."""
+    try:
+        event = decode_ride_ended(data)
+    except InvalidEvent as error:
+        _check(len(str(error).encode()) < MESSAGE_LIMIT, "an error message as long as the event")
+        _check(error.reason in LOGGED_AT_THE_END, "a reason that is not known beforehand")
+        _check(str(error).isprintable(), "an error message that is not printable")
+        return
+    if event is not None:
+        _check(1 <= len(str(event.ride_id)) <= 128, "a ride id out of range")
+        _check(0 <= (event.tip_amount or 0) <= 1000, "a tip out of range")
+        _check((event.payment_type or 0) in range(7), "a payment type out of range")
+        _check(ended_at(event, EPOCH).tzinfo is UTC, "a drop-off that is not in UTC")
+        _check(MODEL.decode(data, ARRIVED) is None, "the ride function does not skip it")
 
 
 def fuzz_handler(data: bytes) -> None:
@@ -231,6 +255,7 @@ def _reject_constant(constant: str) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "record": fuzz_record,
     "event": fuzz_event,
+    "ride_ended": fuzz_ride_ended,
     "handler": fuzz_handler,
     "dead_letters": fuzz_dead_letters,
     "location": fuzz_location,

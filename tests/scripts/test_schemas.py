@@ -9,7 +9,9 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from model import load_model
+from lifecycle.ride_ended import decode_ride_ended
+from lifecycle.ride_tables import RideStart
+from model import RideStarted, load_model
 from scripts.schemas import FOLDER, VERSIONS, RidePredicted, main, schema
 from streaming import InvalidDeadLetter, InvalidEvent
 from streaming.redrive.formats import read_dead_letter_records
@@ -22,6 +24,7 @@ MODEL = load_model({}, dict)
 
 READERS: dict[str, Callable[[bytes], object]] = {
     "ride_started": lambda content: MODEL.decode(content, 0.0),
+    "ride_ended": decode_ride_ended,
     "ride_predicted": msgspec.json.Decoder(RidePredicted).decode,
     "dead_letter_record": read_dead_letter_records,
 }
@@ -65,6 +68,21 @@ def test_what_is_invalid_is_rejected_by_schema_and_code(
     assert not validator(name, version).is_valid(json.loads(example))
     with pytest.raises(REJECTED):
         READERS[name](example)
+
+
+def test_the_archive_takes_the_starts_that_the_function_takes() -> None:
+    def rules(struct: type[msgspec.Struct]) -> Any:
+        (root,), definitions = msgspec.json.schema_components([struct])
+        found = {name.strip("_"): rule for name, rule in definitions.items()}
+        text = json.dumps([root, found]).replace('RideStart"', 'RideStarted"')
+        text = text.replace('/_Ride"', '/Ride"').replace('"_Ride"', '"Ride"')
+        _, definitions = json.loads(text)
+        for definition in definitions.values():
+            definition.pop("description", None)
+            definition["properties"].pop("event_type", None)
+        return definitions
+
+    assert rules(RideStart) == rules(RideStarted)
 
 
 @pytest.mark.parametrize("name", VERSIONS)
