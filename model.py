@@ -1,29 +1,26 @@
 """The ride models: predict duration and tip from a `ride_started` event.
 
-This is the one module to replace for another model; see `streaming.Model`.
+This is the one module to replace for another model; see `streaming.Model`. `model_graph` loads the
+ONNX graphs.
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from threading import Timer
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
-import onnxruntime
 from msgspec import UNSET, Meta, Raw, UnsetType
-from numpy.typing import NDArray
 
+from model_graph import FEATURES, Run, Vector, load_graph
 from streaming import (
     DECODE_ERRORS,
     WHOLE_EVENT,
     InvalidEvent,
-    ModelBundleError,
     Prediction,
     SettingsError,
     hour_and_weekday,
@@ -124,31 +121,8 @@ class RideFeatures(msgspec.Struct, frozen=True, gc=False):
     values: tuple[float, float, float, float, float, float, float]
 
 
-FEATURES = (
-    "PULocationID",
-    "DOLocationID",
-    "trip_distance",
-    "hour",
-    "weekday",
-    "passenger_count",
-    "payment_type",
-)
-"""The inputs of the ONNX models. `hour` (0 ≤ hour < 24, fractional) and `weekday` (0 = Monday) are
-local time in New York; an unknown passenger count or payment type is NaN."""
-
 LAST_HOUR = np.nextafter(np.float32(24), np.float32(0))
 """The largest float32 below 24; 23:59:59.999 as a float32 would be 24."""
-
-TRIAL_SECONDS = 5.0
-TRIAL_RIDES = 2
-"""Rides in the trial prediction; more than one, to reject a model with one output for all rides."""
-
-OUT_OF_MEMORY = re.compile("Failed to allocate memory|bad_alloc|bad allocation")
-"""In the message of ONNX Runtime's exception, which has no type of its own."""
-
-Vector = NDArray[np.float32]
-Run = Callable[[Mapping[str, Vector]], Vector]
-"""Predicts a vector from a vector per feature."""
 
 TARGETS = {"duration": "ride_duration", "tip": "ride_tip"}
 """Field of the prediction by target: minutes and US dollars."""
@@ -248,67 +222,6 @@ def _finite(predictions: Vector) -> list[float]:
         raise ArithmeticError("a prediction is not finite")
     rounded: list[float] = np.maximum(predictions.astype(np.float64), 0.0).round(DECIMALS).tolist()
     return rounded
-
-
-def load_graph(name: str, graph: bytes, trial_seconds: float = TRIAL_SECONDS) -> Run:
-    """Load an ONNX model and make a trial prediction.
-
-    Args:
-        name: The model and its location, for the error.
-        graph: The ONNX file's content.
-        trial_seconds: How long the trial prediction may take: a graph can hold an endless loop.
-
-    Returns:
-        A function from a float32 vector per feature to the vector of predictions.
-
-    Raises:
-        ModelBundleError: The model cannot be loaded, its inputs are not `FEATURES`, or the trial
-            prediction fails.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors; they are raised as well
-    try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no common base
-        raise ModelBundleError(f"the {name} cannot be loaded: {error}") from error
-    inputs = [(node.name, node.type, len(node.shape)) for node in session.get_inputs()]
-    outputs = [(node.type, len(node.shape)) for node in session.get_outputs()]
-    vector = ("tensor(float)", 1)
-    if sorted(inputs) != sorted((name, *vector) for name in FEATURES) or outputs != [vector]:
-        raise ModelBundleError(
-            f"the {name} has inputs {inputs} and outputs {outputs}; expected the float vectors "
-            f"{', '.join(FEATURES)} and one float vector"
-        )
-
-    def run(features: Mapping[str, Vector]) -> Vector:
-        try:
-            predictions: Vector = session.run(None, features)[0]
-        except Exception as error:
-            if OUT_OF_MEMORY.search(str(error)):
-                raise MemoryError(f"the {name} cannot allocate memory") from error
-            raise
-        return predictions
-
-    trial = {feature: np.ones(TRIAL_RIDES, np.float32) for feature in FEATURES}
-    limit = onnxruntime.RunOptions()
-    timer = Timer(trial_seconds, setattr, (limit, "terminate", True))
-    timer.start()
-    try:
-        shape = session.run(None, trial, limit)[0].shape
-    except Exception as error:
-        if limit.terminate:
-            raise ModelBundleError(
-                f"the {name} takes longer than {trial_seconds} s for {TRIAL_RIDES} rides"
-            ) from error
-        raise ModelBundleError(f"the {name} fails in a trial prediction: {error}") from error
-    finally:
-        timer.cancel()
-    if shape != (TRIAL_RIDES,):
-        raise ModelBundleError(
-            f"the {name} returns shape {shape} for {TRIAL_RIDES} rides; expected ({TRIAL_RIDES},)"
-        )
-    return run
 
 
 def _pickup(text: str) -> tuple[float, int]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from onnx import TensorProto, helper
 
-from model import FEATURES, RideModel, load_graph
+from model import RideModel
+from model_graph import FEATURES, load_graph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

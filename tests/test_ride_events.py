@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model import ALLOWED, FEATURES, RideFeatures, RideModel
+from model import ALLOWED, RideFeatures, RideModel
+from model_graph import FEATURES
 from streaming.errors import InvalidEvent
 from tests.lambda_events import ARRIVED, SMALLEST_RIDE, ride
 from tests.ride_graphs import built, graph

@@ -10,7 +10,8 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from model import FEATURES, ModelSettings, load_graph, load_model
+from model import ModelSettings, load_model
+from model_graph import FEATURES, load_graph
 from streaming.errors import ModelBundleError, SettingsError
 from tests.bundle_files import write_bundle
 from tests.fakes.no_s3 import no_s3
