@@ -139,7 +139,7 @@ def _manifest_entry(bundle: Path, outcome: Outcome, model_version: ModelVersion)
         "model": target.model,
         "version": model_version.version,
         "run_id": model_version.run_id,
-        "parameters": asdict(target.parameters),
+        "parameters": target.logged_parameters(),
         "trips": outcome.trips,
         "metrics": dict(outcome.metrics),
     }

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,6 @@ LIBRARIES = {
 }
 """Versions of the libraries that determine a model."""
 
-_SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec(DataType.float, name) for name in INPUTS]),
-    outputs=Schema([ColSpec(DataType.float, "prediction")]),
-)
 # Made up, because a bundle must not contain trip records.
 _EXAMPLE = pd.DataFrame(
     [
@@ -49,7 +45,6 @@ _EXAMPLE = pd.DataFrame(
 # What mlflow.pyfunc needs to run the model; listed because MLflow's own inference is slow.
 _REQUIREMENTS = [f"{name}=={LIBRARIES[name]}" for name in ("mlflow", "onnx", "onnxruntime")]
 _MODEL_OPTIONS: dict[str, Any] = {
-    "signature": _SIGNATURE,
     "input_example": _EXAMPLE,
     "pip_requirements": _REQUIREMENTS,
     "onnx_execution_providers": ["CPUExecutionProvider"],
@@ -113,7 +108,7 @@ def log_outcome(outcome: Outcome) -> ModelVersion:
     """Log an outcome as a child of the active run and register its model."""
     target = outcome.target
     with mlflow.start_run(run_name=target.model, nested=True) as run:
-        mlflow.log_params({**asdict(target.parameters), "trips": outcome.trips})
+        mlflow.log_params({**target.logged_parameters(), "trips": outcome.trips})
         mlflow.log_metrics(dict(outcome.metrics))
         for name, figure in outcome.figures.items():
             mlflow.log_figure(figure, name)
@@ -121,6 +116,7 @@ def log_outcome(outcome: Outcome) -> ModelVersion:
             outcome.graph,
             name=target.model,
             registered_model_name=target.model,
+            signature=_signature(outcome.graph),
             **_MODEL_OPTIONS,
         )
     return ModelVersion(run.info.run_id, str(logged.registered_model_version))
@@ -128,4 +124,11 @@ def log_outcome(outcome: Outcome) -> ModelVersion:
 
 def save_model(graph: onnx.ModelProto, folder: Path) -> None:
     """Save a model as an MLflow model in `folder`, which must not exist yet."""
-    mlflow.onnx.save_model(graph, folder, **_MODEL_OPTIONS)
+    mlflow.onnx.save_model(graph, folder, signature=_signature(graph), **_MODEL_OPTIONS)
+
+
+def _signature(graph: onnx.ModelProto) -> ModelSignature:
+    outputs = [output.name for output in graph.graph.output]
+    return ModelSignature(
+        *(Schema([ColSpec(DataType.float, name) for name in names]) for names in (INPUTS, outputs))
+    )
