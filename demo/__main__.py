@@ -15,8 +15,10 @@ if __name__ == "__main__":
     run_program("demo.__main__")  # before the slow imports
 
 from cli.arguments import Parser, rate_or_none, seed, share, whole_number
+from cli.printable import printable
 from cli.run_folder import create_run_folder
 from demo.aws_commands import ANY_EVENT, SMALLEST_RIDE, put_command, write_commands
+from demo.challengers import challenger_lines, open_challengers
 from demo.demo import Demo, exit_status
 from demo.display import OutputConsole, open_display
 from demo.ride_generator import RideStatistics, read_statistics
@@ -42,6 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the demo and return its exit status: 0 only if every ride is accounted for."""
     parser = _parser()
     arguments = parser.parse_args(argv)
+    if arguments.challenger and arguments.function_url:
+        parser.error("--challenger needs a function of its own; not allowed with --function-url")
     if arguments.rate == 0 and (arguments.rides or arguments.data):
         parser.error("--rate is '0'; allowed with --rides or --data: a number above 0")
     with stop_on_signal(_interrupt, signal.SIGHUP):
@@ -67,12 +71,18 @@ def _run(arguments: argparse.Namespace) -> int:
     if ignored := [name for name in SET_HERE if os.environ.get(name)]:
         print(f"Ignored environment variables, the demo sets its own: {', '.join(ignored)}")
     stop = threading.Event()
-    with ExitStack() as signals, open_pipeline(config, print) as pipeline:
+    with (
+        ExitStack() as signals,
+        open_pipeline(config, print) as pipeline,
+        open_challengers(pipeline, arguments.challenger, print) as challengers,
+    ):
         hint = _hint(pipeline, arguments.rate) if rides.count is None else ()
         demo = Demo(pipeline, rides, _rate(arguments), stop)
         signals.enter_context(stop_on_signal(stop.set, signal.SIGHUP))
         with open_display(OutputConsole(), statistics.zones, hint) as show:
             last = demo.run(show)
+        for line in challenger_lines(pipeline, challengers):
+            print(printable(line))
     for line in closing_lines(last):
         print(line)
     print(f"Logs and dead-letter records are in {config.folder}")
@@ -152,6 +162,14 @@ def _parser() -> Parser:
         metavar="URL",
         help="send discarded records also to file:///folder, s3://bucket/prefix, or the ARN of an "
         "SQS queue or SNS topic",
+    )
+    parser.add_argument(
+        "--challenger",
+        action="append",
+        default=[],
+        metavar="BUNDLE",
+        help="another model on the same rides, with its own output stream: a bundle, or a pointer "
+        "to one; may be repeated",
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
     return parser
