@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, Raw, UnsetType
+from numpy.typing import NDArray
 
 from model_graph import FEATURES, Run, Vector, load_graph
 from streaming import (
@@ -124,8 +125,12 @@ class RideFeatures(msgspec.Struct, frozen=True, gc=False):
 LAST_HOUR = np.nextafter(np.float32(24), np.float32(0))
 """The largest float32 below 24; 23:59:59.999 as a float32 would be 24."""
 
-TARGETS = {"duration": "ride_duration", "tip": "ride_tip"}
-"""Field of the prediction by target: minutes and US dollars."""
+TARGETS = {
+    "duration": ("ride_duration", "ride_duration_low", "ride_duration_high"),
+    "tip": ("ride_tip",),
+}
+"""Fields of the prediction by target, in minutes and US dollars: the prediction, then the low and
+the high end of its range, which are absent if the bundle's graph has none."""
 
 _decode_event = msgspec.json.Decoder(RideStarted).decode
 _decode_header = msgspec.json.Decoder(EventHeader).decode
@@ -147,8 +152,7 @@ class RideModel:
     def __init__(self, runs: Mapping[str, Run], version: str) -> None:
         self.name = f"ride_{'_'.join(runs)}_prediction_model"
         self.version = version
-        self._fields = ("ride_id", *(TARGETS[target] for target in runs))
-        self._runs = list(runs.values())
+        self._runs = [(TARGETS[target], run) for target, run in runs.items()]
 
     def decode(self, content: bytes, arrived_at: float) -> RideFeatures | None:
         """Decode a user record; see `streaming.Model.decode`.
@@ -200,7 +204,7 @@ class RideModel:
 
         Returns:
             A prediction per ride, in order: its id, and minutes and US dollars, finite and never
-            negative.
+            negative; of a range, low <= prediction <= high.
 
         Raises:
             ArithmeticError: A prediction is not finite.
@@ -208,20 +212,31 @@ class RideModel:
         columns = np.array([event.values for event in events], dtype=np.float32).T
         inputs = dict(zip(FEATURES, np.ascontiguousarray(columns), strict=True))
         inputs["hour"] = np.minimum(inputs["hour"], LAST_HOUR)
-        predictions = [_finite(run(inputs)) for run in self._runs]
-        ids = [event.ride_id for event in events]
-        fields = self._fields
+        values: dict[str, list[Any]] = {"ride_id": [event.ride_id for event in events]}
+        for fields, run in self._runs:
+            outputs = _in_order([_finite(output) for output in run(inputs)])
+            # Not strict: a duration may come without a range, and a range of the tip has no fields.
+            found = zip(fields, outputs, strict=False)
+            values |= {field: output.tolist() for field, output in found}
         return [
-            Prediction(str(values[0]), dict(zip(fields, values, strict=True)))
-            for values in zip(ids, *predictions, strict=True)
+            Prediction(str(row[0]), dict(zip(values, row, strict=True)))
+            for row in zip(*values.values(), strict=True)
         ]
 
 
-def _finite(predictions: Vector) -> list[float]:
+def _finite(predictions: Vector) -> NDArray[np.float64]:
     if not np.isfinite(predictions).all():
         raise ArithmeticError("a prediction is not finite")
-    rounded: list[float] = np.maximum(predictions.astype(np.float64), 0.0).round(DECIMALS).tolist()
+    rounded: NDArray[np.float64] = np.maximum(predictions.astype(np.float64), 0.0).round(DECIMALS)
     return rounded
+
+
+def _in_order(outputs: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Return a prediction and its range, if there is one, with low <= prediction <= high."""
+    if len(outputs) == 1:
+        return outputs
+    prediction, low, high = outputs
+    return [prediction, np.minimum(low, prediction), np.maximum(high, prediction)]
 
 
 def _pickup(text: str) -> tuple[float, int]:

@@ -1,7 +1,7 @@
 """Load the ONNX graph of a ride model."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Timer
 
 import numpy as np
@@ -30,8 +30,11 @@ OUT_OF_MEMORY = re.compile("Failed to allocate memory|bad_alloc|bad allocation")
 """In the message of ONNX Runtime's exception, which has no type of its own."""
 
 Vector = NDArray[np.float32]
-Run = Callable[[Mapping[str, Vector]], Vector]
-"""Predicts a vector from a vector per feature."""
+Run = Callable[[Mapping[str, Vector]], Sequence[Vector]]
+"""Predicts from a vector per feature: one vector, or those of `WITH_RANGE`."""
+
+WITH_RANGE = ["prediction", "low", "high"]
+"""The outputs of a graph with a range, in this order."""
 
 
 def load_graph(name: str, graph: bytes, trial_seconds: float = TRIAL_SECONDS) -> Run:
@@ -43,11 +46,11 @@ def load_graph(name: str, graph: bytes, trial_seconds: float = TRIAL_SECONDS) ->
         trial_seconds: How long the trial prediction may take: a graph can hold an endless loop.
 
     Returns:
-        A function from a float32 vector per feature to the vector of predictions.
+        A function from a float32 vector per feature to the graph's output vectors.
 
     Raises:
-        ModelBundleError: The model cannot be loaded, its inputs are not `FEATURES`, or the trial
-            prediction fails.
+        ModelBundleError: The model cannot be loaded, its inputs are not `FEATURES`, its outputs
+            are neither one vector nor those of `WITH_RANGE`, or the trial prediction fails.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -57,17 +60,23 @@ def load_graph(name: str, graph: bytes, trial_seconds: float = TRIAL_SECONDS) ->
     except Exception as error:  # onnxruntime's errors have no common base
         raise ModelBundleError(f"the {name} cannot be loaded: {error}") from error
     inputs = [(node.name, node.type, len(node.shape)) for node in session.get_inputs()]
-    outputs = [(node.type, len(node.shape)) for node in session.get_outputs()]
+    outputs = [(node.name, node.type, len(node.shape)) for node in session.get_outputs()]
     vector = ("tensor(float)", 1)
-    if sorted(inputs) != sorted((name, *vector) for name in FEATURES) or outputs != [vector]:
+    names = [output[0] for output in outputs]
+    are_vectors = all(output[1:] == vector for output in outputs)
+    if (
+        sorted(inputs) != sorted((feature, *vector) for feature in FEATURES)
+        or not are_vectors
+        or (len(outputs) != 1 and names != WITH_RANGE)
+    ):
         raise ModelBundleError(
             f"the {name} has inputs {inputs} and outputs {outputs}; expected the float vectors "
-            f"{', '.join(FEATURES)} and one float vector"
+            f"{', '.join(FEATURES)} and one float vector, or three: {', '.join(WITH_RANGE)}"
         )
 
-    def run(features: Mapping[str, Vector]) -> Vector:
+    def run(features: Mapping[str, Vector]) -> Sequence[Vector]:
         try:
-            predictions: Vector = session.run(None, features)[0]
+            predictions: Sequence[Vector] = session.run(None, features)
         except Exception as error:
             if OUT_OF_MEMORY.search(str(error)):
                 raise MemoryError(f"the {name} cannot allocate memory") from error
@@ -79,7 +88,7 @@ def load_graph(name: str, graph: bytes, trial_seconds: float = TRIAL_SECONDS) ->
     timer = Timer(trial_seconds, setattr, (limit, "terminate", True))
     timer.start()
     try:
-        shape = session.run(None, trial, limit)[0].shape
+        shapes = {output.shape for output in session.run(None, trial, limit)}
     except Exception as error:
         if limit.terminate:
             raise ModelBundleError(
@@ -88,8 +97,9 @@ def load_graph(name: str, graph: bytes, trial_seconds: float = TRIAL_SECONDS) ->
         raise ModelBundleError(f"the {name} fails in a trial prediction: {error}") from error
     finally:
         timer.cancel()
-    if shape != (TRIAL_RIDES,):
+    if wrong := shapes - {(TRIAL_RIDES,)}:
         raise ModelBundleError(
-            f"the {name} returns shape {shape} for {TRIAL_RIDES} rides; expected ({TRIAL_RIDES},)"
+            f"the {name} returns shape {wrong.pop()} for {TRIAL_RIDES} rides; "
+            f"expected ({TRIAL_RIDES},)"
         )
     return run

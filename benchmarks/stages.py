@@ -66,7 +66,7 @@ class TimedModel(RideModel):
 
 
 def _timed(watch: Stopwatch, run: Run) -> Run:
-    def timed(inputs: Mapping[str, Vector]) -> Vector:
+    def timed(inputs: Mapping[str, Vector]) -> Sequence[Vector]:
         watch.lap(FEATURES)
         outputs = run(inputs)
         watch.lap(PREDICT)

@@ -285,7 +285,7 @@ def test_the_last_millisecond_of_a_day_is_before_hour_24() -> None:
 
     def run(inputs: Any) -> Any:
         hours.extend(inputs["hour"].tolist())
-        return inputs["hour"]
+        return [inputs["hour"]]
 
     assert late is not None
     RideModel({"duration": run}, "1").predict([late])

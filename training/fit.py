@@ -191,33 +191,31 @@ def fit(target: Target, trips: pd.DataFrame, progress: Progress) -> FittedModel:
     rides, truth = inputs(chosen), chosen[target.name].to_numpy()
     weight = _recency(chosen["pickup"], parameters.half_life)
     rng = np.random.default_rng(parameters.seed)
-    zones = load_zones()
     copies = [
-        ({**rides, "trip_distance": _hide(distance, parameters.unknown, rng)}, weight * share)
+        ({**rides, "trip_distance": _hide(distance, parameters.unknown, rng)}, share)
         for distance, share in (
             (rides["trip_distance"], 1 - parameters.estimated),
             (_estimate(rides["trip_distance"], rng), parameters.estimated),
         )
         if share
     ]
-    fold = rng.integers(0, parameters.folds, len(truth))
+    fold = rng.integers(0, parameters.folds, (len(copies), len(truth)))
     features = np.empty((len(copies), len(truth), len(FEATURES)), np.float32)
     guess = np.empty((len(copies), len(truth)), np.float32)
-    for part in progress.track(range(parameters.folds), description=f"{target.name}: look up"):
-        inside, outside = fold == part, fold != part
-        tables = build_tables(_where(rides, outside), truth[outside], weight[outside], zones)
-        for copy, (seen, _) in enumerate(copies):
-            features[copy, inside], guess[copy, inside] = look_up(tables, _where(seen, inside))
-    regressors = [_regressor(parameters)]
-    if target.range is not None:
-        regressors += [_regressor(target.range, quantile) for quantile in QUANTILES]
-    count = sum(regressor.max_iter for regressor in regressors)
-    task = progress.add_task(f"{target.name}: fit {count} trees", total=count)
-    samples = features.reshape(-1, len(FEATURES)), (truth - guess).ravel()
-    weights = np.concatenate([weight for _, weight in copies])
-    with redirect_stdout(_TreeCount(lambda: progress.advance(task))):
-        trees, *range_trees = (regressor.fit(*samples, weights) for regressor in regressors)
-    tables = build_tables(rides, truth, weight, zones)
+    parts = [(copy, part) for copy in range(len(copies)) for part in range(parameters.folds)]
+    for copy, part in progress.track(parts, description=f"{target.name}: look up"):
+        inside = fold[copy] == part
+        tables = _tables(rides, truth, weight, ~inside)
+        found = look_up(tables, _where(copies[copy][0], inside))
+        features[copy, inside], guess[copy, inside] = found
+    trees, *range_trees = _fit_trees(
+        target,
+        features.reshape(-1, len(FEATURES)),
+        (truth - guess).ravel(),
+        np.concatenate([weight * share for _, share in copies]),
+        progress,
+    )
+    tables = _tables(rides, truth, weight, np.ones(len(truth), bool))
     return FittedModel(target, tables, trees, tuple(range_trees), len(truth))
 
 
@@ -252,6 +250,23 @@ def _recency(pickup: "pd.Series[pd.Timestamp]", half_life: float) -> Array:
     days = (pickup.quantile(_NEWEST) - pickup).dt.total_seconds().to_numpy() / 86_400
     weight: Array = np.exp2(-np.maximum(days, 0) / _DAYS_A_MONTH / half_life).astype(np.float32)
     return weight
+
+
+def _tables(rides: Rides, truth: Array, weight: Array, chosen: NDArray[np.bool_]) -> Tables:
+    return build_tables(_where(rides, chosen), truth[chosen], weight[chosen], load_zones())
+
+
+def _fit_trees(
+    target: Target, features: Array, residual: Array, weight: Array, progress: Progress
+) -> list[HistGradientBoostingRegressor]:
+    """Return the fitted trees of the prediction and of each end of its range, if it has one."""
+    regressors = [_regressor(target.parameters)]
+    if target.range is not None:
+        regressors += [_regressor(target.range, quantile) for quantile in QUANTILES]
+    count = sum(regressor.max_iter for regressor in regressors)
+    task = progress.add_task(f"{target.name}: fit {count} trees", total=count)
+    with redirect_stdout(_TreeCount(lambda: progress.advance(task))):
+        return [regressor.fit(features, residual, weight) for regressor in regressors]
 
 
 def _hide(distance: Array, share: float, rng: np.random.Generator) -> Array:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from training.trips import Array
 
 QUIET = Progress(disable=True)
-SMALL = Parameters(trees=8, leaves=15, learning_rate=0.3, min_samples_leaf=10, folds=3)
+SMALL = Parameters(trees=12, leaves=15, learning_rate=0.3, min_samples_leaf=10, folds=3)
 SMALL_DURATION = replace(DURATION, parameters=SMALL, range=SMALL)
 SMALL_TIP = replace(TIP, parameters=SMALL)
 
