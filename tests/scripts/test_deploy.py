@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from deployment.former_version import former_state
 from deployment.live_alias import AliasState
 from tests.deployment.emulated_account import (
     ACCOUNT,
@@ -100,7 +99,7 @@ def test_the_checkouts_image_is_built_before_anything_is_applied(machine: Machin
 
     assert machine.deploy() == 1
 
-    build, login, push = (line.split() for line in machine.commands.ran)
+    login, build, push = (line.split() for line in machine.commands.ran)
     assert build[1:4] == ["-m", "scripts", "image"]
     assert login[:2] == ["docker", "login"]
     assert push[:2] == ["docker", "push"]
@@ -119,7 +118,7 @@ def test_the_first_deployment_applies_the_repository_before_the_image(machine: M
 
     assert machine.deploy() == 1
 
-    first, build, *_ = machine.commands.ran
+    first, _, build, *_ = machine.commands.ran
     assert first == (
         f"{TERRAFORM} apply -no-color -input=false -auto-approve -target=module.repository"
     )
@@ -139,7 +138,7 @@ def roll_back(machine: Machine) -> None:
     """Roll back from version 2, as `make rollback` does after a deployment."""
     live = machine.account.alias()
     deployed = live.write(AliasState("2", {}, "previous version: 1"), replaces=live.read())
-    now, former = former_state(live)
+    now, former = live.way_back()
     assert now == deployed
     live.write(former, replaces=now)
 
@@ -153,8 +152,8 @@ def test_a_version_that_was_rolled_back_from_gets_no_traffic_again(
     assert machine.deploy("--image", IMAGE) == 1
 
     assert capsys.readouterr().err == (
-        f"error: {FUNCTION}:live was rolled back from version 2, and nothing newer was published: "
-        "no traffic was moved, the rest is applied; FORCE=1 moves it all the same\n"
+        f"error: {FUNCTION}:live was rolled back from version 2, and nothing newer was published; "
+        "no traffic was moved, the rest is applied; FORCE=1 deploys all the same\n"
     )
     assert machine.live() == before
     assert [line.split()[2] for line in machine.commands.ran] == ["plan", "apply"]
@@ -166,8 +165,8 @@ def test_a_version_that_was_rolled_back_from_is_deployed_if_just_that_is_asked_f
     roll_back(machine)
     assert machine.deploy("--image", IMAGE, "--force") == 0
     assert (
-        f"{FUNCTION}:live was rolled back from version 2; going on, as FORCE=1 says\n"
-        in capsys.readouterr().out
+        f"{FUNCTION}:live was rolled back from version 2, and nothing newer was published; "
+        "going on, as FORCE=1 says\n" in capsys.readouterr().out
     )
     assert machine.live().version == "2"
     assert machine.live().left_version is None
