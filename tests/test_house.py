@@ -22,7 +22,11 @@ MAY_IMPORT = {
     "demo": {"cli", "local", "streaming"},
     "deployment": {"cli", "streaming"},
     "training": {"model", "streaming"},
-    "scripts": {"cli", "demo", "deployment", "local", "model", "streaming", "training"},
+    "lifecycle": {"model", "streaming", "training"},
+    "scripts": {
+        *("cli", "demo", "deployment", "lifecycle", "local"),
+        *("model", "streaming", "training"),
+    },
 }
 ROOMS = {*MAY_IMPORT, "benchmarks", "tests"}
 
