@@ -124,7 +124,9 @@ class Comparison:
 
 
 def require_held_out(paths: Sequence[Path], models: Mapping[str, RegisteredModel]) -> None:
-    """Check that no model was trained on any of the files, by month and by content.
+    """Check that no model has seen any of the files, by month and by content.
+
+    The months that a model was validated on count: its level was taken from them.
 
     Args:
         paths: Parquet files.
@@ -136,15 +138,15 @@ def require_held_out(paths: Sequence[Path], models: Mapping[str, RegisteredModel
     """
     hashes = file_hashes(paths)
     for name, model in models.items():
-        data = model.record["data"]
+        record = model.record
+        months = {*record["trained_on"], *record["validated_on"]}
+        contents = set(record["data"].values())
         seen = sorted(
-            month
-            for month, digest in hashes.items()
-            if month in model.record["trained_on"] or digest in data.values()
+            month for month, digest in hashes.items() if month in months or digest in contents
         )
         if seen:
             raise ComparisonError(
-                f"{name} was trained on {', '.join(seen)}; DATA must be months that neither the "
+                f"{name} has seen {', '.join(seen)} in its training; DATA must be months that neither the "
                 "candidate nor the champion has seen"
             )
 

@@ -8,11 +8,19 @@ import onnx
 import pytest
 
 from lifecycle.errors import ComparisonError
-from lifecycle.gate import MIN_DAYS, SLICE_RIDES, Comparison, Difference, compare, difference
+from lifecycle.gate import (
+    MIN_DAYS,
+    SLICE_RIDES,
+    Comparison,
+    Difference,
+    compare,
+    difference,
+    require_held_out,
+)
 from lifecycle.graph_cost import BATCH, GraphCost, measure_graph
 from lifecycle.registry import RegisteredModel
 from lifecycle.slices import slices
-from tests.training.city import QUIET, rides
+from tests.training.city import QUIET, rides, write_month
 from training.fit import DURATION
 from training.trips import read_trips
 
@@ -188,3 +196,14 @@ def test_a_week_is_too_short_to_decide_on(months: dict[str, Path]) -> None:
 
     with pytest.raises(ComparisonError, match="held-out trips on 13 days"):
         compare(DURATION, broken, broken, week.reset_index(drop=True), [])
+
+
+def test_months_that_a_model_was_validated_on_are_not_held_out(tmp_path: Path) -> None:
+    months = {month: write_month(tmp_path, month) for month in ("2023-01", "2023-02", "2023-03")}
+    record = {"trained_on": ["2023-01"], "validated_on": ["2023-02"], "data": {}}
+    model = RegisteredModel("1", "run", {}, record, b"")
+
+    require_held_out([months["2023-03"]], {"ride-tip 1": model})
+    for month in ("2023-01", "2023-02"):
+        with pytest.raises(ComparisonError, match=f"ride-tip 1 has seen {month} in its training;"):
+            require_held_out([months["2023-03"], months[month]], {"ride-tip 1": model})
