@@ -146,8 +146,8 @@ def require_held_out(paths: Sequence[Path], models: Mapping[str, RegisteredModel
         )
         if seen:
             raise ComparisonError(
-                f"{name} has seen {', '.join(seen)} in its training; DATA must be months that neither the "
-                "candidate nor the champion has seen"
+                f"{name} has seen {', '.join(seen)} in its training; DATA must be months that "
+                "neither the candidate nor the champion has seen"
             )
 
 
