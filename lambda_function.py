@@ -2,19 +2,19 @@
 
 import os
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from model import load_model
 from streaming import (
     Consumer,
-    Model,
+    ModelRefresh,
+    ModelSource,
     Publisher,
     Settings,
     StreamingError,
     Telemetry,
     aws_client,
-    check_members,
     kinesis_client,
     open_storage,
 )
@@ -50,12 +50,19 @@ def build_consumer(environment: Mapping[str, str]) -> Consumer[Any]:
     """
     settings = Settings.from_environment(environment)
     # A bundle may be large: its download has more time than a call has later.
-    model: Model[Any] = load_model(environment, partial(aws_client, "s3", **CALL_LIMITS))
-    check_members(model)
+    bundle_client = cache(partial(aws_client, "s3", **CALL_LIMITS))
+    source: ModelSource[Any] = ModelSource(load_model, environment, bundle_client)
+    loaded = source.load()
+    model = loaded.model
     namespace = getattr(model, "metrics_namespace", METRICS_NAMESPACE)
     telemetry = Telemetry(model.name, namespace, settings.log_level)
+    refresh = None
+    if source.is_pointer:
+        refresh = ModelRefresh(source, loaded, telemetry, settings.model_refresh_seconds)
     if settings.test_run:
-        return Consumer(model, publisher=None, dead_letters=None, telemetry=telemetry)
+        return Consumer(
+            model, publisher=None, dead_letters=None, telemetry=telemetry, refresh=refresh
+        )
     limits = {**CALL_LIMITS, "call_seconds": CALL_SECONDS}
     client = kinesis_client(settings.kinesis_endpoint_url, **limits)
     output_stream = getattr(model, "output_stream", OUTPUT_STREAM)
@@ -72,6 +79,7 @@ def build_consumer(environment: Mapping[str, str]) -> Consumer[Any]:
         dead_letters=dead_letters,
         telemetry=telemetry,
         call_seconds=CALL_SECONDS,
+        refresh=refresh,
     )
 
 

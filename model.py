@@ -350,11 +350,13 @@ class ModelSettings:
         location: `MODEL_LOCATION`, a bundle: a folder or `s3://bucket/prefix`.
         targets: `MODELS`, in the order of `TARGETS`.
         run_id: `RUN_ID`, the version in prediction records; None: the bundle's.
+        manifest_sha256: `MODEL_MANIFEST_SHA256`, the hash of the bundle's manifest; None: any.
     """
 
     location: str
     targets: tuple[str, ...]
     run_id: str | None
+    manifest_sha256: str | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "ModelSettings":
@@ -375,6 +377,7 @@ class ModelSettings:
             location=environment.get("MODEL_LOCATION") or str(Path(__file__).parent / "models"),
             targets=tuple(target for target in TARGETS if target in wanted),
             run_id=run_id,
+            manifest_sha256=environment.get("MODEL_MANIFEST_SHA256") or None,
         )
 
 
@@ -392,7 +395,12 @@ def load_model(environment: Mapping[str, str], s3_client: Callable[[], Any]) -> 
         ModelBundleError: The bundle is missing, damaged or incompatible.
     """
     settings = ModelSettings.from_environment(environment)
-    bundle = read_bundle(settings.location, settings.targets, s3_client)
+    bundle = read_bundle(
+        settings.location,
+        settings.targets,
+        s3_client,
+        manifest_sha256=settings.manifest_sha256,
+    )
     files = {target: bundle.manifest.targets[target].file for target in bundle.models}
     runs = {
         target: load_graph(f"{target} model {settings.location}/{files[target]}", graph)

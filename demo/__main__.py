@@ -17,8 +17,10 @@ if __name__ == "__main__":
 
 from cli.archives import RIDE_TABLES, open_archives, tables, written_rows
 from cli.arguments import Parser, location, rate, rate_or_none, seed, share, whole_number
+from cli.printable import printable
 from cli.run_folder import create_run_folder
 from demo.aws_commands import ANY_EVENT, SMALLEST_RIDE, put_command, write_commands
+from demo.challengers import Challenger, challenger_lines, open_challengers
 from demo.demo import Demo, exit_status
 from demo.display import OutputConsole, open_display
 from demo.ride_generator import RideStatistics, read_statistics
@@ -45,6 +47,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the demo and return its exit status: 0 only if every ride is accounted for."""
     parser = _parser()
     arguments = parser.parse_args(argv)
+    if arguments.challenger and arguments.function_url:
+        parser.error("--challenger needs a function of its own; not allowed with --function-url")
     if arguments.rate == 0 and (arguments.rides or arguments.data):
         parser.error("--rate is '0'; allowed with --rides or --data: a number above 0")
     if arguments.speed and (arguments.data is None or arguments.rate is not None):
@@ -75,13 +79,16 @@ def _run(arguments: argparse.Namespace) -> int:
     with (
         ExitStack() as signals,
         open_pipeline(config, print) as pipeline,
-        _archived(arguments, pipeline) as archives,
+        open_challengers(pipeline, arguments.challenger, print) as challengers,
+        _archived(arguments, pipeline, challengers) as archives,
     ):
         hint = _hint(pipeline, arguments.rate) if rides.count is None else ()
         demo = Demo(pipeline, rides, _rate(arguments), stop, speed=arguments.speed)
         signals.enter_context(stop_on_signal(stop.set, signal.SIGHUP))
         with open_display(OutputConsole(), statistics.zones, hint) as show:
             last = demo.run(show)
+        for line in challenger_lines(pipeline, challengers):
+            print(printable(line))
         if archives is not None:
             archives.finish()
     for line in closing_lines(last):
@@ -97,14 +104,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _archived(
-    arguments: argparse.Namespace, pipeline: Pipeline
+    arguments: argparse.Namespace, pipeline: Pipeline, challengers: Sequence[Challenger]
 ) -> Iterator[ArchiveThreads | None]:
-    """Archive both streams meanwhile, if that is asked for."""
+    """Archive the streams meanwhile, the challengers' too, if that is asked for."""
     if arguments.archive is None:
         yield None
         return
     events, predictions = arguments.tables
-    streams = {RIDES: events, PREDICTIONS: predictions}
+    outputs = [PREDICTIONS, *(found.pipeline.config.output_stream for found in challengers)]
+    streams = {RIDES: events, **dict.fromkeys(outputs, predictions)}
     with open_archives(location(arguments.archive), pipeline.client, streams) as archives:
         archives.start()
         try:
@@ -194,7 +202,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--archive",
         metavar="PLACE",
-        help="write both streams to Parquet files in a folder or s3://bucket/prefix",
+        help="write the streams to Parquet files in a folder or s3://bucket/prefix",
     )
     parser.add_argument(
         "--tables",
@@ -202,6 +210,14 @@ def _parser() -> Parser:
         default=RIDE_TABLES,
         metavar="MODULE",
         help="the archive's tables; default: %(default)s",
+    )
+    parser.add_argument(
+        "--challenger",
+        action="append",
+        default=[],
+        metavar="BUNDLE",
+        help="another model on the same rides, with its own output stream: a bundle, or a pointer "
+        "to one; may be repeated",
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
     return parser

@@ -39,6 +39,8 @@ class PipelineConfig:
         function: The function; its region and KINESIS_ENDPOINT_URL are set by `open_pipeline`.
         mapping: The event source mapping.
         endpoint_url: A running Kinesis; None: start an embedded one.
+        isolated: The running Kinesis is on this machine: use dummy credentials, and no profile or
+            proxy. An embedded one always is.
         function_url: A runtime interface emulator; None: child processes.
         shards: Shards of a stream that has to be created.
         on_failure: A second on-failure destination: `file:///folder`, `s3://bucket/prefix`, or the
@@ -51,6 +53,7 @@ class PipelineConfig:
     function: FunctionConfiguration
     mapping: EventSourceMappingConfiguration
     endpoint_url: str | None = None
+    isolated: bool = False
     function_url: str | None = None
     shards: int = 1
     on_failure: str | None = None
@@ -101,7 +104,7 @@ def open_pipeline(config: PipelineConfig, notify: Callable[[str], None]) -> Iter
         # The publisher and the readers retry by themselves; each shard has a thread that reads.
         client: Any = kinesis_client(
             endpoint_url,
-            isolated=config.endpoint_url is None,
+            isolated=_is_isolated(config),
             retries=NO_RETRIES,
             max_pool_connections=config.shards + 10,
         )
@@ -125,6 +128,10 @@ def open_pipeline(config: PipelineConfig, notify: Callable[[str], None]) -> Iter
         yield Pipeline(config, client, mapping, function)
 
 
+def _is_isolated(config: PipelineConfig) -> bool:
+    return config.isolated or config.endpoint_url is None
+
+
 def _ensured(client: Any, stream: str, shards: int) -> bool:
     try:
         return ensure_stream(client, stream, shards)
@@ -140,13 +147,16 @@ def _destination(config: PipelineConfig) -> Destination:
 
 
 def _function_configuration(config: PipelineConfig, client: Any) -> FunctionConfiguration:
-    embedded = config.endpoint_url is None
     kinesis = {"KINESIS_ENDPOINT_URL": client.meta.endpoint_url}
+    environment = {**config.function.environment, **kinesis}
+    inherited: Mapping[str, str] = os.environ
+    if _is_isolated(config):
+        inherited = isolated_environment({**inherited, **environment})
     return replace(
         config.function,
         region=client.meta.region_name,
-        inherited=isolated_environment(os.environ) if embedded else os.environ,
-        environment={**config.function.environment, **kinesis},
+        inherited=inherited,
+        environment=environment,
     )
 
 

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from scripts.image_contents import HOW_TO_ADD_A_PACKAGE
-from streaming import PredictionFailed, StreamingError, aws_client, check_members
+from streaming import ModelSource, PredictionFailed, StreamingError, aws_client
 from streaming.consumer.model_check import check_count, check_predictions
 from streaming.errors import excerpt
 from streaming.publisher import PARTITION_KEY_CHARACTERS
@@ -30,9 +30,8 @@ def load(name: str) -> tuple[ModuleType, Any]:
     if not callable(getattr(module, "load_model", None)):
         raise ModelProblem(f"{name}.py has no function load_model(environment, s3_client)")
     s3_client = partial(aws_client, "s3")
-    model = _attempt("load_model failed", module.load_model, os.environ, s3_client)
-    check_members(model)
-    return module, model
+    source = ModelSource[Any](module.load_model, os.environ, s3_client)
+    return module, _attempt("load_model failed", source.load).model
 
 
 def checked_predictions(model: Any, events: list[Any]) -> Sequence[Any]:

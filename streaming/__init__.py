@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from streaming.consumer.interface import Model, Prediction, PredictionRecord
     from streaming.consumer.model_bundle import Bundle, read_bundle
     from streaming.consumer.model_check import check_members
+    from streaming.consumer.model_pointer import ModelSource
+    from streaming.consumer.model_refresh import ModelRefresh
     from streaming.consumer.settings import Settings
     from streaming.consumer.telemetry import Telemetry
     from streaming.consumer.validation import WHOLE_EVENT, invalid_event
@@ -58,6 +60,8 @@ _NAMES = {
     "consumer.interface": ("Model", "Prediction", "PredictionRecord"),
     "consumer.model_bundle": ("Bundle", "read_bundle"),
     "consumer.model_check": ("check_members",),
+    "consumer.model_pointer": ("ModelSource",),
+    "consumer.model_refresh": ("ModelRefresh",),
     "consumer.settings": ("Settings",),
     "consumer.telemetry": ("Telemetry",),
     "consumer.validation": ("WHOLE_EVENT", "invalid_event"),
@@ -117,6 +121,8 @@ __all__ = [
     "InvalidModel",
     "Model",
     "ModelBundleError",
+    "ModelRefresh",
+    "ModelSource",
     "NotFinished",
     "Poison",
     "Prediction",

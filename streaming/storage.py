@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from streaming.aws_errors import describe_error
 from streaming.errors import StorageError, StorageUnavailable, StreamingError
@@ -16,6 +16,7 @@ from streaming.locations import S3Location, parse_location
 from streaming.retries import is_transient
 
 JSON, JSON_LINES = "application/json", "application/x-ndjson"
+NOT_MODIFIED = 304
 
 
 class Storage(Protocol):
@@ -30,6 +31,17 @@ class Storage(Protocol):
 
     def read(self, name: str) -> bytes:
         """Return an object's content."""
+
+    def read_if_changed(self, name: str, tag: str | None) -> tuple[bytes, str] | None:
+        """Return an object's content and its tag, which another content does not have.
+
+        Args:
+            name: The object.
+            tag: From an earlier call; None: there was none.
+
+        Returns:
+            None if the object still has that tag.
+        """
 
     def put(self, name: str, content: bytes) -> None:
         """Write an object as a whole, replacing one of the same name."""
@@ -68,6 +80,13 @@ class FolderStorage:
             if not stat.S_ISREG(path.stat().st_mode):  # a named pipe would wait for a writer
                 raise OSError(errno.EINVAL, "not a regular file")
             return path.read_bytes()
+
+    def read_if_changed(self, name: str, tag: str | None) -> tuple[bytes, str] | None:
+        """See `Storage.read_if_changed`; `put` gives a file another inode."""
+        with _storage_errors("read", self._folder / name):
+            found = (self._folder / name).stat()
+        present = f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
+        return None if present == tag else (self.read(name), present)
 
     def put(self, name: str, content: bytes) -> None:
         """See `Storage.put`."""
@@ -110,6 +129,20 @@ class S3Storage:
             response = self._connected().get_object(Bucket=self._bucket, Key=self._prefix + name)
             content: bytes = response["Body"].read()
         return content
+
+    def read_if_changed(self, name: str, tag: str | None) -> tuple[bytes, str] | None:
+        """See `Storage.read_if_changed`; a conditional request."""
+        condition = {} if tag is None else {"IfNoneMatch": tag}
+        with _storage_errors("read", self._url(name)):
+            try:
+                response = self._connected().get_object(
+                    Bucket=self._bucket, Key=self._prefix + name, **condition
+                )
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == NOT_MODIFIED:
+                    return None
+                raise
+            return response["Body"].read(), response["ETag"]
 
     def put(self, name: str, content: bytes) -> None:
         """See `Storage.put`."""

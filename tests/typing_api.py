@@ -30,6 +30,8 @@ from streaming import (
     InvalidModel,
     Model,
     ModelBundleError,
+    ModelRefresh,
+    ModelSource,
     NotFinished,
     Poison,
     Prediction,
@@ -67,7 +69,7 @@ from streaming import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mypy_boto3_kinesis import KinesisClient
 
@@ -92,6 +94,12 @@ class OrderModel:
         return [Prediction(order.order_id, {"score": order.amount}) for order in events]
 
 
+def load_orders(environment: Mapping[str, str], s3_client: Callable[[], Any]) -> Model[Order]:
+    assert_type(s3_client(), Any)
+    assert_type(environment["MODEL_LOCATION"], str)
+    return OrderModel()
+
+
 class WrongModel:
     name, version, event_type = "wrong", "1", "wrong"
 
@@ -109,8 +117,12 @@ def consume(environment: Mapping[str, str]) -> dict[str, Any]:
     assert_type(settings.test_run, bool)
     client = kinesis_client(settings.kinesis_endpoint_url, read_timeout=5)
     assert_type(client, "KinesisClient")
-    model: Model[Order] = OrderModel()
+    source = ModelSource(load_orders, environment, lambda: aws_client("s3"))
+    loaded = source.load()
+    model = loaded.model
+    assert_type(model, Model[Order])
     check_members(model)
+    telemetry = Telemetry("orders", "Orders", settings.log_level)
     consumer = Consumer(
         model,
         publisher=Publisher(
@@ -119,7 +131,8 @@ def consume(environment: Mapping[str, str]) -> dict[str, Any]:
             aggregation=settings.aggregate_output,
         ),
         dead_letters=storage_of("s3://bucket/prefix"),
-        telemetry=Telemetry("orders", "Orders", settings.log_level),
+        telemetry=telemetry,
+        refresh=ModelRefresh(source, loaded, telemetry, settings.model_refresh_seconds),
     )
     assert_type(consumer, Consumer[Order])
     return assert_type(consumer.handle({"Records": []}, None), dict[str, Any])

@@ -5,6 +5,7 @@ reconciled. A batch is processed in slices, so that memory is bounded however ma
 aggregated records hold.
 """
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +18,13 @@ import msgspec
 from streaming.consumer.batch import Batch
 from streaming.consumer.interface import EventT, Model
 from streaming.consumer.model_calls import Draw, ModelCalls
+from streaming.consumer.model_refresh import ModelRefresh
 from streaming.consumer.poison import dead_letter_record, unacceptable
 from streaming.consumer.progress import Done, Progress
 from streaming.consumer.records import UserRecord, kinesis_records, stream_name, user_records
 from streaming.consumer.telemetry import Telemetry
 from streaming.dead_letters import encode_lines, object_name
-from streaming.errors import NotFinished, StorageError, StorageUnavailable
+from streaming.errors import ModelBundleError, NotFinished, StorageError, StorageUnavailable
 from streaming.publisher import Entry, Publisher
 from streaming.retries import Retries
 from streaming.storage import Storage
@@ -61,9 +63,10 @@ class Consumer(Generic[EventT]):
         retries: Repeats writing dead letters until the deadline of publishing. Its clock is the
             publisher's.
         draw: Draws the events that are tried before the model has handled one.
+        refresh: Finds another model; None: the model stays.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all but four have defaults, three are for time and randomness
         self,
         model: Model[EventT],
         *,
@@ -74,9 +77,12 @@ class Consumer(Generic[EventT]):
         now: Callable[[], float] = time.time,
         retries: Retries = Retries(),  # noqa: B008  it is immutable
         draw: Draw = random.sample,
+        refresh: ModelRefresh[EventT] | None = None,
     ) -> None:
         self._binary = bool(getattr(model, "binary_data", False))
+        self._draw = draw
         self._model_calls = ModelCalls(model, telemetry, retries.clock, draw)
+        self._refresh = refresh
         self._publisher = publisher
         self._dead_letters = dead_letters
         self._telemetry = telemetry
@@ -130,9 +136,11 @@ class Consumer(Generic[EventT]):
             done = Done(batch.failed.get(number, 0), overdue=number == batch.overdue)
             self._progress.update(records, number, done)
         batch.counts.reconcile()
+        latency = self._clock() - started
+        self._refresh_model(context)
         self._telemetry.batch(
             batch.counts,
-            latency=self._clock() - started,
+            latency=latency,
             arrival_age=now - batch.oldest_arrival if records else None,
             request_id=getattr(context, "aws_request_id", None),
         )
@@ -140,6 +148,26 @@ class Consumer(Generic[EventT]):
         if self._publisher is None:
             response["predictions"] = batch.predictions
         return response
+
+    def _refresh_model(self, context: Any) -> None:
+        """Take another model into use, if there is one and it handles what this one handled."""
+        if self._refresh is None:
+            return
+        limit = math.inf
+        if context is not None:
+            limit = float(context.get_remaining_time_in_millis()) / 1000 - RESPONSE_SECONDS
+        loaded = self._refresh.poll(limit)
+        if loaded is None:
+            return
+        calls = ModelCalls(loaded.model, self._telemetry, self._clock, self._draw)
+        last = self._model_calls.last_handled
+        if last is None or calls.handles(last):
+            self._model_calls = calls
+            self._refresh.accept(loaded)
+        else:
+            version = loaded.model.version
+            problem = f"version {version} fails on the last event that this one predicted"
+            self._refresh.refuse(ModelBundleError(problem))
 
     def _warn(self, batch: Batch) -> None:
         if batch.hot_key_calls:

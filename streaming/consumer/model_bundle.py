@@ -82,6 +82,8 @@ def read_bundle(
     targets: Iterable[str],
     s3_client: Callable[[], Any],
     retries: Retries = Retries(),  # noqa: B008  it is immutable
+    *,
+    manifest_sha256: str | None = None,
 ) -> Bundle:
     """Read a bundle and verify its hashes.
 
@@ -90,13 +92,14 @@ def read_bundle(
         targets: The targets whose models are requested.
         s3_client: Creates an S3 client; called only for `s3://`.
         retries: Repeats a read while S3 is unavailable, up to `RETRY_SECONDS` after the start.
+        manifest_sha256: The hash that the manifest must have, in hexadecimal; None: any.
 
     Raises:
         ModelBundleError: A file is missing or does not match the manifest, the manifest cannot be
             read, or it lacks a target.
         SettingsError: The location is any other URL.
     """
-    storage = _open(location, s3_client)
+    storage = open_bundle(location, s3_client)
     deadline = retries.clock() + RETRY_SECONDS
 
     def read(name: str) -> bytes:
@@ -105,7 +108,10 @@ def read_bundle(
         except StorageError as error:
             raise ModelBundleError(str(error)) from error
 
-    manifest = _manifest(location, read(MANIFEST))
+    content = read(MANIFEST)
+    if manifest_sha256 is not None:
+        _check_hash(location, MANIFEST, content, manifest_sha256, "expected")
+    manifest = _manifest(location, content)
     models = {}
     for name in targets:
         target = manifest.targets.get(name)
@@ -116,12 +122,14 @@ def read_bundle(
         if path.is_absolute() or ".." in path.parts:
             raise ModelBundleError(f"{location}: {target.file} is outside the bundle")
         models[name] = read(target.file)
-        digest = hashlib.sha256(models[name]).hexdigest()
-        if digest != target.sha256:
-            raise ModelBundleError(
-                f"{location}: {target.file} has SHA-256 {digest}; the manifest says {target.sha256}"
-            )
+        _check_hash(location, target.file, models[name], target.sha256, "the manifest says")
     return Bundle(manifest, models)
+
+
+def _check_hash(location: str, file: str, content: bytes, sha256: str, expected: str) -> None:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256:
+        raise ModelBundleError(f"{location}: {file} has SHA-256 {digest}; {expected} {sha256}")
 
 
 def _manifest(location: str, content: bytes) -> Manifest:
@@ -136,7 +144,12 @@ def _manifest(location: str, content: bytes) -> Manifest:
         raise ModelBundleError(f"{location}: {MANIFEST} cannot be read: {error}") from error
 
 
-def _open(location: str, s3_client: Callable[[], Any]) -> Storage:
+def open_bundle(location: str, s3_client: Callable[[], Any]) -> Storage:
+    """Open a bundle's folder or prefix, or a pointer's; nothing is accessed yet.
+
+    Raises:
+        SettingsError: The location is any other URL.
+    """
     # A folder may be named by its path, so that the usual case needs no URL.
     if "://" not in location:
         return FolderStorage(Path(location))

@@ -71,6 +71,19 @@ class ModelCalls(Generic[EventT]):
         self._decoded: UserRecord | None = None
         self._handled: tuple[UserRecord, EventT] | None = None
 
+    @property
+    def last_handled(self) -> UserRecord | None:
+        """The last user record whose event was predicted well, if it was not large."""
+        return self._handled[0] if self._handled else None
+
+    def handles(self, user_record: UserRecord) -> bool:
+        """Return whether the model decodes a user record and predicts its event, or skips it."""
+        try:
+            event = self._model.decode(user_record.content(), user_record.arrived_at)
+            return event is None or self._predicts((user_record, event))
+        except Exception:  # noqa: BLE001  a model may raise anything
+            return False
+
     def decode(
         self, received: Sequence[UserRecord], batch: Batch
     ) -> tuple[list[tuple[UserRecord, EventT]], list[UserRecord]]:

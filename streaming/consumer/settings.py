@@ -23,6 +23,7 @@ ALLOWED = {
     "DEAD_LETTERS": ALLOWED_LOCATIONS,
     "TEST_RUN": "True or False",
     "AGGREGATE_OUTPUT": "off, hot, all",
+    "MODEL_REFRESH_SECONDS": "an integer from 1 to 86400",
     "KINESIS_ENDPOINT_URL": "an http:// or https:// URL",
     "LOG_LEVEL": "DEBUG, INFO, WARNING, ERROR, CRITICAL",
 }
@@ -50,6 +51,8 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
             batch item failure.
         test_run: `TEST_RUN`: return the predictions instead of publishing them.
         aggregate_output: `AGGREGATE_OUTPUT`: which predictions are put in aggregated records.
+        model_refresh_seconds: `MODEL_REFRESH_SECONDS`: how often, at most, the function looks for
+            another model, if `MODEL_LOCATION` is a pointer.
         kinesis_endpoint_url: `KINESIS_ENDPOINT_URL`; None: the SDK's choice.
         log_level: `LOG_LEVEL`; the level of Lambda's logging configuration takes precedence.
     """
@@ -58,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
     dead_letters: str | None = None
     test_run: bool = False
     aggregate_output: Aggregation = "off"
+    model_refresh_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 10
     kinesis_endpoint_url: str | None = None
     log_level: LogLevel = "INFO"
 

@@ -51,6 +51,7 @@ UNITS = {
     "Retried": "Count",
     "ColdStart": "Count",
     "ModelUnavailable": "Count",
+    "ModelRefreshFailed": "Count",
     "BatchLatency": "Milliseconds",
     "ArrivalAge": "Milliseconds",
 }
@@ -76,6 +77,7 @@ class Telemetry:
         self._namespace = namespace
         self._level = LEVELS[level]
         self._unavailable = 0
+        self._refresh_failures = 0
         self._cold = True
         self._model_errors: set[tuple[str, ...]] = set()
 
@@ -135,6 +137,21 @@ class Telemetry:
         self.failure(f"the model is unavailable: {step} raised {type(error).__name__}")
         self._unavailable += 1
 
+    def model_replaced(self, old: str, new: str) -> None:
+        """Log that another version of the model is in use."""
+        self._log("INFO", "model replaced", {"old_version": old, "new_version": new})
+
+    def model_refresh_failed(self, message: str, *, log: bool) -> None:
+        """Count in the batch's metrics that another model was not loaded.
+
+        Args:
+            message: Why.
+            log: Whether to log it, too.
+        """
+        if log:
+            self.warning(message)
+        self._refresh_failures += 1
+
     def batch(
         self,
         counts: BatchCounts,
@@ -169,6 +186,8 @@ class Telemetry:
             metrics["ArrivalAge"] = round(arrival_age * 1000, 3)
         if self._unavailable:
             metrics["ModelUnavailable"] = self._unavailable
+        if self._refresh_failures:
+            metrics["ModelRefreshFailed"] = self._refresh_failures
         fields: dict[str, Any] = {
             **msgspec.to_builtins(counts),
             "latency_seconds": latency,
@@ -177,7 +196,7 @@ class Telemetry:
             "request_id": request_id,
         }
         self._write(self._metrics(metrics), *self._line("INFO", "batch", fields))
-        self._unavailable = 0
+        self._unavailable = self._refresh_failures = 0
         self._cold = False
 
     def _metrics(self, values: Mapping[str, float]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from tests.infrastructure.emulated_aws import ACCOUNT
 from tests.infrastructure.function_calls import lambda_environment, recorded_calls
 from tests.infrastructure.terraform_copy import Terraform, TerraformError
 from tests.lambda_events import event, ride
+from tests.model_pointers import pointer_to
 
 if TYPE_CHECKING:
     from tests.infrastructure.policies import Call
@@ -40,12 +41,12 @@ VARIABLES: dict[str, Any] = {
     "tracing": True,
     "vpc": {"subnet_ids": ["subnet-0123456789"], "security_group_ids": ["sg-0123456789"]},
     "consumers": {
-        "duration_tip": {"models": "duration,tip"},
+        "duration_tip": {"models": "duration,tip", "environment": {"RUN_ID": "trial"}},
         "tip": {
             "models": "tip",
             "environment": {
-                "MODEL_LOCATION": "s3://bundles/rides/1",
-                "RUN_ID": "trial",
+                "MODEL_LOCATION": "s3://bundles/rides/champion.json",
+                "MODEL_REFRESH_SECONDS": "60",
                 "AGGREGATE_OUTPUT": "hot",
                 "LOG_LEVEL": "DEBUG",
             },
@@ -117,7 +118,7 @@ def live(folder: Path, endpoint: str) -> Life:
     life.plans["apply"] = terraform.changes()
     aws = Account(endpoint)
     life.seen = aws.described(life.outputs)
-    aws.upload_bundle("bundles", "rides/1")
+    aws.publish_model("bundles", "rides")
     for name in life.outputs["consumers"]:
         life.handled[name] = handle(life.seen[name], endpoint)
     life.seen["objects"] = aws.objects(life.outputs["dead_letter_bucket"])
@@ -215,14 +216,16 @@ class Account:
             }
         return found
 
-    def upload_bundle(self, bucket: str, prefix: str) -> None:
-        """Put the bundle that ships on S3."""
+    def publish_model(self, bucket: str, prefix: str) -> None:
+        """Put the bundle that ships on S3, and a pointer to it."""
         s3 = self.client("s3")
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         for path in (ROOT / "models").rglob("*"):
             if path.is_file():
-                key = f"{prefix}/{path.relative_to(ROOT / 'models').as_posix()}"
+                key = f"{prefix}/{path.relative_to(ROOT).as_posix()}"
                 s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+        pointer = pointer_to(ROOT / "models", ROOT)
+        s3.put_object(Bucket=bucket, Key=f"{prefix}/champion.json", Body=pointer)
 
     def objects(self, bucket: str) -> list[str]:
         """Return the keys in a bucket."""

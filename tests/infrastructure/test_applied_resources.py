@@ -90,9 +90,11 @@ def test_the_code_takes_the_settings(life: Life, consumer: str) -> None:
 def test_settings_of_a_consumer_arrive(life: Life) -> None:
     variables = life.seen["tip"]["function"]["Environment"]["Variables"]
 
-    assert variables["MODEL_LOCATION"] == "s3://bundles/rides/1"
-    assert Settings.from_environment(variables).aggregate_output == "hot"
-    assert variables.keys() - ALLOWED.keys() == {"MODELS", "MODEL_LOCATION", "RUN_ID"}
+    assert variables["MODEL_LOCATION"] == "s3://bundles/rides/champion.json"
+    found = Settings.from_environment(variables)
+    assert (found.aggregate_output, found.model_refresh_seconds) == ("hot", 60)
+    assert variables.keys() - ALLOWED.keys() == {"MODELS", "MODEL_LOCATION"}
+    assert life.seen["duration_tip"]["function"]["Environment"]["Variables"]["RUN_ID"] == "trial"
 
 
 @BOTH

@@ -70,6 +70,23 @@ def test_a_deleted_object_is_gone_and_the_others_stay(storage: Storage) -> None:
     assert storage.names() == [NAMES[0], NAMES[2]]
 
 
+def test_an_object_is_read_again_only_if_it_has_changed(storage: Storage) -> None:
+    storage.put("champion.json", b"one")
+    first = storage.read_if_changed("champion.json", None)
+    assert first is not None
+    assert first[0] == b"one"
+    assert storage.read_if_changed("champion.json", first[1]) is None
+
+    storage.put("champion.json", b"two")
+    second = storage.read_if_changed("champion.json", first[1])
+    assert second is not None
+    assert second[0] == b"two"
+    assert storage.read_if_changed("champion.json", second[1]) is None
+
+    with pytest.raises(StorageError, match=r"cannot read .*gone: "):
+        storage.read_if_changed("gone", first[1])
+
+
 def test_an_object_that_does_not_exist_cannot_be_read(storage: Storage) -> None:
     with pytest.raises(StorageError, match=r"cannot read .*gone: "):
         storage.read("gone")

@@ -1,7 +1,9 @@
 # The function's role: what its code calls, and what Lambda calls in its name.
 
 locals {
-  bundle = try(regex("^s3://(?P<bucket>[^/]+)/?(?P<prefix>.*?)/*$", var.settings.environment["MODEL_LOCATION"]), null)
+  # A pointer's bundles are beside it.
+  model_folder = replace(lookup(var.settings.environment, "MODEL_LOCATION", ""), "//[^/]*[.]json$/", "")
+  bundle       = try(regex("^s3://(?P<bucket>[^/]+)/?(?P<prefix>.*?)/*$", local.model_folder), null)
 
   via_kinesis = "kinesis.${var.place.region}.${var.place.dns_suffix}"
   via_s3      = "s3.${var.place.region}.${var.place.dns_suffix}"

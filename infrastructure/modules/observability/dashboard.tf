@@ -15,7 +15,7 @@ locals {
     },
     {
       title   = "Rate: what the models did with each event", stat = "Sum"
-      metrics = [for metric in ["Received", "Published", "Skipped", "DeadLettered", "Failed", "ModelUnavailable"] : [{ expression = "SUM(SEARCH('{${var.metrics_namespace},service} MetricName=\"${metric}\"', 'Sum', 60))", label = metric, id = lower(metric) }]]
+      metrics = [for metric in ["Received", "Published", "Skipped", "DeadLettered", "Failed", "ModelUnavailable", "ModelRefreshFailed"] : [{ expression = "SUM(SEARCH('{${var.metrics_namespace},service} MetricName=\"${metric}\"', 'Sum', 60))", label = metric, id = lower(metric) }]]
     },
     {
       title   = "Latency of a batch, 99th percentile", stat = "p99"

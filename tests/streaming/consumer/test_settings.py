@@ -57,6 +57,7 @@ def test_a_flag_can_be_unset_in_several_ways(text: str) -> None:
         "PREDICTIONS_STREAM_NAME",
         "DEAD_LETTERS",
         "AGGREGATE_OUTPUT",
+        "MODEL_REFRESH_SECONDS",
         "KINESIS_ENDPOINT_URL",
         "LOG_LEVEL",
     ],
@@ -83,6 +84,11 @@ def test_an_empty_variable_counts_as_not_set(name: str) -> None:
         ("DEAD_LETTERS", "https://bucket", "s3://bucket/prefix or file:///folder"),
         ("TEST_RUN", "maybe", "True or False"),
         ("AGGREGATE_OUTPUT", "cold", "off, hot, all"),
+        ("MODEL_REFRESH_SECONDS", "0", "an integer from 1 to 86400"),
+        ("MODEL_REFRESH_SECONDS", "86401", "an integer from 1 to 86400"),
+        ("MODEL_REFRESH_SECONDS", "2.5", "an integer from 1 to 86400"),
+        ("MODEL_REFRESH_SECONDS", "nan", "an integer from 1 to 86400"),
+        ("MODEL_REFRESH_SECONDS", "often", "an integer from 1 to 86400"),
         ("KINESIS_ENDPOINT_URL", "127.0.0.1:4566", "an http:// or https:// URL"),
         ("KINESIS_ENDPOINT_URL", "http://", "an http:// or https:// URL"),
         ("KINESIS_ENDPOINT_URL", "http://a\0b", "an http:// or https:// URL"),
@@ -128,3 +134,9 @@ def test_the_level_of_lambdas_logging_configuration_takes_precedence(
     of_lambda: str, level: str
 ) -> None:
     assert settings(LOG_LEVEL="INFO", AWS_LAMBDA_LOG_LEVEL=of_lambda).log_level == level
+
+
+def test_the_time_between_looks_for_a_model_is_in_seconds() -> None:
+    assert settings().model_refresh_seconds == 10
+    assert settings(MODEL_REFRESH_SECONDS="1").model_refresh_seconds == 1
+    assert settings(MODEL_REFRESH_SECONDS="86400").model_refresh_seconds == 86_400
