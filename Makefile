@@ -255,6 +255,27 @@ train: $(TRAIN_ENV)/installed ## Train a bundle: MONTHS=2023-01,2023-02 or DATA=
 	    $(if $(VALIDATE),--validate "$$VALIDATE") $(if $(TEST),--test "$$TEST") \
 	    $(if $(OUTPUT),--output "$$OUTPUT")
 
+.PHONY: mlflow
+mlflow: $(TRAIN_ENV)/installed ## MLflow's tracking server and registry on this machine: PORT=5000 ARTIFACTS=mlartifacts
+	@exec $(TRAIN_ENV)/bin/python -m scripts mlflow_server \
+	    $(if $(PORT),--port "$$PORT") $(if $(ARTIFACTS),--artifacts "$$ARTIFACTS")
+
+CHAMPION = $(if $(WHY),--why "$$WHY") $(if $(PUBLISH),--publish "$$PUBLISH")
+
+.PHONY: promote
+promote: $(TRAIN_ENV)/installed ## Publish the latest models if better than the champion: DATA="<files>" VERSION= FORCE=1 WHY= PUBLISH=build/models-live
+	@exec $(TRAIN_ENV)/bin/python -m scripts promote \
+	    $(if $(DATA),--data "$$DATA") $(if $(VERSION),--version "$$VERSION") $(call switch,FORCE,--force) $(CHAMPION)
+
+.PHONY: rollback-model
+rollback-model: $(TRAIN_ENV)/installed ## Publish the former champion again: WHY= PUBLISH=build/models-live
+	@exec $(TRAIN_ENV)/bin/python -m scripts rollback_model $(CHAMPION)
+
+.PHONY: models
+models: $(TRAIN_ENV)/installed ## List registered models, their aliases, months and errors: AUDIT=1 PUBLISH=build/models-live
+	@exec $(TRAIN_ENV)/bin/python -m scripts registered_models \
+	    $(call switch,AUDIT,--audit) $(if $(PUBLISH),--publish "$$PUBLISH")
+
 .PHONY: ship
 ship: $(RUN_ENV)/installed ## Make a trained bundle the one that ships, in models/: BUNDLE=build/bundle
 	@exec $(RUN_ENV)/bin/python -m scripts ship $(if $(BUNDLE),"$$BUNDLE")

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "demo": {"cli", "local", "streaming"},
     "deployment": {"cli", "streaming"},
     "training": {"model", "streaming"},
-    "lifecycle": {"model", "streaming"},
+    "lifecycle": {"model", "streaming", "training"},
     "scripts": {
         "cli",
         "demo",

@@ -158,6 +158,8 @@ SWITCHES = [
     ("bench", "QUICK", "--quick"),
     ("audit", "STRICT", "--strict"),
     ("lock", "UPGRADE", "--upgrade"),
+    ("models", "AUDIT", "--audit"),
+    ("promote", "FORCE", "--force"),
 ]
 
 

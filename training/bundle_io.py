@@ -16,10 +16,17 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from streaming import DECODE_ERRORS
 from streaming.consumer.model_bundle import FORMAT, MANIFEST
 from training.errors import BundleError
-from training.tracking import LIBRARIES, ModelVersion, Outcome, save_model
+from training.tracking import (
+    LIBRARIES,
+    STATISTICS,
+    ModelVersion,
+    Outcome,
+    json_bytes,
+    save_model,
+)
 
-_STATISTICS = "statistics.json"
-_GRAPH = "model.onnx"
+GRAPH = "model.onnx"
+"""A target's model in its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +57,68 @@ class _Manifest(msgspec.Struct):
     targets: dict[str, _Target]
 
 
+def training_record(outcome: Outcome, months: Months, data: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a target's model was made from and how good it is, for a manifest.
+
+    Args:
+        outcome: The model.
+        months: The months of its training.
+        data: SHA-256 of each month's file that it was fitted to, by month.
+    """
+    target = outcome.target
+    return {
+        "unit": target.unit,
+        "model": target.model,
+        "parameters": asdict(target.parameters),
+        "trips": outcome.trips,
+        "metrics": dict(outcome.metrics),
+        **asdict(months),
+        "data": dict(data),
+        "libraries": LIBRARIES,
+    }
+
+
+def manifest_bytes(
+    version: str, targets: Mapping[str, Mapping[str, Any]], statistics: bytes
+) -> bytes:
+    """Return the content of `manifest.json`.
+
+    Args:
+        version: The bundle's version.
+        targets: For each target, its `training_record` and the fields of `model_location`.
+        statistics: The content of `statistics.json`.
+    """
+    trained, validated, tested = (
+        {month for target in targets.values() for month in target[key]}
+        for key in ("trained_on", "validated_on", "tested_on")
+    )
+    manifest = {
+        "format": FORMAT,
+        "version": version,
+        # Of targets that were trained apart, what one was tested on another may have learnt from.
+        "trained_on": sorted(trained),
+        "validated_on": sorted(validated - trained),
+        "tested_on": sorted(tested - trained - validated),
+        "targets": targets,
+        "statistics": {"file": STATISTICS, "sha256": hashlib.sha256(statistics).hexdigest()},
+    }
+    return (json.dumps(manifest, indent=2) + "\n").encode()
+
+
+def model_location(target: str, graph: bytes, registered: ModelVersion) -> dict[str, str]:
+    """Return the fields of a target in a manifest that say where its model is and comes from."""
+    return {
+        "file": f"{target}/{GRAPH}",
+        "sha256": hashlib.sha256(graph).hexdigest(),
+        "version": registered.version,
+        "run_id": registered.run_id,
+    }
+
+
 def write_bundle(
     folder: Path,
     version: str,
-    months: Months,
-    outcomes: Sequence[tuple[Outcome, ModelVersion]],
+    outcomes: Sequence[tuple[Outcome, Mapping[str, Any], ModelVersion]],
     statistics: Mapping[str, Any],
 ) -> None:
     """Write a bundle; an existing one is replaced only when the new one is complete.
@@ -62,29 +126,22 @@ def write_bundle(
     Args:
         folder: The bundle's folder; unrelated files in it are kept.
         version: The bundle's version: the ID of the training's MLflow run.
-        months: Recorded in the manifest.
-        outcomes: The models and their versions in the registry.
+        outcomes: The models, their records, and their versions in the registry.
         statistics: From `training.ride_statistics.count_statistics`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         new = Path(temporary)
-        for outcome, _ in outcomes:
-            save_model(outcome.graph, new / outcome.target.name)
-        (new / _STATISTICS).write_text(json.dumps(statistics, separators=(",", ":")) + "\n")
-        manifest = {
-            "format": FORMAT,
-            "version": version,
-            **asdict(months),
-            "libraries": LIBRARIES,
-            "targets": {
-                outcome.target.name: _manifest_entry(new, outcome, model_version)
-                for outcome, model_version in outcomes
-            },
-            "statistics": {"file": _STATISTICS, "sha256": _sha256(new / _STATISTICS)},
-        }
-        (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-        for name in (*manifest["targets"], _STATISTICS, MANIFEST):
+        targets = {}
+        for outcome, record, registered in outcomes:
+            name = outcome.target.name
+            save_model(outcome.graph, new / name)
+            graph = (new / name / GRAPH).read_bytes()
+            targets[name] = {**model_location(name, graph, registered), **record}
+        counted = json_bytes(statistics)
+        (new / STATISTICS).write_bytes(counted)
+        (new / MANIFEST).write_bytes(manifest_bytes(version, targets, counted))
+        for name in (*targets, STATISTICS, MANIFEST):
             _replace(new / name, folder / name)
 
 
@@ -127,26 +184,6 @@ def _read_manifest(folder: Path) -> _Manifest:
         return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=_Manifest)
     except (OSError, *DECODE_ERRORS) as error:
         raise BundleError(f"the bundle {folder} has no readable manifest: {error}") from error
-
-
-def _manifest_entry(bundle: Path, outcome: Outcome, model_version: ModelVersion) -> dict[str, Any]:
-    target = outcome.target
-    file = f"{target.name}/{_GRAPH}"
-    return {
-        "file": file,
-        "sha256": _sha256(bundle / file),
-        "unit": target.unit,
-        "model": target.model,
-        "version": model_version.version,
-        "run_id": model_version.run_id,
-        "parameters": asdict(target.parameters),
-        "trips": outcome.trips,
-        "metrics": dict(outcome.metrics),
-    }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _replace(new: Path, old: Path) -> None:

@@ -1,6 +1,8 @@
 """Track a training in MLflow: a parent run, a child run per target, registered models."""
 
+import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,6 +24,16 @@ from training.fit import Target
 from training.trips import INPUTS
 
 EXPERIMENT = "ride-predictions"
+
+RECORD = "training_record.json"
+"""The artifact of a target's run that says what its model was made from and how good it is."""
+
+STATISTICS = "statistics.json"
+"""The artifact of a target's run from which demo rides are drawn."""
+
+TRAINED_ON, DATA_SHA256 = "trained_on", "data_sha256"
+"""Tags of a registered version: the months, separated by spaces, and the SHA-256 of each month's
+file in the same order."""
 
 LIBRARIES = {
     "mlflow": mlflow.__version__,
@@ -89,11 +101,16 @@ class Outcome:
     figures: Mapping[str, Figure]
 
 
+def tracking_uri() -> str:
+    """Return `MLFLOW_TRACKING_URI`, by default `sqlite:///mlflow.db`."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+
+
 @contextmanager
 def start_run(parameters: Mapping[str, object]) -> Iterator[str]:
     """Start a training's run; outcomes that are logged within it become child runs.
 
-    The tracking server is `MLFLOW_TRACKING_URI`, by default `sqlite:///mlflow.db`.
+    The tracking server is that of `tracking_uri`.
 
     Args:
         parameters: Logged on the run.
@@ -101,7 +118,7 @@ def start_run(parameters: Mapping[str, object]) -> Iterator[str]:
     Yields:
         The run's ID.
     """
-    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db")
+    mlflow.set_tracking_uri(tracking_uri())
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run() as run:
         mlflow.log_params(dict(parameters))
@@ -109,21 +126,41 @@ def start_run(parameters: Mapping[str, object]) -> Iterator[str]:
         yield run.info.run_id
 
 
-def log_outcome(outcome: Outcome) -> ModelVersion:
-    """Log an outcome as a child of the active run and register its model."""
+def log_outcome(
+    outcome: Outcome, record: Mapping[str, Any], statistics: Mapping[str, Any]
+) -> ModelVersion:
+    """Log an outcome as a child of the active run and register its model.
+
+    The version is registered last, so that every registered version has all that a bundle holds.
+
+    Args:
+        outcome: The model and its metrics.
+        record: From `training.bundle_io.training_record`; kept as the artifact `RECORD`.
+        statistics: From `training.ride_statistics.count_statistics`; the artifact `STATISTICS`.
+    """
     target = outcome.target
     with mlflow.start_run(run_name=target.model, nested=True) as run:
         mlflow.log_params({**asdict(target.parameters), "trips": outcome.trips})
         mlflow.log_metrics(dict(outcome.metrics))
         for name, figure in outcome.figures.items():
             mlflow.log_figure(figure, name)
-        logged = mlflow.onnx.log_model(
-            outcome.graph,
-            name=target.model,
-            registered_model_name=target.model,
-            **_MODEL_OPTIONS,
-        )
-    return ModelVersion(run.info.run_id, str(logged.registered_model_version))
+        with tempfile.TemporaryDirectory() as folder:  # log_dict would write other bytes
+            for name, content in ((RECORD, record), (STATISTICS, statistics)):
+                path = Path(folder) / name
+                path.write_bytes(json_bytes(content))
+                mlflow.log_artifact(str(path))
+        logged = mlflow.onnx.log_model(outcome.graph, name=target.model, **_MODEL_OPTIONS)
+        tags = {
+            TRAINED_ON: " ".join(record["trained_on"]),
+            DATA_SHA256: " ".join(record["data"].values()),
+        }
+        registered = mlflow.register_model(logged.model_uri, target.model, tags=tags)
+    return ModelVersion(run.info.run_id, str(registered.version))
+
+
+def json_bytes(content: Mapping[str, Any]) -> bytes:
+    """Return JSON on one line."""
+    return (json.dumps(content, separators=(",", ":")) + "\n").encode()
 
 
 def save_model(graph: onnx.ModelProto, folder: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.progress import Progress
 
-from training.bundle_io import Months, write_bundle
+from training.bundle_io import Months, training_record, write_bundle
 from training.errors import TripDataError
 from training.export import PARITY_RIDES, check_parity
 from training.figures import error_by_hour, predicted_against_true
@@ -18,7 +18,7 @@ from training.graph import to_onnx
 from training.metrics import measure
 from training.ride_statistics import count_statistics
 from training.tracking import Outcome, log_outcome, start_run
-from training.trips import inputs, month_of, read_trips
+from training.trips import file_hashes, inputs, month_of, read_trips
 from training.zones import load_zones
 
 _HELD_OUT = 0.2
@@ -59,6 +59,7 @@ def train(config: TrainingConfig, progress: Progress) -> str:
         raise TripDataError(
             f"used both for training and for evaluation: {', '.join(sorted(leaked))}"
         )
+    data = file_hashes(config.train)
     trips = read_trips(config.train, progress)
     validation = read_trips(config.validate, progress) if config.validate else None
     test = read_trips(config.test, progress) if config.test else None
@@ -68,14 +69,16 @@ def train(config: TrainingConfig, progress: Progress) -> str:
         "validated on": " ".join(months.validated_on) or f"last {_HELD_OUT:.0%} of the trips",
         "trips": len(trips),
     }
+    statistics = count_statistics(trips, load_zones())
     task = progress.add_task("track in MLflow", total=1 + len(outcomes))
     logged = []
     with start_run(parameters) as version:
         for outcome in outcomes:
             progress.advance(task)
-            logged.append((outcome, log_outcome(outcome)))
+            record = training_record(outcome, months, data)
+            logged.append((outcome, record, log_outcome(outcome, record, statistics)))
     progress.advance(task)
-    write_bundle(config.output, version, months, logged, count_statistics(trips, load_zones()))
+    write_bundle(config.output, version, logged, statistics)
     return version
 
 

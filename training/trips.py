@@ -1,5 +1,6 @@
 """Read the TLC's trip records as rides to train on."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -62,6 +63,24 @@ def require_files(paths: Sequence[Path]) -> None:
     for path in paths:
         if not path.is_file():
             raise TripDataError(f"no such file: {path}")
+
+
+def file_hashes(paths: Sequence[Path]) -> dict[str, str]:
+    """Return the SHA-256 of each month's file, by month, in order.
+
+    Raises:
+        TripDataError: A file cannot be read.
+    """
+    hashes = {}
+    for path in sorted(paths, key=month_of):
+        try:
+            with path.open("rb") as file:
+                hashes[month_of(path)] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise TripDataError(
+                f"month {month_of(path)} cannot be read ({path}): {error}"
+            ) from error
+    return hashes
 
 
 def read_trips(paths: Sequence[Path], progress: Progress) -> pd.DataFrame:

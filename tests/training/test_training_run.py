@@ -21,7 +21,7 @@ from tests.training.city import city_trips, write_month
 from training.bundle_io import read_model, trained_on
 from training.errors import BundleError
 from training.export import run_graph
-from training.trips import INPUTS, inputs
+from training.trips import INPUTS, file_hashes, inputs
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -84,7 +84,11 @@ def test_the_manifest_records_what_the_bundle_was_made_from(trained: Trained) ->
     assert manifest["trained_on"] == ["2023-01", "2023-02"]
     assert manifest["validated_on"] == []
     assert manifest["tested_on"] == ["2023-03"]
-    assert set(manifest["libraries"]) >= {"scikit-learn", "onnx", "skl2onnx", "onnxruntime"}
+    for target in manifest["targets"].values():
+        assert set(target["libraries"]) >= {"scikit-learn", "onnx", "skl2onnx", "onnxruntime"}
+        assert target["data"] == file_hashes(
+            [trained.folder / f"green_tripdata_{month}.parquet" for month in manifest["trained_on"]]
+        )
     assert trained_on(trained.bundle) == ["2023-01", "2023-02"]
 
 

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lifecycle.registry import CHAMPION
+from scripts.promote import main as promote
+from scripts.registered_models import main as registered_models
+from scripts.rollback_model import main as rollback_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lifecycle.registry import Registry
+
+
+@pytest.fixture
+def live(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Name a registry of the test's own in the environment; return where to publish."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.uri)
+    monkeypatch.setenv("COLUMNS", "60")
+    return str(tmp_path / "live")
+
+
+def test_a_models_life_by_its_programs(
+    live: str,
+    months: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    publish = ["--publish", live]
+    data = ["--data", str(months["2023-03"])]
+
+    assert promote(["--version", "duration-1-tip-1", *publish]) == 0
+    first = capsys.readouterr().out
+    assert "duration version 1 is the champion now (there was no champion to compare with)" in first
+    assert first.splitlines()[-1] == (
+        f"duration-1-tip-1 serves: MODEL_LOCATION={live}/champion.json"
+    )
+
+    assert promote(["--version", "duration-2", *data, *publish]) == 0
+    table = capsys.readouterr().out
+    assert "duration on 2023-03: version 2 beside the champion" in table
+    assert "duration-2-tip-1 serves" in table
+    assert max(map(len, table.partition("duration version")[0].splitlines())) <= 60
+
+    assert promote(["--version", "duration-3", *data, *publish]) == 1
+    refused = capsys.readouterr().out
+    assert "duration version 3 is not promoted: not better by more than noise" in refused
+    assert "duration-2-tip-1 serves" in refused
+
+    assert rollback_model(["--why", "a drill", *publish]) == 0
+    assert "duration version 1 is the champion again, instead of version 2" in (
+        capsys.readouterr().out
+    )
+    assert json.loads((tmp_path / "live" / "champion.json").read_text())["version"] == (
+        "duration-1-tip-1"
+    )
+
+    assert registered_models(["--audit", *publish]) == 0
+    listed = capsys.readouterr().out
+    assert f"{live} serves duration-1-tip-1" in listed
+    assert "'action': 'roll back'" in listed
+    assert "'why': 'a drill'" in listed
+    assert "3.25" in listed
+
+
+def test_a_pointer_that_differs_from_the_registry_is_shown(
+    live: str, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry.move_alias(CHAMPION, {"duration": "2", "tip": "2"})
+
+    assert registered_models(["--publish", live]) == 0
+
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"{live} serves nothing",
+        "The champion is duration-2-tip-2: `make promote` publishes it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--version", "7"], "VERSION is '7'; allowed: such as duration-7-tip-7, or a part of it"),
+        (["--data", "nope.parquet"], "no such file: nope.parquet"),
+        (["--publish", "gs://models"], "PUBLISH is 'gs://models'; allowed: s3://bucket/prefix"),
+        (["--version", "tip-9", "--force"], "ride-tip"),
+    ],
+    ids=["version", "data", "publish", "no such version"],
+)
+def test_what_cannot_be_promoted_is_an_error_of_one_line(
+    live: str, capsys: pytest.CaptureFixture[str], arguments: list[str], error: str
+) -> None:
+    assert promote(["--publish", live, *arguments]) == 1
+
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert error in line
+
+
+def test_without_a_champion_there_is_nothing_to_roll_back(
+    live: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rollback_model(["--publish", live]) == 1
+
+    assert capsys.readouterr().err.startswith("error: there is no former champion")
