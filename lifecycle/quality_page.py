@@ -74,6 +74,7 @@ def _plot(figures: Sequence[Figures], unit: str) -> Figure:
     parts = list(dict.fromkeys(found.part for found in figures))
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     above, below = figure.subplots(1, 2)
+    # The font of a plot does not have every character that a version may have.
     for key in sorted(largest[:MOST_VERSIONS]):
         known = [found for found in versions[key] if found.rmse is not None]
         places = [parts.index(found.part) for found in known]
@@ -81,7 +82,9 @@ def _plot(figures: Sequence[Figures], unit: str) -> Figure:
             (above, [found.rmse for found in known]),
             (below, [found.bias for found in known]),
         ):
-            axes.plot(places, values, marker="o", markersize=4, label=key[1], linewidth=1.2)
+            axes.plot(
+                places, values, marker="o", markersize=4, label=ascii(key[1])[1:-1], linewidth=1.2
+            )
     for axes, name in ((above, "RMSE"), (below, "bias")):
         _finish(axes, parts, f"{name}, {unit}")
     above.set_ylim(bottom=0)

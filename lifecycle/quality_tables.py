@@ -9,7 +9,7 @@ from lifecycle.event_time import NEW_YORK
 from lifecycle.prediction_quality import By, Figures
 from lifecycle.scored_predictions import Scored
 
-HEADINGS = ("predictions", "labelled", "RMSE", "MAE", "bias")
+HEADINGS = ("number", "labelled", "RMSE", "MAE", "bias")
 TITLES: Mapping[By, str] = {
     "version": "By version",
     "age": "By age, the time since the pickup",

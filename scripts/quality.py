@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import get_args
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -52,9 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(sentence, markup=False, highlight=False)
     for by in options.by:
         for section in sections(by, figures[by]):
+            console.print()
             console.print(_table(section))
         if by == "age" and figures[by]:
-            console.print(f"{WHY_COHORTS}\n", markup=False, highlight=False)
+            console.print(f"\n{WHY_COHORTS}", markup=False, highlight=False)
     if options.html:
         title = f"Quality of the predictions of the {options.target}"
         page = quality_page(title, sentences, figures, scored.unit)
@@ -73,13 +73,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _table(section: Section) -> Table:
     table = Table(
         title=Text(printable(section.title), style="bold"),
-        box=SIMPLE,
-        padding=(0, 1, 0, 0),
+        box=None,
+        padding=(0, 0, 0, 1),
+        pad_edge=False,
         title_justify="left",
     )
-    table.add_column("", overflow="fold")
+    table.add_column("", overflow="fold", min_width=4)
     for heading in HEADINGS:
-        table.add_column(heading, justify="right", overflow="fold")
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, *cells in section.rows:
         table.add_row(Text(printable(name)), *cells)
     return table

@@ -37,6 +37,10 @@ def counted(archive: RideArchive, scope: Scope = Scope()) -> Scored:  # noqa: B0
         return score(tables, scope)
 
 
+def approx(value: float) -> Any:
+    return pytest.approx(value)
+
+
 def errors(figures: Figures) -> tuple[float | None, ...]:
     return figures.rmse, figures.mae, figures.bias
 
@@ -93,7 +97,7 @@ def test_labels_may_arrive_before_their_prediction_or_days_later(
 
     (found,) = measured(archive)
 
-    assert (found.labelled, found.bias) == (1, pytest.approx(2))
+    assert (found.labelled, found.bias) == (1, approx(2))
 
 
 def test_without_an_end_a_prediction_has_no_label(archive: RideArchive) -> None:
@@ -112,7 +116,7 @@ def test_the_first_of_two_labels_counts(archive: RideArchive) -> None:
 
     (found,) = measured(archive)
 
-    assert (found.labelled, found.bias) == (1, pytest.approx(-10))
+    assert (found.labelled, found.bias) == (1, approx(-10))
 
 
 def test_a_prediction_that_was_published_twice_counts_once(archive: RideArchive) -> None:
@@ -122,7 +126,7 @@ def test_a_prediction_that_was_published_twice_counts_once(archive: RideArchive)
 
     (found,) = measured(archive)
 
-    assert (found.predictions, found.bias) == (1, pytest.approx(1))
+    assert (found.predictions, found.bias) == (1, approx(1))
 
 
 def test_a_start_that_is_in_the_archive_twice_is_one_ride(archive: RideArchive) -> None:
@@ -144,7 +148,7 @@ def test_a_ride_id_that_occurs_twice_is_two_rides(archive: RideArchive) -> None:
     (found,) = measured(archive)
 
     assert (found.predictions, found.labelled) == (3, 2)
-    assert (found.mae, found.bias) == (pytest.approx(1.5), pytest.approx(1.5))
+    assert (found.mae, found.bias) == (approx(1.5), approx(1.5))
 
 
 def test_an_end_before_every_start_of_its_ride_belongs_to_none(archive: RideArchive) -> None:
@@ -224,10 +228,10 @@ def test_cohorts_show_that_the_last_minutes_have_the_short_rides_only(
     found = {f.part: f for f in measured(archive, "age", Scope(as_of=at(120)))}
 
     whole = found["at least 60 min"]
-    assert (whole.predictions, whole.labelled_share, whole.bias) == (122, 1, pytest.approx(-10))
+    assert (whole.predictions, whole.labelled_share, whole.bias) == (122, 1, approx(-10))
     assert found["all ages"].predictions == 240
     assert found["all ages"].labelled == 111 + 71  # those that have ended by then
-    assert found["all ages"].bias == pytest.approx((111 * 10 - 71 * 30) / 182)
+    assert found["all ages"].bias == approx((111 * 10 - 71 * 30) / 182)
     assert found["at least 30 min"].labelled_share < 1
 
 
@@ -263,12 +267,13 @@ def test_a_wrong_clock_does_not_age_every_ride(archive: RideArchive) -> None:
 
 
 def test_tips_are_known_of_rides_paid_by_card(archive: RideArchive) -> None:
-    for ride_id, end in {
+    ends: dict[str, dict[str, Any]] = {
         "card": {"tip_amount": 3.0},
         "cash": {"tip_amount": 0.0, "payment_type": 2},
         "not known": {"tip_amount": None},
         "large": {"tip_amount": 50.5},
-    }.items():
+    }
+    for ride_id, end in ends.items():
         event_id = archive.start(ride_id, at(0))
         archive.end(ride_id, at(10), **end)
         archive.predict(event_id, ride_id, 10, ride_tip=2.0)
@@ -276,7 +281,7 @@ def test_tips_are_known_of_rides_paid_by_card(archive: RideArchive) -> None:
     (found,) = measured(archive, scope=Scope("tip"))
 
     assert (found.predictions, found.labelled, found.rides) == (4, 2, 1)
-    assert found.bias == pytest.approx(-1)
+    assert found.bias == approx(-1)
 
 
 @pytest.mark.parametrize("without", ["ride_started", "ride_ended", "predictions", "anything"])
