@@ -87,7 +87,7 @@ def _plot(figures: Sequence[Figures], unit: str) -> Figure:
             )
     for axes, name in ((above, "RMSE"), (below, "bias")):
         _finish(axes, parts, f"{name}, {unit}")
-    above.set_ylim(bottom=0)
+    above.set_ylim(0, 1.1 * above.get_ylim()[1])
     below.axhline(0, color="gray", linewidth=0.8)
     if len(versions) > 1:
         for text in above.legend(fontsize=8).get_texts():
@@ -98,7 +98,7 @@ def _plot(figures: Sequence[Figures], unit: str) -> Figure:
 def _finish(axes: Axes, parts: Sequence[str], label: str) -> None:
     step = 3 if len(parts) > 12 else 1  # noqa: PLR2004  the labels of 24 hours do not fit
     axes.set_xticks(range(0, len(parts), step), parts[::step])
-    if step == 1 and len(parts) > 4:  # noqa: PLR2004  more names overlap
+    if step == 1 and sum(map(len, parts)) > 40:  # noqa: PLR2004  longer names overlap
         axes.tick_params(axis="x", rotation=30)
     axes.set_ylabel(label)
     axes.spines[["top", "right"]].set_visible(False)
