@@ -17,7 +17,6 @@ FUZZ_ENV := .venv-fuzz
 AUDIT_ENV := .venv-audit
 MUTANTS_ENV := .venv-mutants
 INFRASTRUCTURE_ENV := .venv-infrastructure
-ACTIONLINT_ENV := .venv-actionlint
 UV_ENV := .venv-uv
 
 # What the locks can serve; pyproject.toml says why.
@@ -30,7 +29,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 
 # A misspelt variable would be ignored. A goal takes those that its help line names.
-TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV ACTIONLINT_ENV UV_ENV MAKEFLAGS SHELL
+TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 ifneq ($(filter-out $(TAKEN_BY_ALL),$(GIVEN)),)
 TAKEN := $(sort $(foreach goal,$(or $(MAKECMDGOALS),help),$(shell sed -n 's/^$(goal):.*\#\# //p' $(firstword $(MAKEFILE_LIST)) | grep -o '[A-Z_]*=' | tr -d =)))
@@ -52,7 +51,6 @@ $(FUZZ_ENV)/installed: requirements/fuzz.txt
 $(AUDIT_ENV)/installed: requirements/audit.txt
 $(MUTANTS_ENV)/installed: requirements/mutants.txt
 $(INFRASTRUCTURE_ENV)/installed: requirements/infrastructure.txt
-$(ACTIONLINT_ENV)/installed: requirements/actionlint.txt
 $(UV_ENV)/installed: requirements/uv.txt
 $(RUN_ENV)/installed-parquet: requirements/parquet.txt $(RUN_ENV)/installed
 
@@ -109,9 +107,9 @@ put: $(RUN_ENV)/installed ## Put one event on the stream of `make run`, show its
 	    --endpoint-url "$${ENDPOINT:-$${KINESIS_ENDPOINT_URL:-http://127.0.0.1:4566}}"
 
 .PHONY: archive
-archive: $(RUN_ENV)/installed $(RUN_ENV)/installed-parquet ## Both streams to Parquet files, each record once: ARCHIVE=build/archive EVENTS= PREDICTIONS= TABLES= SECONDS=60 ONCE=1 ENDPOINT=
+archive: $(RUN_ENV)/installed $(RUN_ENV)/installed-parquet ## Both streams to Parquet files, each record once: ARCHIVE=build/archive EVENTS= PREDICTIONS="<names>" TABLES= SECONDS=60 ONCE=1 ENDPOINT=
 	@exec $(RUN_ENV)/bin/python -m scripts archive "$${ARCHIVE:-build/archive}" \
-	    $(if $(EVENTS),--events "$$EVENTS") $(if $(PREDICTIONS),--predictions "$$PREDICTIONS") \
+	    $(if $(EVENTS),--events "$$EVENTS") $(if $(PREDICTIONS),--predictions $$PREDICTIONS) \
 	    $(if $(TABLES),--tables "$(TABLES)") $(if $(SECONDS),--seconds "$(SECONDS)") \
 	    $(call switch,ONCE,--once) $(if $(ENDPOINT),--endpoint-url "$$ENDPOINT")
 
@@ -173,7 +171,7 @@ integration-test: compose image $(TEST_ENV)/installed ## A stream through the im
 	@$(TEST_ENV)/bin/python -m pytest integration-test
 
 .PHONY: soak
-soak: $(RUN_ENV)/installed ## The whole pipeline under faults, 60 s: MINUTES= RIDES= RATE= SEED= SHARDS= OUTPUT_SHARDS= RIDES_PER_RECORD= MEMORY_MB= CPU_SHARE= FOLDER=build/soak
+soak: $(RUN_ENV)/installed $(RUN_ENV)/installed-parquet ## The whole pipeline under faults, 60 s: MINUTES= RIDES= RATE= SEED= SHARDS= OUTPUT_SHARDS= RIDES_PER_RECORD= MEMORY_MB= CPU_SHARE= FOLDER=build/soak
 	@exec $(RUN_ENV)/bin/python -m tests.soak \
 	    $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(RIDES),--rides "$(RIDES)") \
 	    $(if $(RATE),--rate "$(RATE)") $(if $(SEED),--seed "$(SEED)") \
@@ -224,17 +222,14 @@ picture: $(RUN_ENV)/installed ## Draw the README's picture of `make run`, from a
 	@$(RUN_ENV)/bin/python -m scripts picture
 
 .PHONY: lint
-lint: $(TEST_ENV)/installed ## Only ruff's rules and format, and shellcheck
+lint: $(TEST_ENV)/installed ## Only ruff's rules and format, shellcheck, and the workflows
 	@$(TEST_ENV)/bin/ruff check .
 	@$(TEST_ENV)/bin/ruff format --check .
 	@PATH="$(abspath $(TEST_ENV))/bin:$$PATH" command -v shellcheck >/dev/null || \
 	    { echo "lint: shellcheck is not installed (apt-get install shellcheck)" >&2; exit 1; }
 	@git ls-files -z | xargs -0 awk 'FNR == 1 && /^#!.*sh$$|^# shellcheck shell=/ {print FILENAME} {nextfile}' \
 	    | PATH="$(abspath $(TEST_ENV))/bin:$$PATH" xargs shellcheck --external-sources
-
-.PHONY: lint-workflows
-lint-workflows: $(ACTIONLINT_ENV)/installed ## Check .github/workflows; installing the checker needs GitHub
-	@PATH="$(abspath $(ACTIONLINT_ENV))/bin:$$PATH" actionlint
+	@PATH="$(abspath $(TEST_ENV))/bin:$$PATH" jactionlint
 
 # With another model.py, what imports the ride models' names is left out, as tests/conftest.py does.
 OTHER_MODEL = $(shell grep -q "^class RideModel:" model.py || paste -s -d "|" tests/ride_files.txt)

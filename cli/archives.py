@@ -48,6 +48,7 @@ def open_archives(
     *,
     limits: Limits = Limits(),  # noqa: B008  frozen
     committed: Committed = lambda _stream, _rows: None,
+    failed: Callable[[], object] = lambda: None,
 ) -> Iterator[ArchiveThreads]:
     """Open an archive of streams; they are not read yet.
 
@@ -57,6 +58,7 @@ def open_archives(
         streams: Each stream's tables.
         limits: When rows are written.
         committed: Called after each commit, in the stream's thread.
+        failed: Called when an archive fails, in its thread.
 
     Raises:
         ArchiveError: The Parquet library is not installed, or another program writes the archive.
@@ -87,7 +89,8 @@ def open_archives(
                     committed=partial(committed, stream),
                 )
                 for stream, of_stream in streams.items()
-            ]
+            ],
+            failed,
         )
 
 

@@ -80,7 +80,7 @@ def _run(arguments: argparse.Namespace) -> int:
         ExitStack() as signals,
         open_pipeline(config, print) as pipeline,
         open_challengers(pipeline, arguments.challenger, print) as challengers,
-        _archived(arguments, pipeline, challengers) as archives,
+        _archived(arguments, pipeline, challengers, stop) as archives,
     ):
         hint = _hint(pipeline, arguments.rate) if rides.count is None else ()
         demo = Demo(pipeline, rides, _rate(arguments), stop, speed=arguments.speed)
@@ -104,16 +104,20 @@ def _run(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _archived(
-    arguments: argparse.Namespace, pipeline: Pipeline, challengers: Sequence[Challenger]
+    arguments: argparse.Namespace,
+    pipeline: Pipeline,
+    challengers: Sequence[Challenger],
+    stop: threading.Event,
 ) -> Iterator[ArchiveThreads | None]:
-    """Archive the streams meanwhile, the challengers' too, if that is asked for."""
+    """Archive every stream meanwhile, if that is asked for; a failure stops the run."""
     if arguments.archive is None:
         yield None
         return
     events, predictions = arguments.tables
-    outputs = [PREDICTIONS, *(found.pipeline.config.output_stream for found in challengers)]
+    outputs = [PREDICTIONS, *(each.pipeline.config.output_stream for each in challengers)]
     streams = {RIDES: events, **dict.fromkeys(outputs, predictions)}
-    with open_archives(location(arguments.archive), pipeline.client, streams) as archives:
+    place = location(arguments.archive)
+    with open_archives(place, pipeline.client, streams, failed=stop.set) as archives:
         archives.start()
         try:
             yield archives
@@ -200,6 +204,14 @@ def _parser() -> Parser:
         "SQS queue or SNS topic",
     )
     parser.add_argument(
+        "--challenger",
+        action="append",
+        default=[],
+        metavar="BUNDLE",
+        help="another model on the same rides, with its own output stream: a bundle, or a pointer "
+        "to one; may be repeated",
+    )
+    parser.add_argument(
         "--archive",
         metavar="PLACE",
         help="write the streams to Parquet files in a folder or s3://bucket/prefix",
@@ -210,14 +222,6 @@ def _parser() -> Parser:
         default=RIDE_TABLES,
         metavar="MODULE",
         help="the archive's tables; default: %(default)s",
-    )
-    parser.add_argument(
-        "--challenger",
-        action="append",
-        default=[],
-        metavar="BUNDLE",
-        help="another model on the same rides, with its own output stream: a bundle, or a pointer "
-        "to one; may be repeated",
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
     return parser

@@ -4,7 +4,9 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,8 +44,9 @@ class Commands(Protocol):
 class Processes:
     """Commands as child processes.
 
-    Ctrl-C or SIGTERM reaches a child once, as SIGINT, and is raised when the child has ended:
-    Terraform killed half-way through would leave resources that its state does not know.
+    Ctrl-C or SIGTERM reaches a child and what it has started once, as SIGINT, and is raised when
+    the child has ended: Terraform killed half-way through would leave resources that its state does
+    not know, and Docker's buildx, a process of its own, would go on building.
 
     Args:
         folder: Where they run.
@@ -111,7 +114,7 @@ class _Child:
                 env=self._environment,
                 stdin=subprocess.DEVNULL if self._stdin is None else subprocess.PIPE,
                 text=True,
-                # A terminal sends Ctrl-C to its whole process group; the child gets it from here.
+                # A terminal sends Ctrl-C to its whole process group; the child's gets it from here.
                 process_group=0,
                 **pipes,
             )
@@ -134,7 +137,9 @@ class _Child:
 
     def _tell(self, process: "subprocess.Popen[str]") -> None:
         self._told = True
-        process.send_signal(signal.SIGINT)
+        if process.poll() is None:
+            with suppress(ProcessLookupError):  # it has just ended
+                os.killpg(process.pid, signal.SIGINT)
 
 
 class DryRun:
@@ -165,6 +170,6 @@ def missing(tool: str) -> ToolMissing:
 
 
 def _short(command: tuple[str, ...]) -> str:
-    """Return the program and what it was to do, such as `terraform apply`."""
-    words = [word for word in command if not word.startswith("-")]
+    """Return the program and what it was to do, such as `terraform apply` or `scripts image`."""
+    words = [word for word in command if not word.startswith("-") and word != sys.executable]
     return " ".join(words[:2])

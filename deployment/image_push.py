@@ -142,11 +142,11 @@ class Repository:
         """Build the checkout's image and push it."""
         name = f"{self.url}:{tag}"
         platform = PLATFORMS[architecture]
+        self.log_in(commands)  # what refuses it does so before minutes of building
         commands.run(
             sys.executable, "-m", "scripts", "image", "--name", name, "--platform", platform
         )
-        self.log_in(commands)
-        commands.run("docker", "push", "--quiet", name)
+        commands.run("docker", "push", name)
 
 
 def pushed_image(

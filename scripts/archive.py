@@ -1,4 +1,4 @@
-"""Write the input and the output stream to Parquet files, each record once.
+"""Write the input and the output streams to Parquet files, each record once.
 
 It continues where the last run with the same place ended, however that ended. It reads from AWS, or
 from the endpoint that --endpoint-url or KINESIS_ENDPOINT_URL names.
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     endpoint_url = named_endpoint(options.endpoint_url)
     events, predictions = options.tables
-    streams = {options.events: events, options.predictions: predictions}
+    streams = {options.events: events, **dict.fromkeys(options.predictions, predictions)}
     limits = Limits(rows=options.rows, seconds=options.seconds)
     client = endpoint_client(endpoint_url, retries=NO_RETRIES)  # the reader retries by itself
     with open_archives(
@@ -70,7 +70,11 @@ def _parser() -> Parser:
         "--events", default="ride_events", metavar="STREAM", help="default: %(default)s"
     )
     parser.add_argument(
-        "--predictions", default="ride_predictions", metavar="STREAM", help="default: %(default)s"
+        "--predictions",
+        nargs="+",
+        default=["ride_predictions"],
+        metavar="STREAM",
+        help="those of the champion and of challengers; default: ride_predictions",
     )
     parser.add_argument(
         "--tables",

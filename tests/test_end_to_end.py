@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -72,7 +73,7 @@ def test_every_ride_is_predicted_or_dead_lettered(
 
 
 @pytest.mark.rides
-def test_real_trips_start_and_end_in_event_time_and_every_event_is_accounted_for(
+def test_real_trips_start_and_end_in_event_time_and_every_event_is_accounted_for_and_archived(
     start: Callable[..., Run], tmp_path: Path
 ) -> None:
     pickups = [datetime(2025, 3, 1, 8) + timedelta(seconds=10 * n) for n in range(60)]  # noqa: DTZ001  as in the files
@@ -83,12 +84,25 @@ def test_real_trips_start_and_end_in_event_time_and_every_event_is_accounted_for
     }
     pq.write_table(pa.table(columns), tmp_path / "month.parquet")
 
-    run = start("--data", str(tmp_path / "month.parquet"), "--speed", "600", "--poison", "0.1")
+    run = start(
+        *("--data", str(tmp_path / "month.parquet"), "--speed", "600", "--poison", "0.2"),
+        *("--archive", str(tmp_path / "archive")),
+    )
 
     assert run.end() == 0
     assert run.count("rides put") == run.count("predicted") + run.count("dead-lettered") == 60
     assert run.count("ends of rides put") == run.count("ends of rides, skipped") == 59
     assert run.count("outstanding") == 0
+    rows = {
+        table: ds.dataset(tmp_path / "archive" / table, format="parquet").count_rows()
+        for table in ("predictions", "ride_started", "ride_ended", "others")
+    }
+    assert rows == {
+        "predictions": run.count("predicted"),
+        "ride_started": run.count("predicted"),
+        "ride_ended": 59,
+        "others": run.count("dead-lettered"),
+    }
 
 
 @pytest.mark.rides

@@ -135,7 +135,7 @@ def test_a_lock_that_a_killed_command_has_left_is_free(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["run", "RIDE=100"], "RIDE is not a variable of `make run`; allowed: CHALLENGER DATA"),
+        (["run", "RIDE=100"], "RIDE is not a variable of `make run`; allowed: ARCHIVE CHALLENGER"),
         (["run", "MINUTES=1"], "MINUTES is not a variable of `make run`"),
         (["lint", "RIDES=1"], "RIDES is not a variable of `make lint`; allowed: none"),
     ],
@@ -160,6 +160,8 @@ SWITCHES = [
     ("lock", "UPGRADE", "--upgrade"),
     ("models", "AUDIT", "--audit"),
     ("promote", "FORCE", "--force"),
+    ("quality", "CLOUDWATCH", "--cloudwatch"),
+    ("archive", "ONCE", "--once"),
 ]
 
 

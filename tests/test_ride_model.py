@@ -46,6 +46,21 @@ def test_a_prediction_is_never_negative_and_has_two_decimals() -> None:
     assert prediction.value == {"ride_id": 1, "ride_duration": 0.0, "ride_tip": 3.33}
 
 
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_fewer_or_more_predictions_than_rides_are_an_error(number: int) -> None:
+    model = RideModel({"duration": lambda _inputs: np.ones(number, np.float32)}, "1")
+
+    with pytest.raises(ValueError, match="zip"):
+        model.predict([RideFeatures(n, (1, 2, n, 0, 0, 1, 1)) for n in range(2)])
+
+
+def test_a_ride_with_too_few_features_is_an_error() -> None:
+    model = RideModel({"duration": lambda inputs: inputs["hour"]}, "1")
+
+    with pytest.raises(ValueError, match="zip"):
+        model.predict([RideFeatures(1, (1, 2, 10, 0, 0, 1))])  # type: ignore[arg-type]
+
+
 def test_a_prediction_that_is_not_finite_is_an_error() -> None:
     model = built(duration=graph("passenger_count"))
 
@@ -102,3 +117,16 @@ def test_the_rides_have_their_own_names() -> None:
         "ride_predictions",
         "RidePredictions",
     )
+
+
+def test_the_hour_of_a_local_pickup_counts_its_minutes_and_seconds() -> None:
+    model = RideModel({}, "1")
+    event = (
+        b'{"ride_id": 1, "ride": {"PULocationID": 1, "DOLocationID": 2, "trip_distance": 3,'
+        b' "pickup_datetime": "2025-03-01T08:15:36"}}'
+    )
+
+    ride = model.decode(event, 0.0)
+
+    assert ride
+    assert ride.values[3] == pytest.approx(8.26, abs=1e-9)

@@ -66,11 +66,15 @@ ALLOCATION = (
 
 
 @pytest.mark.parametrize(
-    ("message", "expected"),
-    [(ALLOCATION, MemoryError), ("std::bad_alloc", MemoryError), ("bad input", RuntimeError)],
+    ("message", "expected", "shown"),
+    [
+        (ALLOCATION, MemoryError, "^the tip model cannot allocate memory$"),
+        ("std::bad_alloc", MemoryError, "^the tip model cannot allocate memory$"),
+        ("bad input", RuntimeError, "^bad input$"),
+    ],
 )
 def test_an_allocation_that_fails_in_onnxruntime_is_a_lack_of_memory(
-    monkeypatch: pytest.MonkeyPatch, message: str, expected: type[Exception]
+    monkeypatch: pytest.MonkeyPatch, message: str, expected: type[Exception], shown: str
 ) -> None:
     class Session(onnxruntime.InferenceSession):  # type: ignore[misc]  # untyped
         def run(self, names: Any, inputs: Any, options: Any = None) -> Any:
@@ -81,8 +85,25 @@ def test_an_allocation_that_fails_in_onnxruntime_is_a_lack_of_memory(
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
     run = load_graph("tip model", graph(times=10))
 
-    with pytest.raises(expected):
+    with pytest.raises(expected, match=shown):
         run({feature: np.ones(3, np.float32) for feature in FEATURES})
+
+
+def test_a_model_is_run_by_one_thread_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions = []
+
+    class Session(onnxruntime.InferenceSession):  # type: ignore[misc]  # untyped
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            sessions.append(self)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    load_graph("tip model", graph())
+
+    (session,) = sessions
+    options = session.get_session_options()
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
+    assert session.get_providers() == ["CPUExecutionProvider"]
 
 
 def test_the_environment_selects_targets_version_and_bundle(tmp_path: Any) -> None:

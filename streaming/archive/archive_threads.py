@@ -1,7 +1,7 @@
 """Several streams' archives at once, a thread for each."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from streaming.archive.stream_archive import StreamArchive
 
@@ -11,14 +11,20 @@ class ArchiveThreads:
 
     Args:
         archives: One for each stream.
+        failed: Called when one of them fails, in its thread.
 
     Attributes:
         archives: The same.
         failure: The error that ended an archive; None so far.
     """
 
-    def __init__(self, archives: Sequence[StreamArchive]) -> None:
+    def __init__(
+        self,
+        archives: Sequence[StreamArchive],
+        failed: Callable[[], object] = lambda: None,
+    ) -> None:
         self.archives = archives
+        self._failed = failed
         self.failure: Exception | None = None
         self._threads: list[threading.Thread] = []
 
@@ -58,6 +64,8 @@ class ArchiveThreads:
         """
         self.stop()
         self.join()
+        for archive in self.archives:
+            archive.reset()
         self.start(follow=False)
         self.join()
 
@@ -67,3 +75,4 @@ class ArchiveThreads:
         except Exception as error:  # noqa: BLE001  a thread's error ends the others; join raises it
             self.failure = self.failure or error
             self.stop()
+            self._failed()

@@ -115,6 +115,10 @@ class StreamArchive:
         """End `run` after a last commit; from another thread or a signal handler."""
         self._stopped.set()
 
+    def reset(self) -> None:
+        """Let `run` be called again after `stop`."""
+        self._stopped.clear()
+
     def run(self, *, follow: bool = True) -> None:
         """Archive from where the last run ended.
 
@@ -126,7 +130,6 @@ class StreamArchive:
             StorageError: The storage cannot be used; if it is only unavailable, it is tried again.
             StreamError: The stream cannot be read.
         """
-        self._stopped.clear()
         self._buffer = RowBuffer()
         self._state = self._retried(self._state_object.claim)
         reader = self._reader = self._open_reader(follow=follow)

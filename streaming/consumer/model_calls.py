@@ -193,7 +193,7 @@ class ModelCalls(Generic[EventT]):
         predicted: list[tuple[UserRecord, Entry]] = []
         chunk, chunks = events, list[Sequence[tuple[UserRecord, EventT]]]()
         try:
-            chunks += self._parts(chunk, error, batch)  # a stack: the next one in order is the last
+            chunks = self._parts(chunk, error, batch)  # a stack: the next one in order is the last
             while chunks:
                 chunk = chunks.pop()
                 self._check_time(until, "predict")

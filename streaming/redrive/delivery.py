@@ -128,7 +128,7 @@ class _Streams:
         self._client = client
         self._log = log
         self._publish = publish
-        self._puts = LoggedPuts(client, log, advance)
+        self._advance = advance
         self._known: set[str] = set()
 
     def accepts(self, stream: str) -> bool:
@@ -166,9 +166,9 @@ class _Streams:
         for wave in waves(records):
             if not self.accepts(stream):
                 return
-            entries = [entry_of(record) for _, record in wave]
-            self._puts.identify(entries, [record_id for record_id, _ in wave])
-            published = self._publish(self._puts, stream, entries)
+            entries = [(record_id, entry_of(record)) for record_id, record in wave]
+            puts = LoggedPuts(self._client, self._log, self._advance, entries)
+            published = self._publish(puts, stream, [entry for _, entry in entries])
             self.done.delivered += published.accepted
             self.done.unacceptable += len(published.unacceptable)
             if published.refused:

@@ -6,7 +6,7 @@ once. (Reading the stream would not tell either: another producer may have put t
 the same key, and taking that record for this one would lose an event.)
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import (
@@ -29,24 +29,21 @@ class LoggedPuts:
         client: A boto3 Kinesis client without retries of its own.
         log: The delivery log, open.
         advance: Called after each call with the number of records that were accepted.
+        records: The id of each record and the entry that will be sent for it, the very object:
+            equal entries may be different records.
     """
 
     def __init__(
-        self, client: PutRecordsClient, log: DeliveryLog, advance: Callable[[int], None]
+        self,
+        client: PutRecordsClient,
+        log: DeliveryLog,
+        advance: Callable[[int], None],
+        records: Iterable[tuple[str, Entry]],
     ) -> None:
         self._client = client
         self._log = log
         self._advance = advance
-        self._ids: dict[int, str] = {}
-
-    def identify(self, entries: Sequence[Entry], record_ids: Sequence[str]) -> None:
-        """Say which records the entries of the next calls are.
-
-        Args:
-            entries: The objects that will be sent: equal entries may be different records.
-            record_ids: Their ids.
-        """
-        self._ids = {id(entry): name for entry, name in zip(entries, record_ids, strict=True)}
+        self._ids = {id(entry): record_id for record_id, entry in records}
 
     def put_records(self, *, StreamName: str, Records: Sequence[Any]) -> Mapping[str, Any]:  # noqa: N803  AWS's names
         """Log the records, call PutRecords, and log its response.

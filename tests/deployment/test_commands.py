@@ -78,6 +78,13 @@ def test_a_program_that_fails_silently_is_said_to(processes: Processes, tmp_path
         processes.run("docker", "push", "--quiet")
 
 
+def test_a_program_of_this_project_that_fails_is_named_without_its_python(
+    processes: Processes,
+) -> None:
+    with pytest.raises(CommandFailed, match=r"^scripts image failed with status 1$"):
+        processes.run(sys.executable, "-m", "scripts", "image")  # the folder has no scripts/
+
+
 @pytest.mark.parametrize("tool", ["terraform", "docker", "git"])
 def test_a_program_that_is_not_installed_is_one_line_that_says_where_it_is(
     tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -85,6 +92,36 @@ def test_a_program_that_is_not_installed_is_one_line_that_says_where_it_is(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolMissing, match=f"^{tool} is needed and not installed; it is at https:"):
         Processes(tmp_path, {}).run(tool)
+
+
+def interrupted(folder: Path, number: signal.Signals, command: str) -> str:
+    """Run a command that prints `started`, end it by a signal, and return what it prints then."""
+    (folder / "example.py").write_text(
+        "from pathlib import Path\nfrom cli.program import program\n"
+        "from deployment.commands import Processes\n@program()\ndef main():\n"
+        f"    Processes(Path(), {{}}).run({command!r}, 'apply')\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from cli.program import run_program; run_program('example')"],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        if number == signal.SIGINT:  # a terminal sends Ctrl-C to the whole group
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        printed = process.communicate(timeout=60)[0]
+        assert process.returncode == 130
+    finally:
+        process.kill()
+        process.communicate()
+    return str(printed)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -98,31 +135,22 @@ def test_a_signal_reaches_the_child_once_and_waits_for_its_end(
         "trap 'n=x$n; echo signal' INT\ntrap 'echo wrong' TERM\necho started\n"
         "while [ -z $n ]; do sleep 0.05; done\nsleep 0.3\necho ended $n",
     )
-    (tmp_path / "example.py").write_text(
-        "from pathlib import Path\nfrom cli.program import program\n"
-        "from deployment.commands import Processes\n@program()\ndef main():\n"
-        "    Processes(Path(), {}).run('terraform', 'apply')\n"
+    assert interrupted(tmp_path, number, "terraform") == "signal\nended x\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_reaches_what_the_child_has_started(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """Docker's buildx is a process of its own, which would go on building."""
+    program(tmp_path, "docker", "trap : INT\nplugin\necho ended")
+    program(
+        tmp_path,
+        "plugin",
+        "trap 'echo stopped; exit' INT\necho started\n"
+        "for _ in $(seq 400); do sleep 0.05; done\necho built",
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from cli.program import run_program; run_program('example')"],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "started\n"
-        if number == signal.SIGINT:  # a terminal sends Ctrl-C to the whole group
-            os.killpg(process.pid, number)
-        else:
-            process.send_signal(number)
-        assert process.communicate(timeout=60)[0] == "signal\nended x\n"
-        assert process.returncode == 130
-    finally:
-        process.kill()
-        process.communicate()
+    assert interrupted(tmp_path, number, "docker") == "stopped\nended\n"
 
 
 def test_a_dry_run_prints_what_changes_something_and_runs_what_does_not(

@@ -100,7 +100,7 @@ def test_the_checkouts_image_is_built_before_anything_is_applied(machine: Machin
 
     assert machine.deploy() == 1
 
-    build, login, push = (line.split() for line in machine.commands.ran)
+    login, build, push = (line.split() for line in machine.commands.ran)
     assert build[1:4] == ["-m", "scripts", "image"]
     assert login[:2] == ["docker", "login"]
     assert push[:2] == ["docker", "push"]
@@ -119,7 +119,7 @@ def test_the_first_deployment_applies_the_repository_before_the_image(machine: M
 
     assert machine.deploy() == 1
 
-    first, build, *_ = machine.commands.ran
+    first, _, build, *_ = machine.commands.ran
     assert first == (
         f"{TERRAFORM} apply -no-color -input=false -auto-approve -target=module.repository"
     )

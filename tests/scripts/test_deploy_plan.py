@@ -106,15 +106,15 @@ def test_a_dry_run_prints_what_would_be_run_and_changes_nothing(
     assert machine.account.functions.writes == []
     lines = capsys.readouterr().out.splitlines()
     assert [" ".join(line.split()[:3]) for line in lines] == [
-        f"would run: {lines[0].split()[2]}",
         "would run: docker",
+        f"would run: {lines[1].split()[2]}",
         "would run: docker",
         "would run: terraform",
         "Terraform would have:",
         "would run: terraform",
         f"would move {FUNCTION}:live",
     ]
-    assert lines[1].endswith(" < (a password)")
+    assert lines[0].endswith(" < (a password)")
     assert lines[-1].endswith("to a new version: 10 %, 50 %, 100 %, each watched 300 s")
 
 

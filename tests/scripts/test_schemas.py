@@ -10,7 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from lifecycle.ride_ended import decode_ride_ended
-from model import load_model
+from lifecycle.ride_tables import RideStart
+from model import RideStarted, load_model
 from scripts.schemas import FOLDER, VERSIONS, RidePredicted, main, schema
 from streaming import InvalidDeadLetter, InvalidEvent
 from streaming.redrive.formats import read_dead_letter_records
@@ -67,6 +68,21 @@ def test_what_is_invalid_is_rejected_by_schema_and_code(
     assert not validator(name, version).is_valid(json.loads(example))
     with pytest.raises(REJECTED):
         READERS[name](example)
+
+
+def test_the_archive_takes_the_starts_that_the_function_takes() -> None:
+    def rules(struct: type[msgspec.Struct]) -> Any:
+        (root,), definitions = msgspec.json.schema_components([struct])
+        found = {name.strip("_"): rule for name, rule in definitions.items()}
+        text = json.dumps([root, found]).replace('RideStart"', 'RideStarted"')
+        text = text.replace('/_Ride"', '/Ride"').replace('"_Ride"', '"Ride"')
+        _, definitions = json.loads(text)
+        for definition in definitions.values():
+            definition.pop("description", None)
+            definition["properties"].pop("event_type", None)
+        return definitions
+
+    assert rules(RideStart) == rules(RideStarted)
 
 
 @pytest.mark.parametrize("name", VERSIONS)

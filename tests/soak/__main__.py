@@ -49,6 +49,7 @@ def _config(arguments: argparse.Namespace) -> SoakConfig:
         output_shards=arguments.output_shards,
         memory_mb=arguments.memory_mb,
         cpu_share=arguments.cpu_share,
+        archive=True,
     )
 
 

@@ -61,6 +61,7 @@ class SoakConfig:
         kinesis: Starts a Kinesis emulator and returns its URL; None: moto.
         memory_mb: What each process of the function may hold; None: no limit.
         cpu_share: The share of one CPU that each of them gets; None: no limit.
+        archive: Whether both streams are archived meanwhile, by a program that is killed at random.
         restart_reader: Whether the reader of the predictions is restarted at random.
         meanwhile: Called with a Kinesis client without faults while records flow.
     """
@@ -77,6 +78,7 @@ class SoakConfig:
     kinesis: Callable[[], AbstractContextManager[str]] | None = None
     memory_mb: int | None = None
     cpu_share: float | None = None
+    archive: bool = False
     restart_reader: bool = True
     meanwhile: Callable[[Any], None] = lambda _client: None
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local.event_source_mapping.mapping_metrics import MappingSnapshot
+from tests.soak.killed_archive_runs import ArchiveCheck
 from tests.soak.reconciliation import Expected, ReceivedPrediction, Reconciliation
 
 Row = tuple[str, str]
@@ -34,7 +35,9 @@ class SoakResult:
         stuck_shards: Shards that were not read to their end.
         calls: By operation: calls that came to the proxy.
         faults: By operation and kind: faults injected on the wire.
-        process_faults: By kind: faults injected into the function, its model and the reader.
+        process_faults: By kind: faults injected into the function, its model, the reader and the
+            archive.
+        archived: The archive's rows beside the streams; None: there was no archive.
         put_seconds: How long records were put.
         seconds: How long it took until every event was accounted for, or the timeout.
     """
@@ -55,6 +58,7 @@ class SoakResult:
     process_faults: Mapping[str, int]
     put_seconds: float
     seconds: float
+    archived: ArchiveCheck | None = None
 
     @property
     def unread(self) -> int:
@@ -65,7 +69,8 @@ class SoakResult:
     def passed(self) -> bool:
         """Whether the function, the mapping and the reader accounted for every record."""
         complete = not (self.unread or self.stuck_shards or self.mapping.records_discarded)
-        return self.reconciliation.passed and complete
+        archived = self.archived is None or self.archived.passed
+        return self.reconciliation.passed and complete and archived
 
 
 def resent_entries(log: Path) -> int:
@@ -109,6 +114,14 @@ def rows(result: SoakResult) -> list[Row]:
         "batches retried": mapping.retries,
         "entries resent by the function": result.resent,
     }
+    if archived := result.archived:
+        counts |= {
+            "rows of predictions in the archive": archived.predictions,
+            "rows of events in the archive": archived.events,
+            "**archive: lost**": archived.lost,
+            "**archive: written twice**": archived.twice,
+            "**archive: unknown**": archived.unknown,
+        }
     seconds = {
         "longest stall of a shard": f"{result.longest_stall:.1f} s",
         "time spent putting records": f"{result.put_seconds:.0f} s",

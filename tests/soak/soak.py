@@ -15,6 +15,7 @@ from streaming.reader.checkpoints import FINISHED
 from streaming.reader.stream_reader import StreamReader
 from tests.soak.downstream import Downstream, Position
 from tests.soak.environment import PREDICTIONS, RIDES, SoakConfig, SoakEnvironment, open_environment
+from tests.soak.killed_archive_runs import ArchiveCheck, KilledArchive
 from tests.soak.model_faults import injected_faults
 from tests.soak.reconciliation import (
     Expected,
@@ -66,6 +67,9 @@ class _Soak:
             self._open_reader, config.workload.seed, restart=config.restart_reader
         )
         self._stalls = StallWatch()
+        self._archive = KilledArchive(
+            config.folder / "archive", config.folder / "archive.log", config.workload.seed
+        )
         self._over = threading.Event()
         self._failure: Exception | None = None
 
@@ -79,6 +83,7 @@ class _Soak:
             self._start_thread(self._downstream.run),
             self._start_thread(self._watch),
         ]
+        archive = self._start_thread(self._archive_both_streams)
         try:
             self._produce()
             put_seconds = time.monotonic() - started
@@ -92,22 +97,50 @@ class _Soak:
             environment.injector.stop()
             environment.mapping.stop()
             written = self._settle()
+            archived = self._archived(archive, expected)
         except KeyboardInterrupt:
             self._progress(f"Stopping, within {INTERRUPTED_SECONDS:.0f} s ...")
             raise
         finally:
             self._over.set()
             self._downstream.stop()
-            for thread in threads:
+            self._archive.stop()
+            for thread in (*threads, archive):
                 thread.join(JOIN_SECONDS)
         self._raise_failure()
         environment.bucket.read_new()
         return self._result(
-            expected, written=written, stuck=stuck, put_seconds=put_seconds, seconds=seconds
+            expected,
+            archived,
+            written=written,
+            stuck=stuck,
+            put_seconds=put_seconds,
+            seconds=seconds,
         )
 
+    def _archive_both_streams(self) -> None:
+        if self._config.archive:
+            self._archive.run(self._environment.proxy.endpoint_url)
+
+    def _archived(self, thread: threading.Thread, expected: Expected) -> ArchiveCheck | None:
+        """Archive what is left, without faults, and compare the rows with the streams."""
+        if not self._config.archive:
+            return None
+        self._archive.stop()
+        thread.join()
+        direct = self._environment.direct
+        self._archive.finish(direct.meta.endpoint_url)
+        return self._archive.check(expected, read_stream(direct, PREDICTIONS))
+
     def _result(
-        self, expected: Expected, *, written: int, stuck: int, put_seconds: float, seconds: float
+        self,
+        expected: Expected,
+        archived: ArchiveCheck | None,
+        *,
+        written: int,
+        stuck: int,
+        put_seconds: float,
+        seconds: float,
     ) -> SoakResult:
         environment, downstream = self._environment, self._downstream
         proxy = environment.proxy.counts()
@@ -130,7 +163,9 @@ class _Soak:
                 **environment.limits.exceeded,
                 **injected_faults(self._config.function_log),
                 **downstream.restarts,
+                **self._archive.ends,
             },
+            archived=archived,
             put_seconds=put_seconds,
             seconds=seconds,
         )

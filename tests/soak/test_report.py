@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from local.event_source_mapping.mapping_metrics import MappingMetrics
+from tests.soak.killed_archive_runs import ArchiveCheck
 from tests.soak.reconciliation import Expected, ReceivedPrediction, Reconciliation
 from tests.soak.report import SoakResult, fault_rows, markdown, resent_entries, rows
 from tests.soak.workload import DeadLettered
@@ -55,6 +56,10 @@ def test_a_soak_with_every_event_accounted_for_passes() -> None:
         pytest.param(
             {"mapping": dataclasses.replace(MAPPING, records_discarded=1)},
             id="a discarded record",
+        ),
+        pytest.param(
+            {"archived": ArchiveCheck(predictions=2, events=3, lost=1, twice=0, unknown=0)},
+            id="a prediction that is not archived",
         ),
     ],
 )

@@ -90,6 +90,21 @@ def test_an_explicit_hash_key_is_written_once_and_referred_to() -> None:
     assert data == framed(message)
 
 
+@pytest.mark.parametrize(
+    ("size", "lengths"),
+    [
+        (123, "1a7f 0800 1a7b"),
+        (124, "1a8001 0800 1a7c"),
+        (127, "1a8301 0800 1a7f"),
+        (128, "1a8501 0800 1a8001"),
+    ],
+)
+def test_a_length_takes_as_few_bytes_as_it_can(size: int, lengths: str) -> None:
+    data = aggregate([entry(bytes(size), "a")])
+
+    assert data == framed(f"0a0161 {lengths} {bytes(size).hex()}")
+
+
 @given(st.lists(st.tuples(st.text("aé", min_size=1, max_size=200), st.binary()), min_size=1))
 def test_what_is_aggregated_is_deaggregated_the_same(user_records: list[tuple[str, bytes]]) -> None:
     data = aggregate([entry(data, key) for key, data in user_records])
@@ -145,6 +160,12 @@ def test_hot_leaves_entries_alone_whose_key_no_other_has() -> None:
     assert [[e["PartitionKey"] for e in call] for call in environment.calls()] == [["a", "b", "c"]]
     assert environment.calls()[0][1:] == [put[1], put[3]]
     assert environment.shards() == [[("a", b"1"), ("a", b"3"), ("b", b"2"), ("c", b"4")]]
+
+
+def test_hot_aggregates_no_entries_of_different_keys() -> None:
+    put = [entry(b"", f"ride-{number}") for number in range(1_000)]
+
+    assert pack(put, range(len(put)), "hot").records == put
 
 
 def test_all_puts_a_thousand_rides_in_64_records_spread_over_the_shards() -> None:
@@ -209,6 +230,26 @@ def test_records_are_at_most_half_a_shards_second_unless_one_entry_is_larger(
     sizes = [entry_bytes(record) for record in records]
     assert [size for size in sizes if size > AGGREGATE_BYTES] == [large + 1] * 2
     assert len(records) == 3 + 1 + 1 + 1 + 1
+
+
+@pytest.mark.parametrize("aggregation", SWITCHED_ON)
+def test_two_entries_that_are_too_large_together_take_two_records(aggregation: Aggregation) -> None:
+    put = [entry(bytes(300_000)), entry(bytes(300_000))]
+
+    assert [record["Data"] for record in pack(put, range(2), aggregation).records] == [
+        each["Data"] for each in put
+    ]
+
+
+def test_long_partition_keys_count_in_the_size_of_a_record() -> None:
+    keys = [f"{number:0256}" for number in range(90_000)]
+    near = [key for key in keys if hashlib.md5(key.encode()).digest()[0] == 0]  # noqa: S324
+    put = [entry(bytes(2_000), key) for key in near]
+
+    sizes = [entry_bytes(record) for record in pack(put, range(len(put)), "all").records]
+
+    assert len(sizes) > 1
+    assert max(sizes) <= AGGREGATE_BYTES
 
 
 def test_a_record_has_no_more_entries_than_a_reader_opens() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import (
+    ClientError,
     EndpointConnectionError,
     HTTPClientError,
     NoCredentialsError,
@@ -35,3 +36,9 @@ from tests.fakes.kinesis import client_error
 )
 def test_an_error_is_described_without_its_message(error: Exception, description: str) -> None:
     assert describe_error(error) == description
+
+
+def test_an_error_without_a_status_says_so() -> None:
+    error = ClientError({"Error": {"Code": "Throttled"}}, "PutRecords")
+
+    assert describe_error(error) == "Throttled (PutRecords, HTTP status None)"

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import re
+import time
 from typing import TYPE_CHECKING
+
+import pytest
 
 from streaming.consumer.poison import dead_letter_record
 from streaming.consumer.records import user_records
@@ -29,6 +33,19 @@ def test_an_object_is_named_by_stream_and_day_of_arrival(tmp_path: Path) -> None
 
     (path,) = tmp_path.rglob("*.*")
     assert path.relative_to(tmp_path).parent.as_posix() == "ride_events/2025/03/01"
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_an_object_has_the_same_name_in_every_time_zone(
+    monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    with monkeypatch.context() as local:
+        local.setenv("TZ", zone)
+        time.tzset()
+        name = object_name([dead_letter()])
+    time.tzset()
+
+    assert re.fullmatch(r"ride_events/2025/03/01/[0-9a-f]{32}\.jsonl", name)
 
 
 def test_an_object_has_one_line_per_record() -> None:

@@ -1,4 +1,4 @@
-"""An archive whose program is killed, wherever that is, neither loses nor doubles a row."""
+"""An archive whose program is killed, wherever that is, loses no row and writes none twice."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_run_that_ends_again_while_it_clears_up_is_continued(tmp_path: Path) -
     assert values(tmp_path, "readings", "machine") == machines(range(50))
 
 
-def test_killed_with_sigkill_again_and_again_it_neither_loses_nor_doubles_a_row(
+def test_killed_with_sigkill_again_and_again_it_loses_no_row_and_writes_none_twice(
     tmp_path: Path,
 ) -> None:
     killed = 0

@@ -8,6 +8,7 @@ import pytest
 
 from streaming.aggregation import AGGREGATE_MAGIC
 from streaming.consumer.interface import Prediction
+from streaming.errors import InvalidEvent
 from tests.lambda_events import SHARD, event
 from tests.streaming.consumer.harness import Fragile, Harness, Shout
 
@@ -36,6 +37,37 @@ def test_only_the_event_that_makes_predict_fail_is_poison(
     assert [r["event_id"] for r in harness.published()] == [
         f"{SHARD}:{number}" for number in range(1000, 1100) if number != 1037
     ]
+
+
+@pytest.mark.parametrize(
+    "words", [[b"rude"], [b"hello", b"rude", b"bye"], [b"rude", b"rude", b"bye"]]
+)
+def test_an_event_that_predict_itself_calls_invalid_is_poison_even_in_the_first_batch(
+    harness: Harness, words: list[bytes]
+) -> None:
+    class Polite(Shout):
+        def predict(self, events: Sequence[str]) -> list[Prediction]:
+            if "rude" in events:
+                raise InvalidEvent("word", "rude", "polite")
+            return super().predict(events)
+
+    harness.model = Polite()
+
+    assert harness.handle(event(*words)) == {"batchItemFailures": []}
+    lines = harness.dead_letters_written()
+    assert [(line["event_id"], line["error_type"], line["error_message"]) for line in lines] == [
+        (f"{SHARD}:{number}", "InvalidEvent", "word is 'rude'; allowed: polite")
+        for number, word in enumerate(words, 1)
+        if word == b"rude"
+    ]
+    assert harness.sums() == (len(words), len(words) - len(lines), 0, len(lines), 0)
+
+
+def test_predictions_beside_poison_name_their_stream_like_any_other(harness: Harness) -> None:
+    harness.handle(event(b"hello"))
+    harness.handle(event(b"hello", b"curse", b"bye"))
+
+    assert [record["stream"] for record in harness.published()] == ["ride_events"] * 3
 
 
 def test_a_prediction_that_cannot_be_encoded_as_json_is_poison(harness: Harness) -> None:

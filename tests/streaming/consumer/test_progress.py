@@ -257,6 +257,32 @@ def test_the_record_that_was_worked_on_last_is_remembered_longest() -> None:
     assert [progress.resume([each]).entries for each in records[:2]] == [2, 0]
 
 
+def test_one_entry_that_is_done_is_remembered() -> None:
+    progress, first = Progress(), record(b"x", 1)
+    remember(progress, first, 1)
+
+    assert progress.resume([first]) == Done(1)
+
+
+def test_a_record_of_which_nothing_is_done_displaces_no_other() -> None:
+    progress = Progress()
+    records = [record(b"x", number) for number in range(RECORDS + 1)]
+    for each in records[:RECORDS]:
+        remember(progress, each, 7)
+
+    remember(progress, records[RECORDS], 0)
+
+    assert progress.resume([records[0]]) == Done(7)
+
+
+def test_a_batch_without_records_resumes_nothing() -> None:
+    progress, first = Progress(), record(b"x", 1)
+    remember(progress, first, 7)
+
+    assert progress.resume([]) == Done()
+    assert progress.resume([first]) == Done(7)
+
+
 def test_a_record_that_is_finished_is_forgotten(harness: SlowHarness) -> None:
     consumer = harness.environment()
     batch = event(hot_record(3_000), b"bye")

@@ -79,6 +79,15 @@ def test_a_batch_too_large_for_the_memory_is_predicted_in_parts(tmp_path: Path) 
     assert harness.words() == ["ONE", "TWO", "THREE"]
 
 
+def test_when_memory_is_short_no_event_is_predicted_twice(tmp_path: Path) -> None:
+    harness = Harness(tmp_path)
+    harness.model.memory = 2
+
+    harness.handle(event(b"ant", b"bee", b"cow", b"dog"))
+
+    assert harness.model.batches == [4, 2, 2]
+
+
 @pytest.mark.parametrize("word", [b"word", b"exhausting"])
 def test_a_lack_of_memory_fails_the_invocation_and_dead_letters_nothing(
     tmp_path: Path, word: bytes

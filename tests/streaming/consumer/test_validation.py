@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import enum
 import timeit
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streaming.consumer.validation import (
     LOOKUP_BYTES,
     UNDESCRIBED,
     invalid_event,
 )
-from streaming.errors import DECODE_ERRORS
+from streaming.errors import DECODE_ERRORS, VALUE_LIMIT
 
 if TYPE_CHECKING:
     from streaming.errors import InvalidEvent
@@ -44,9 +46,14 @@ ALLOWED = {
 }
 
 
-def explained(content: bytes) -> InvalidEvent:
+ESCAPED = r"""
+"it's in C:\\rides\n"
+""".strip()
+
+
+def explained(content: bytes, kind: type = Shipment) -> InvalidEvent:
     with pytest.raises(DECODE_ERRORS) as raised:
-        msgspec.json.decode(content, type=Shipment)
+        msgspec.json.decode(content, type=kind)
     return invalid_event(content, raised.value, ALLOWED)
 
 
@@ -64,6 +71,7 @@ def explained(content: bytes) -> InvalidEvent:
         (b'{"sizes": [], "name": 12345678901234567890}', "name is 12345678901234567890; allow"),
         (b'{"sizes": [], "other": NaN}', 'event is b\'{"sizes": [], "other": NaN}\''),
         (b'{"sizes": [], "x": {"name": NaN}}', "event is b'{"),
+        (b'{"sizes": [NaN]}', "event is b'{"),
         (b"[]", "event is b'[]'; allowed: a JSON object"),
         (b"{", "event is b'{'; allowed: a JSON object"),
         (b'{"sizes": [], "name": "\xff"}', "event is b'{"),
@@ -102,6 +110,26 @@ def test_a_field_is_found_by_its_path(content: bytes, message: str) -> None:
     assert str(explained(content)).startswith(message)
 
 
+@settings(deadline=None)
+@given(
+    st.text(st.characters(exclude_characters='.[]"\\`', exclude_categories=["C"]), min_size=1),
+    st.integers(0, 300),
+)
+def test_an_element_of_a_field_of_any_name_is_found(name: str, index: int) -> None:
+    listing = msgspec.defstruct("Listing", [("sizes", list[int])], rename={"sizes": name})
+    content = msgspec.json.encode({"other": "x", name: [*range(index), "no"]})
+
+    assert str(explained(content, listing)).startswith(f'{name}[{index}] is "no"; allowed: Expect')
+
+
+def test_a_field_with_a_quote_in_its_name_is_not_looked_up() -> None:
+    board = TypedDict("board", {'6" wide': int})
+
+    message = str(explained(b'{"6\\" wide": "x"}', board))
+
+    assert message == '6" wide is not shown; allowed: Expected `int`, got `str`'
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -121,6 +149,38 @@ def test_a_value_is_shown_without_control_characters() -> None:
     content = '{"sizes": "\x9b31m\N{RIGHT-TO-LEFT OVERRIDE}é"}'.encode()
 
     assert str(explained(content)).startswith('sizes is "\\x9b31m\\u202eé"; allowed')
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (ESCAPED, ESCAPED),
+        (f'"{"z" * 300}"', f'"{"z" * (VALUE_LIMIT - 1)}…'),
+        (f'"{"é" * 300}"', f'"{"é" * (VALUE_LIMIT - 1)}…'),
+        (f'"{"🚕" * 80}"', f'"{"🚕" * (VALUE_LIMIT - 1)}…'),
+        (f'"{"z" * (VALUE_LIMIT - 2)}"', f'"{"z" * (VALUE_LIMIT - 2)}"'),
+    ],
+    ids=["escapes", "one byte a character", "two bytes", "four bytes", "just not too long"],
+)
+def test_a_value_is_shown_as_in_the_event_up_to_a_limit(value: str, shown: str) -> None:
+    content = f'{{"sizes": {value}}}'.encode()
+
+    assert str(explained(content)).startswith(f"sizes is {shown}; allowed")
+
+
+def test_bytes_that_are_not_utf_8_are_shown_as_replaced() -> None:
+    assert str(explained(b'{"sizes": {"a": "\xff"}}')).startswith('sizes is {"a": "\ufffd"}; allow')
+
+
+@pytest.mark.parametrize("value", [b"5", b"NaN"])
+@pytest.mark.parametrize(("size", "is_shown"), [(LOOKUP_BYTES, True), (LOOKUP_BYTES + 1, False)])
+def test_a_value_is_shown_up_to_a_size_of_the_event(
+    value: bytes, size: int, *, is_shown: bool
+) -> None:
+    content = (b'{"sizes": %s, "x": "' % value).ljust(size - 2, b"x") + b'"}'
+    assert len(content) == size
+
+    assert str(explained(content)).startswith(f"sizes is {value.decode()};") is is_shown
 
 
 @pytest.mark.parametrize(

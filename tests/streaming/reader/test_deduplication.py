@@ -128,3 +128,24 @@ def test_duplicates_are_dropped_inside_aggregated_records_too(
 
     assert [record.data for record in reader] == [first, second]
     assert reader.duplicates == 1
+
+
+def test_an_event_that_is_known_from_an_earlier_run_is_dropped(
+    kinesis: FakeKinesis, clock: Clock
+) -> None:
+    events = [b'{"event_id": "%d", "model": "m"}' % number for number in range(4)]
+    kinesis.put("rides", "key", *events)
+
+    reader = reader_of(kinesis, clock, known=[b'{"model":"m","event_id":"1"}', events[3]])
+
+    assert [record.data for record in reader] == [events[0], events[2]]
+    assert reader.duplicates == 2
+
+
+def test_of_the_known_events_the_last_are_remembered(kinesis: FakeKinesis, clock: Clock) -> None:
+    events = [b'{"event_id": "%d"}' % number for number in range(4)]
+    kinesis.put("rides", "key", events[3], events[0])
+
+    reader = reader_of(kinesis, clock, known=events, duplicate_window=2)
+
+    assert [record.data for record in reader] == [events[0]]

@@ -89,7 +89,9 @@ class Redrive:
     def log(self) -> DeliveryLog:
         return DeliveryLog(self.log_path, "here", None, sync=self.sync)
 
-    def run(self, client: Any = None) -> Delivery:
+    def run(
+        self, client: Any = None, advance: Callable[[int], None] = lambda _count: None
+    ) -> Delivery:
         with self.log() as log:
             names = survey(self.storage, self.storage.names(), Selection(), log).objects
             return deliver(
@@ -100,6 +102,7 @@ class Redrive:
                 client or self.kinesis,
                 delete=True,
                 publish=publish_on(self.clock),
+                advance=advance,
             )
 
     def on_stream(self) -> list[bytes]:
@@ -146,6 +149,16 @@ def test_records_whose_response_was_lost_are_put_again_and_counted(
     size = min(CALL, RECORDS - call * CALL)
     assert done == Delivery(delivered=RECORDS, repeated=size, deleted=1)
     assert len(redrive.on_stream()) == RECORDS + size
+
+
+def test_a_call_without_a_response_is_no_progress(redrive: Redrive) -> None:
+    advances: list[int] = []
+    lost = ReadTimeoutError(endpoint_url=URL)
+
+    redrive.run(Connection(redrive.kinesis, 1, lost, reached=True), advances.append)
+
+    assert sum(advances) == RECORDS
+    assert advances[:2] == [CALL, 0]
 
 
 @pytest.mark.parametrize("metadata", [{}, {"ResponseMetadata": {}}], ids=["nothing", "no status"])
