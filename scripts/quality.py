@@ -5,11 +5,8 @@ not kept (--max-rmse, --max-bias, --min-labelled), or if nothing can be said abo
 """
 
 import argparse
-import re
 import sys
-from argparse import ArgumentTypeError
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -24,17 +21,14 @@ from cli.printable import printable
 from cli.program import FAILED, program
 from lifecycle.archive_query import open_archive_tables
 from lifecycle.errors import LifecycleError
-from lifecycle.event_time import in_utc
 from lifecycle.prediction_quality import EVERY_BY, WHY_COHORTS, By, Gates, figures_by
 from lifecycle.quality_metrics import put_quality_metrics
 from lifecycle.quality_page import quality_page
 from lifecycle.quality_tables import HEADINGS, Section, sections, summary
 from lifecycle.scored_predictions import Scope, TargetName, score
+from scripts.event_time_options import add_event_time_options
 from streaming import StreamingError, aws_client
 from streaming.files import write_atomically
-
-AGO = re.compile(r"([1-9][0-9]{0,5})(m|h|d)")
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 @program(LifecycleError, StreamingError, ClientError, BotoCoreError, OSError)
@@ -86,25 +80,6 @@ def _table(section: Section) -> Table:
     return table
 
 
-def _moment(text: str) -> datetime:
-    """Parse a date and time; without an offset it is New York local time."""
-    try:
-        return in_utc(text)
-    except (ValueError, OverflowError):
-        raise not_allowed(text, "a date and time such as 2025-03-01T08:15") from None
-
-
-def _since(text: str) -> datetime | timedelta:
-    """Parse a date and time, or how long ago."""
-    if found := AGO.fullmatch(text):
-        return timedelta(**{UNITS[found[2]]: int(found[1])})
-    try:
-        return _moment(text)
-    except ArgumentTypeError:
-        allowed = "such as 90m, 24h or 7d, or a date and time such as 2025-03-01T08:15"
-        raise not_allowed(text, allowed) from None
-
-
 def _kinds(text: str) -> Sequence[By]:
     chosen = [by for name in text.split(",") for by in EVERY_BY if by == name]
     if len(chosen) != len(text.split(",")):
@@ -128,18 +103,7 @@ def _parser() -> Parser:
         metavar="LIST",
         help=f"tables to show, of {', '.join(EVERY_BY)}; default: %(default)s",
     )
-    parser.add_argument(
-        "--since",
-        type=_since,
-        metavar="TIME",
-        help="only rides picked up since then: 90m, 24h or 7d before --as-of, or a date and time",
-    )
-    parser.add_argument(
-        "--as-of",
-        type=_moment,
-        metavar="TIME",
-        help="leave out what happened later, and count ages from here; default: the latest event",
-    )
+    add_event_time_options(parser)
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots")
     parser.add_argument(
         "--cloudwatch", action="store_true", help="put the figures as CloudWatch metrics"
