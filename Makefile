@@ -295,6 +295,12 @@ compare: $(TRAIN_ENV)/installed ## Two versions' predictions of the same rides, 
 	    $(if $(A),--a "$$A") $(if $(B),--b "$$B") $(if $(TARGET),--target "$$TARGET") \
 	    $(if $(SINCE),--since "$$SINCE") $(if $(AS_OF),--as-of "$$AS_OF")
 
+.PHONY: drift
+drift: $(TRAIN_ENV)/installed ## How far rides have moved from a bundle's training: ARCHIVE=build/archive or DATA="<files>"; BUNDLE=models or AGAINST="<files>"
+	@exec $(TRAIN_ENV)/bin/python -m scripts drift \
+	    $(if $(DATA),--data "$$DATA",$(if $(ARCHIVE),"$$ARCHIVE",build/archive)) \
+	    $(if $(BUNDLE),--bundle "$$BUNDLE") $(if $(AGAINST),--against "$$AGAINST")
+
 .PHONY: schemas
 schemas: $(RUN_ENV)/installed ## Write the JSON Schemas of docs/schemas from the code
 	@exec $(RUN_ENV)/bin/python -m scripts schemas

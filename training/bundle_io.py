@@ -53,6 +53,7 @@ class _Target(msgspec.Struct):
 class _Manifest(msgspec.Struct):
     """The fields of `manifest.json` that evaluating needs."""
 
+    version: str
     trained_on: list[str]
     targets: dict[str, _Target]
 
@@ -152,6 +153,15 @@ def trained_on(folder: Path) -> list[str]:
         BundleError: The bundle has no readable manifest.
     """
     return _read_manifest(folder).trained_on
+
+
+def read_version(folder: Path) -> str:
+    """Return a bundle's version.
+
+    Raises:
+        BundleError: The bundle has no readable manifest.
+    """
+    return _read_manifest(folder).version
 
 
 def read_metrics(folder: Path) -> dict[str, dict[str, float]]:
