@@ -1,4 +1,4 @@
-"""Text from a stream on its way to a terminal."""
+"""Text on its way to a terminal."""
 
 import json
 
@@ -19,3 +19,8 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else json.dumps(character)[1:-1] for character in text
     )
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, such as `1 event` and `2,000 events`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -17,7 +17,7 @@ if __name__ == "__main__":
 
 from cli.archives import RIDE_TABLES, open_archives, tables, written_rows
 from cli.arguments import Parser, location, rate, rate_or_none, seed, share, whole_number
-from cli.printable import printable
+from cli.printable import counted, printable
 from cli.run_folder import create_run_folder
 from demo.aws_commands import ANY_EVENT, SMALLEST_RIDE, put_command, write_commands
 from demo.challengers import Challenger, challenger_lines, open_challengers
@@ -46,32 +46,32 @@ IMPORT_FAILED = "Runtime.ImportModuleError: Unable to import module 'lambda_func
 def main(argv: list[str] | None = None) -> int:
     """Run the demo and return its exit status: 0 only if every ride is accounted for."""
     parser = _parser()
-    arguments = parser.parse_args(argv)
-    if arguments.challenger and arguments.function_url:
+    options = parser.parse_args(argv)
+    if options.challenger and options.function_url:
         parser.error("--challenger needs a function of its own; not allowed with --function-url")
-    if arguments.rate == 0 and (arguments.rides or arguments.data):
+    if options.rate == 0 and (options.rides or options.data):
         parser.error("--rate is '0'; allowed with --rides or --data: a number above 0")
-    if arguments.speed and (arguments.data is None or arguments.rate is not None):
-        parser.error(f"--speed is '{arguments.speed:g}'; allowed only with --data, without --rate")
+    if options.speed and (options.data is None or options.rate is not None):
+        parser.error(f"--speed is '{options.speed:g}'; allowed only with --data, without --rate")
     with stop_on_signal(_interrupt, signal.SIGHUP):
         try:
-            return _run(arguments)
+            return _run(options)
         except BrokenPipeError:
             # Nobody reads on (`| head`): that stops a run as Ctrl-C does.
-            return FAILED if arguments.rides or arguments.data else 0
+            return FAILED if options.rides or options.data else 0
         except FunctionError as error:
             raise StartError(str(error).removeprefix(IMPORT_FAILED)) from error
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> int:
     statistics = read_statistics()
-    rides = _rides(arguments, statistics)
+    rides = _rides(options, statistics)
     config = replace(
-        ride_pipeline(create_run_folder(arguments.folder)),
+        ride_pipeline(create_run_folder(options.folder)),
         endpoint_url=os.environ.get("KINESIS_ENDPOINT_URL") or None,
-        function_url=arguments.function_url,
-        shards=arguments.shards,
-        on_failure=arguments.on_failure,
+        function_url=options.function_url,
+        shards=options.shards,
+        on_failure=options.on_failure,
     )
     if ignored := [name for name in SET_HERE if os.environ.get(name)]:
         print(f"Ignored environment variables, the demo sets its own: {', '.join(ignored)}")
@@ -79,11 +79,11 @@ def _run(arguments: argparse.Namespace) -> int:
     with (
         ExitStack() as signals,
         open_pipeline(config, print) as pipeline,
-        open_challengers(pipeline, arguments.challenger, print) as challengers,
-        _archived(arguments, pipeline, challengers, stop) as archives,
+        open_challengers(pipeline, options.challenger, print) as challengers,
+        _archived(options, pipeline, challengers, stop) as archives,
     ):
-        hint = _hint(pipeline, arguments.rate) if rides.count is None else ()
-        demo = Demo(pipeline, rides, _rate(arguments), stop, speed=arguments.speed)
+        hint = _hint(pipeline, options.rate) if rides.count is None else ()
+        demo = Demo(pipeline, rides, _rate(options), stop, speed=options.speed)
         signals.enter_context(stop_on_signal(stop.set, signal.SIGHUP))
         with open_display(OutputConsole(), statistics.zones, hint) as show:
             last = demo.run(show)
@@ -95,7 +95,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(line)
     if archives is not None:
         rows = sum((archive.rows for archive in archives.archives), Counter[str]())
-        print(f"Archived in {arguments.archive}: {written_rows(rows) or 'no rows'}")
+        print(f"Archived in {options.archive}: {written_rows(rows) or 'no rows'}")
     print(f"Logs and dead-letter records are in {config.folder}")
     if demo.failure is not None:
         raise demo.failure
@@ -104,19 +104,19 @@ def _run(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _archived(
-    arguments: argparse.Namespace,
+    options: argparse.Namespace,
     pipeline: Pipeline,
     challengers: Sequence[Challenger],
     stop: threading.Event,
 ) -> Iterator[ArchiveThreads | None]:
     """Archive every stream meanwhile, if that is asked for; a failure stops the run."""
-    if arguments.archive is None:
+    if options.archive is None:
         yield None
         return
-    events, predictions = arguments.tables
+    events, predictions = options.tables
     outputs = [PREDICTIONS, *(each.pipeline.config.output_stream for each in challengers)]
     streams = {RIDES: events, **dict.fromkeys(outputs, predictions)}
-    place = location(arguments.archive)
+    place = location(options.archive)
     with open_archives(place, pipeline.client, streams, failed=stop.set) as archives:
         archives.start()
         try:
@@ -136,21 +136,21 @@ def _hint(pipeline: Pipeline, rate: float | None) -> Sequence[str]:
     )
 
 
-def _rate(arguments: argparse.Namespace) -> float:
-    if arguments.rate is not None:
-        return float(arguments.rate)
-    return GENTLE_RATE if arguments.rides is None else BRISK_RATE
+def _rate(options: argparse.Namespace) -> float:
+    if options.rate is not None:
+        return float(options.rate)
+    return GENTLE_RATE if options.rides is None else BRISK_RATE
 
 
-def _rides(arguments: argparse.Namespace, statistics: RideStatistics) -> Rides:
-    if arguments.rate == 0:
+def _rides(options: argparse.Namespace, statistics: RideStatistics) -> Rides:
+    if options.rate == 0:
         return no_rides()
-    options = {"seed": arguments.seed, "poison_share": arguments.poison}
-    if arguments.data is None:
-        return drawn_rides(statistics, count=arguments.rides, **options)
-    rides = replayed_rides(arguments.data, count=arguments.rides, **options)
+    how = {"seed": options.seed, "poison_share": options.poison}
+    if options.data is None:
+        return drawn_rides(statistics, count=options.rides, **how)
+    rides = replayed_rides(options.data, count=options.rides, **how)
     skipped = f"; skipped {rides.skipped:,} rows of the file, which violate the contract"
-    print(f"Replaying {rides.count:,} trips{skipped if rides.skipped else ''}")
+    print(f"Replaying {counted(rides.count or 0, 'trip')}{skipped if rides.skipped else ''}")
     return rides
 
 

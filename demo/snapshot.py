@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from cli.printable import printable
+from cli.printable import counted, printable
 from demo.ride_tracker import DeadLetter, Prediction, RideCounts, Route
 
 Zones = Mapping[int, tuple[str, str]]
@@ -134,7 +134,8 @@ def closing_lines(snapshot: Snapshot) -> list[str]:
         lines.append(f"  dead letters: other reasons: {others:,}")
     accounted_for = counts.completed + counts.others_completed
     lines.append(
-        f"{accounted_for:,} of {counts.all_put:,} rides accounted for in {snapshot.elapsed:.1f} s; "
+        f"{accounted_for:,} of {counted(counts.all_put, 'ride')} accounted for in "
+        f"{snapshot.elapsed:.1f} s; "
         f"end to end p50 {seconds(snapshot.p50)}, p99 {seconds(snapshot.p99)}"
     )
     return lines

@@ -6,30 +6,24 @@ carried out, and what something else has written since must be left alone. Reads
 
 from dataclasses import dataclass, field
 
-from deployment.errors import AliasMoved, DeploymentError
-from deployment.live_alias import AliasState, LiveAlias
+from deployment.errors import AliasMoved
+from deployment.live_alias import PREVIOUS, AliasState, LiveAlias
 
 ALL = 100
-PUT_BACK_ATTEMPTS = 5
+PUT_BACK_ATTEMPTS = 6
 
 
 @dataclass(slots=True)
 class Move:
-    """One alias on its way to another version.
-
-    Attributes:
-        name: The consumer.
-        alias: Its alias.
-        version: Where it goes.
-    """
+    """A consumer's alias on its way to another version, from where it was `before`."""
 
     name: str
     alias: LiveAlias
     version: str
-    _before: AliasState | None = field(default=None, init=False)
-    _now: AliasState | None = field(default=None, init=False)
-    _seen: set[str] = field(default_factory=set, init=False)  # revisions up to the last write
-    _unknown: bool = field(default=False, init=False)  # whether the last write was carried out
+    before: AliasState = field(init=False)
+    _now: AliasState = field(init=False)
+    _seen: set[str] = field(init=False)  # revisions up to the last write
+    _written: bool = field(default=False, init=False)  # perhaps, if there was no response
 
     def begin(self) -> AliasState:
         """Read where the alias is.
@@ -37,7 +31,7 @@ class Move:
         Raises:
             AliasMoved: It is between two versions.
         """
-        self._before = self._now = state = self.alias.read()
+        self.before = self._now = state = self.alias.read()
         self._seen = {state.revision}
         if state.weights:
             raise AliasMoved(
@@ -47,30 +41,17 @@ class Move:
         return state
 
     def step(self, percent: int, deployment: str) -> None:
-        """Move a share of the traffic.
-
-        Args:
-            percent: The new version's share.
-            deployment: Marks what this deployment has written.
-        """
-        before, now = self._begun()
-        mark = _mark(deployment)
+        """Give the new version its share of the traffic; `deployment` marks what is written."""
+        mark, former = _mark(deployment), self.before.previous_version
         if percent == ALL:
-            state = AliasState(
-                self.version, description=f"previous version: {before.version} {mark}"
-            )
+            description = f"{PREVIOUS}{self.before.version} {mark}"
+            state = AliasState(self.version, description=description)
         else:
-            former = before.previous_version
-            kept = f"; previous version: {former}" if former else ""
+            kept = f"; {PREVIOUS}{former}" if former else ""
             description = f"to version {self.version} {mark}{kept}"
-            state = AliasState(before.version, {self.version: percent / ALL}, description)
-        self._unknown = True
-        try:
-            self._now = self.alias.write(state, replaces=now)
-        except AliasMoved:
-            self._unknown = False
-            raise
-        self._unknown = False
+            state = AliasState(self.before.version, {self.version: percent / ALL}, description)
+        self._written = True
+        self._now = self.alias.write(state, replaces=self._now)
         self._seen.add(self._now.revision)
 
     def check(self) -> None:
@@ -91,27 +72,22 @@ class Move:
         Raises:
             DeploymentError: AWS refuses, or does not respond.
         """
-        if self._before is None or (self._now is self._before and not self._unknown):
+        if not self._written:
             return None
-        for attempt in range(PUT_BACK_ATTEMPTS):
-            now = self.alias.read()
-            if now.revision not in self._seen:
+        for _ in range(PUT_BACK_ATTEMPTS):
+            try:
+                self.alias.write(self.before, replaces=self._now)
+            except AliasMoved as error:
+                refused = error
+                now = self.alias.read()
+                if now.revision in self._seen:
+                    continue  # the read is stale
                 if _mark(deployment) not in now.description:
                     return f"{self.alias} was moved by something else; left at {now}"
                 self._now = now  # of a write whose response was lost
-            try:
-                self.alias.write(self._before, replaces=self._begun()[1])
-            except AliasMoved:  # the read may have been stale
-                if attempt == PUT_BACK_ATTEMPTS - 1:
-                    raise
             else:
-                break
-        return f"{self.alias} is back at {self._before}"
-
-    def _begun(self) -> tuple[AliasState, AliasState]:
-        if self._before is None or self._now is None:
-            raise DeploymentError(f"{self.alias} has not been read yet")
-        return self._before, self._now
+                return f"{self.alias} is back at {self.before}"
+        raise refused
 
 
 def _mark(deployment: str) -> str:

@@ -1,56 +1,56 @@
 """Other programs: Terraform, Docker and git, started without a shell."""
 
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from cli.program import stop_on_signal
 from deployment.errors import CommandFailed, ToolMissing
-from deployment.printed_errors import first_error, last_line
 
 WHERE_FROM = {
     "terraform": "https://developer.hashicorp.com/terraform/install, version 1.6 or newer",
     "docker": "https://docs.docker.com/engine/install/, with its buildx plugin",
     "git": "https://git-scm.com/downloads",
 }
+LOOK_SECONDS = 0.2
+"""How often it is looked whether a signal must be handed to a child."""
+
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
+BORDER = "│╷╵ \t"
+PLACE = "on "
+"""How Terraform begins the paragraph that quotes the line at fault."""
 
 
 class Commands(Protocol):
-    """Runs programs. Secrets go to `stdin`, never into `command`, which every user can list."""
+    """Runs programs. Secrets go to `stdin`, never into `command`, which every user can list.
+
+    Raises:
+        ToolMissing: The program is not installed.
+        CommandFailed: It ended with an error; from `read` with Terraform's first error, or the last
+            line that was printed.
+    """
 
     def read(self, *command: str, stdin: str | None = None) -> str:
-        """Run a program that changes nothing, and return what it prints.
+        """Run a program that changes nothing, and return what it prints."""
 
-        Raises:
-            ToolMissing: The program is not installed.
-            CommandFailed: It ended with an error; the message has the last line it printed.
-        """
-
-    def run(self, *command: str, stdin: str | None = None) -> None:
-        """Run a program whose output the user sees.
-
-        Raises:
-            ToolMissing: The program is not installed.
-            CommandFailed: It ended with an error.
-        """
+    def run(self, *command: str, stdin: str | None = None, changes: bool = True) -> None:
+        """Run a program whose output the user sees; `changes`: it may change something."""
 
 
 class Processes:
-    """Commands as child processes.
+    """Commands as child processes, in a folder, with variables besides those of this process.
 
     Ctrl-C or SIGTERM reaches a child and what it has started once, as SIGINT, and is raised when
     the child has ended: Terraform killed half-way through would leave resources that its state does
     not know, and Docker's buildx, a process of its own, would go on building.
-
-    Args:
-        folder: Where they run.
-        environment: Variables besides those of this process.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -59,114 +59,108 @@ class Processes:
 
     def read(self, *command: str, stdin: str | None = None) -> str:
         """See `Commands`."""
-        child = self._child(command, stdin)
-        out, error = child.to_its_end(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        status, out, error = self._to_its_end(command, stdin, subprocess.PIPE)
         # `terraform console` ends with status 0 where a variable is not allowed.
-        if child.status or first_error(error):
-            reason = first_error(error) or first_error(out) or last_line(error) or last_line(out)
+        if status or first_error(error):
+            reason = first_error(error) or first_error(out) or last_line(f"{out}\n{error}")
             raise CommandFailed(f"{_short(command)} failed: {reason or 'it printed nothing'}")
         return out
 
-    def run(self, *command: str, stdin: str | None = None) -> None:
+    def run(self, *command: str, stdin: str | None = None, changes: bool = True) -> None:
         """See `Commands`."""
-        child = self._child(command, stdin)
-        child.to_its_end()
-        if child.status:
-            raise CommandFailed(f"{_short(command)} failed with status {child.status}")
+        del changes
+        status, *_ = self._to_its_end(command, stdin, None)
+        if status:
+            raise CommandFailed(f"{_short(command)} failed with status {status}")
 
-    def _child(self, command: tuple[str, ...], stdin: str | None) -> "_Child":
-        return _Child(command, stdin, self._folder, {**os.environ, **self._environment})
-
-
-class _Child:
-    """One child process; `status` is its exit status when it has ended."""
-
-    def __init__(
-        self, command: tuple[str, ...], stdin: str | None, folder: Path, environment: dict[str, str]
-    ) -> None:
-        self.status = 0
-        self._command = command
-        self._stdin = stdin
-        self._folder = folder
-        self._environment = environment
-        self._process: subprocess.Popen[str] | None = None
-        self._interrupted = False
-        self._told = False
-
-    def to_its_end(self, **pipes: Any) -> tuple[str, str]:
-        """Start it, and return what it prints to pipes when it has ended."""
-        # A handler, as an exception in the midst of Popen would leave a child that nobody knows.
-        with stop_on_signal(self._interrupt):
-            process = self._process = self._start(pipes)
-            if self._interrupted and not self._told:
-                self._tell(process)
-            out, error = self._communicate(process)
-        self.status = process.returncode
-        if self._interrupted:
+    def _to_its_end(
+        self, command: tuple[str, ...], stdin: str | None, pipe: int | None
+    ) -> tuple[int, str, str]:
+        """Return a program's exit status, and what it prints to a pipe."""
+        stops: list[bool] = []  # a handler, as an exception in Popen would leave an unknown child
+        with stop_on_signal(lambda: stops.append(True)):
+            child = self._start(command, stdin, pipe)
+            told = False
+            while True:
+                try:
+                    if stops and not told:
+                        told = True
+                        _interrupt(child)
+                    out, error = child.communicate(stdin, timeout=LOOK_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    stdin = None  # communicate goes on with what it has
+                except KeyboardInterrupt:  # the second: Terraform then ends without waiting
+                    stdin = None
+                    _interrupt(child)
+        if stops:
             raise KeyboardInterrupt
-        return out or "", error or ""
+        return child.returncode, out or "", error or ""
 
-    def _start(self, pipes: dict[str, Any]) -> "subprocess.Popen[str]":
+    def _start(
+        self, command: tuple[str, ...], stdin: str | None, pipe: int | None
+    ) -> "subprocess.Popen[str]":
         try:
             return subprocess.Popen(  # noqa: S603  the command line is our own, no shell
-                self._command,
+                command,
                 cwd=self._folder,
-                env=self._environment,
-                stdin=subprocess.DEVNULL if self._stdin is None else subprocess.PIPE,
+                env={**os.environ, "TF_IN_AUTOMATION": "1", **self._environment},
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
                 text=True,
                 # A terminal sends Ctrl-C to its whole process group; the child's gets it from here.
                 process_group=0,
-                **pipes,
+                stdout=pipe,
+                stderr=pipe,
             )
         except FileNotFoundError:
-            raise missing(self._command[0]) from None
+            tool = command[0]
+            hint = f"; it is at {WHERE_FROM[tool]}" if tool in WHERE_FROM else ""
+            raise ToolMissing(f"{tool} is needed and not installed{hint}") from None
 
-    def _communicate(self, process: "subprocess.Popen[str]") -> tuple[str, str]:
-        stdin = self._stdin
-        while True:
-            try:
-                return process.communicate(stdin)
-            except KeyboardInterrupt:  # the second: Terraform then ends without waiting
-                stdin = None
-                self._tell(process)
 
-    def _interrupt(self) -> None:
-        self._interrupted = True
-        if self._process is not None:
-            self._tell(self._process)
-
-    def _tell(self, process: "subprocess.Popen[str]") -> None:
-        self._told = True
-        if process.poll() is None:
-            with suppress(ProcessLookupError):  # it has just ended
-                os.killpg(process.pid, signal.SIGINT)
+def _interrupt(child: "subprocess.Popen[str]") -> None:
+    if child.poll() is None:
+        with suppress(ProcessLookupError):  # it has just ended
+            os.killpg(child.pid, signal.SIGINT)
 
 
 class DryRun:
-    """Commands of which only those that change nothing are run; the others are printed.
-
-    Args:
-        commands: Runs the former.
-        say: Prints a line.
-    """
+    """Commands of which only those that change nothing are run; `say` prints the others."""
 
     def __init__(self, commands: Commands, say: Callable[[str], object]) -> None:
+        self.read = commands.read
         self._commands = commands
         self._say = say
 
-    def read(self, *command: str, stdin: str | None = None) -> str:
-        """See `Commands`."""
-        return self._commands.read(*command, stdin=stdin)
+    def run(self, *command: str, stdin: str | None = None, changes: bool = True) -> None:
+        """Print the command if it changes something."""
+        if changes:
+            self._say(f"would run: {shlex.join(command)}{' < (a password)' if stdin else ''}")
+        else:
+            self._commands.run(*command, stdin=stdin, changes=False)
 
-    def run(self, *command: str, stdin: str | None = None) -> None:
-        """Print the command."""
-        self._say(f"would run: {shlex.join(command)}{' < (a password)' if stdin else ''}")
+
+def first_error(printed: str) -> str:
+    """Return Terraform's first error: what it is, and the paragraph that explains it.
+
+    Returns:
+        A line that begins with `Error: `; empty if there is no error.
+    """
+    paragraphs = (" ".join(group) for filled, group in groupby(_lines(printed), bool) if filled)
+    error = next((each for each in paragraphs if each.startswith("Error: ")), "")
+    explanation = next((each for each in paragraphs if not each.startswith(PLACE)), "")
+    if not explanation or explanation.startswith(("Error: ", "Warning: ")):
+        return error
+    return f"{error}: {explanation}"
 
 
-def missing(tool: str) -> ToolMissing:
-    """Return the error for a program that is not installed."""
-    hint = f"; it is at {WHERE_FROM[tool]}" if tool in WHERE_FROM else ""
-    return ToolMissing(f"{tool} is needed and not installed{hint}")
+def last_line(printed: str) -> str:
+    """Return the last line that is not empty; empty if there is none."""
+    return next(filter(None, reversed(_lines(printed))), "")
+
+
+def _lines(printed: str) -> list[str]:
+    return [line.strip(BORDER) for line in COLOR.sub("", printed).splitlines()]
 
 
 def _short(command: tuple[str, ...]) -> str:

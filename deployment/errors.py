@@ -3,11 +3,15 @@
 DeploymentError
 ├── ToolMissing        a program that is needed is not installed, or too old
 ├── CommandFailed      a program ended with an error
-├── WrongAccount       the credentials are not those of the account that is meant
-├── AliasMoved         something else has moved the alias in the meantime
-├── AlarmRaised        a rollback alarm is in ALARM
-└── NotPutBack         the alias could not be put back: a person must do it
+└── AliasMoved         something else has moved the alias in the meantime
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from streaming.aws_errors import describe_error
 
 
 class DeploymentError(Exception):
@@ -22,20 +26,19 @@ class CommandFailed(DeploymentError):
     """A program ended with an error."""
 
 
-class WrongAccount(DeploymentError):
-    """The credentials are not those of the account that is meant."""
-
-
 class AliasMoved(DeploymentError):
     """Something else has moved the alias in the meantime."""
 
 
-class AlarmRaised(DeploymentError):
-    """A rollback alarm is in ALARM."""
+@contextmanager
+def aws_errors(what: str, hint: str = "") -> Iterator[None]:
+    """Raise an error of AWS, or of the way to it, as a DeploymentError.
 
-    def __init__(self, names: list[str], consequence: str) -> None:
-        super().__init__(f"in ALARM: {', '.join(names)}; {consequence}")
-
-
-class NotPutBack(DeploymentError):
-    """The alias could not be put back: a person must do it."""
+    Args:
+        what: What could not be done, such as `the alarms cannot be read`.
+        hint: What to do.
+    """
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise DeploymentError(f"{what}: {describe_error(error)}{hint}") from error

@@ -12,13 +12,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment.errors import AliasMoved, DeploymentError
+from deployment.errors import AliasMoved, DeploymentError, aws_errors
 from streaming.aws_errors import describe_error
 from streaming.retries import error_code
 
-PREVIOUS = re.compile(r"previous version: (\d+)")
-ROLLED_BACK = "rolled back from version "
-LEFT = re.compile(rf"{ROLLED_BACK}(\d+)")
+PREVIOUS, LEFT = "previous version: ", "rolled back from version "
+"""In a description, each before a version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +39,15 @@ class AliasState:
     @property
     def previous_version(self) -> str | None:
         """The version before this one, if the description records it."""
-        found = PREVIOUS.search(self.description)
-        return found[1] if found else None
+        return self._recorded(PREVIOUS)
 
     @property
     def left_version(self) -> str | None:
         """The version that `make rollback` left for this one, if the description records it."""
-        found = LEFT.search(self.description)
+        return self._recorded(LEFT)
+
+    def _recorded(self, words: str) -> str | None:
+        found = re.search(rf"{words}(\d+)", self.description)
         return found[1] if found else None
 
     def __str__(self) -> str:
@@ -56,13 +57,7 @@ class AliasState:
 
 
 class LiveAlias:
-    """The alias of one function.
-
-    Args:
-        client: A boto3 Lambda client.
-        function_name: The function.
-        name: The alias.
-    """
+    """The alias of one function, of which a boto3 Lambda client knows."""
 
     def __init__(self, client: Any, function_name: str, name: str = "live") -> None:
         self.function_name = function_name
@@ -79,20 +74,14 @@ class LiveAlias:
         Raises:
             DeploymentError: It does not exist, or AWS does not respond.
         """
-        try:
+        with aws_errors(f"{self} cannot be read"):
             return _state(self._client.get_alias(FunctionName=self.function_name, Name=self.name))
-        except (BotoCoreError, ClientError) as error:
-            raise DeploymentError(f"{self} cannot be read: {describe_error(error)}") from error
 
     def write(self, state: AliasState, *, replaces: AliasState) -> AliasState:
-        """Set it, and return what it is set to.
-
-        Args:
-            state: What to set it to; its revision is ignored.
-            replaces: What it is set to now.
+        """Set it, and return what it is set to; the revision of `state` is ignored.
 
         Raises:
-            AliasMoved: It is set to something else.
+            AliasMoved: It is no longer set to what is replaced.
             DeploymentError: AWS refuses, or does not respond.
         """
         try:
@@ -116,20 +105,34 @@ class LiveAlias:
             ) from error
         return _state(response)
 
-    def require_version(self, version: str) -> None:
-        """Check that a version exists.
+    def way_back(self, to: str | None = None) -> tuple[AliasState, AliasState]:
+        """Return what it is set to, and what going back sets it to.
+
+        That is the version `to`, else the older of two, else the one that the description records.
+        The description then records which version was left, and no former version: going back twice
+        must not return to the version that failed.
 
         Raises:
-            DeploymentError: It does not, or AWS does not respond.
+            DeploymentError: None is recorded, it does not exist, or AWS does not respond.
         """
-        try:
+        now = self.read()
+        version = to or (now.version if now.weights else now.previous_version)
+        if version is None:
+            raise DeploymentError(
+                f"{self} is at version {now.version}, and its description records no former "
+                f"version ({now.description!r}); TO= names one"
+            )
+        left = [each for each in (*now.weights, now.version) if each != version]
+        if not left:
+            raise DeploymentError(f"{self} is at version {version} already")
+        description = f"{LEFT}{left[0]}"
+        if version == now.version and now.previous_version:
+            description += f"; {PREVIOUS}{now.previous_version}"
+        with aws_errors(f"{self.function_name} has no version {version}"):
             self._client.get_function_configuration(
                 FunctionName=self.function_name, Qualifier=version
             )
-        except (BotoCoreError, ClientError) as error:
-            raise DeploymentError(
-                f"{self.function_name} has no version {version}: {describe_error(error)}"
-            ) from error
+        return now, AliasState(version, description=description)
 
 
 def _state(response: Mapping[str, Any]) -> AliasState:

@@ -2,22 +2,25 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, TypeVar
 
 import msgspec
 
-from deployment.commands import Commands
+from deployment.commands import Commands, last_line
 from deployment.errors import CommandFailed, DeploymentError, ToolMissing
-from deployment.printed_errors import last_line
-from deployment.stack import output_values
 
 T = TypeVar("T")
 
 OLDEST = (1, 6)
 REPOSITORY = "module.repository"
 """What is applied before there is an image."""
+
+ANY_IMAGE = f"none@sha256:{'0' * 64}"
+"""In place of an image that is not known: Terraform asks for one even to delete."""
 
 NOT_INITIALISED = ("Required plugins are not installed", "initialization required")
 """In the errors of Terraform where `terraform init` has not been run: providers, and a backend."""
@@ -29,27 +32,50 @@ HOLDS_DATA = frozenset({ECR_REPOSITORY, "aws_kinesis_stream", "aws_kms_key", "aw
 MAPPING = "aws_lambda_event_source_mapping"
 """Replaced, it begins at its starting position: events are predicted again, or never."""
 
+SETTINGS = """jsonencode({account_id = var.account_id, region = var.region, name = var.name,
+architecture = var.architecture, image = var.image, reserved_concurrency = sum(concat([0],
+[for each in var.consumers : each.reserved_concurrency if each.reserved_concurrency != null]))})
+""".replace("\n", " ")
+
 
 class Settings(msgspec.Struct, frozen=True):
     """What Terraform takes the settings to be, from terraform.tfvars and the environment.
 
     Attributes:
-        account_id: 12 digits.
-        region: The region.
-        architecture: `arm64` or `x86_64`.
         name: The prefix of all names.
-        image: The image with its digest, or None.
+        reserved_concurrency: Of all consumers together.
     """
 
     account_id: str
     region: str
-    architecture: str
     name: str
+    architecture: str
     image: str | None
+    reserved_concurrency: int
+
+    def check(self, **given: str) -> None:
+        """Check that terraform.tfvars, which takes precedence, says nothing else than `make` does.
+
+        Raises:
+            DeploymentError: It does.
+        """
+        for name, ours in given.items():
+            if (theirs := getattr(self, name)) != ours:
+                shown = "the checkout's" if ours == ANY_IMAGE else ours
+                raise DeploymentError(
+                    f"terraform.tfvars says {name} = {theirs}, and make says {shown}: remove it "
+                    "from the file"
+                )
 
 
 class _Change(msgspec.Struct):
     actions: list[str]
+
+    @property
+    def kind(self) -> str:
+        if "delete" in self.actions:
+            return "replace" if "create" in self.actions else "delete"
+        return {"create": "create", "update": "change"}.get("".join(self.actions), "none")
 
 
 class _ResourceChange(msgspec.Struct):
@@ -65,7 +91,7 @@ class Plan(msgspec.Struct):
 
     def counts(self) -> str:
         """Return how many resources are created, changed, replaced and deleted."""
-        kinds = [_kind(change.change.actions) for change in self.resource_changes]
+        kinds = [each.change.kind for each in self.resource_changes]
         counted = {kind: kinds.count(kind) for kind in ("create", "change", "replace", "delete")}
         found = [f"{count} to {kind}" for kind, count in counted.items() if count]
         return ", ".join(found) or "nothing to change"
@@ -75,21 +101,13 @@ class Plan(msgspec.Struct):
         return [
             each.address
             for each in self.resource_changes
-            if "delete" in each.change.actions
-            and (
-                each.type in HOLDS_DATA
-                or (each.type == MAPPING and _kind(each.change.actions) == "replace")
-            )
+            if (each.type in HOLDS_DATA and each.change.kind in {"replace", "delete"})
+            or (each.type == MAPPING and each.change.kind == "replace")
         ]
 
 
 class Terraform:
-    """Terraform on one root module.
-
-    Args:
-        commands: Runs it; its environment has the variables (`TF_VAR_…`).
-        folder: The root module's folder, relative to where commands run.
-    """
+    """Terraform on a root module's folder, with commands that know its variables (`TF_VAR_…`)."""
 
     def __init__(self, commands: Commands, folder: str = "infrastructure") -> None:
         self._commands = commands
@@ -101,10 +119,9 @@ class Terraform:
         Raises:
             ToolMissing: It is not installed, or too old.
         """
-        version = self._decoded(self._read("version", "-json"), dict[str, Any])
+        version = _decoded(self._read("version", "-json"), dict[str, Any])
         text = str(version.get("terraform_version"))
-        numbers = tuple(map(int, re.findall(r"\d+", text)[:2]))
-        if numbers < OLDEST:
+        if tuple(map(int, re.findall(r"\d+", text)[:2])) < OLDEST:
             oldest = ".".join(map(str, OLDEST))
             raise ToolMissing(f"terraform is {text}; allowed: {oldest} or newer")
         return text
@@ -119,25 +136,27 @@ class Terraform:
         Raises:
             DeploymentError: A variable, these or another, has a value that is not allowed.
         """
-        fields = ", ".join(f"{name} = var.{name}" for name in Settings.__struct_fields__)
         try:
-            printed = self._read("console", "-no-color", stdin=f"jsonencode({{{fields}}})\n")
+            printed = self._read("console", "-no-color", stdin=f"{SETTINGS}\n")
         except CommandFailed as error:
             reason = str(error).removeprefix("terraform console failed: Error: ")
             raise DeploymentError(
                 f"{self._folder}/terraform.tfvars or a variable of make: {reason}"
             ) from error
-        value = last_line(printed)  # warnings are printed before it
-        return self._decoded(self._decoded(value, str), Settings)
+        # Warnings are printed before it.
+        return _decoded(_decoded(last_line(printed), str), Settings)
 
-    def outputs(self) -> dict[str, Any]:
-        """Return the outputs of what has been applied; empty if nothing has.
+    def outputs(self, *, deleted: bool = False) -> dict[str, Any]:
+        """Return the outputs of what is applied; empty if nothing is.
+
+        Deleting with targets, as `make destroy` does, leaves the outputs as they were: those of
+        functions and of a repository that are gone are left out, unless `deleted` says not to look.
 
         Raises:
             DeploymentError: The folder has not been initialised, among others.
         """
         try:
-            return output_values(self._read("output", "-json", "-no-color"))
+            found = _decoded(self._read("output", "-json", "-no-color"), dict[str, dict[str, Any]])
         except CommandFailed as error:
             if not any(sign in str(error) for sign in NOT_INITIALISED):
                 raise
@@ -145,42 +164,30 @@ class Terraform:
                 f"terraform is not initialised in {self._folder}/: `make deploy` does it, or "
                 f"`terraform -chdir={self._folder} init`"
             ) from error
-
-    def current_outputs(self) -> dict[str, Any]:
-        """Return the outputs without those of resources that are deleted.
-
-        Deleting with targets, as `make destroy` does, leaves the outputs as they were.
-        """
-        values = self.outputs()
-        if not values:
-            return {}
-        addresses = self._read("state", "list")
-        for name, resource in (("consumers", FUNCTION), ("repository_url", ECR_REPOSITORY)):
-            if resource not in addresses:
-                values.pop(name, None)
-        return values
+        needed = {} if deleted else {"consumers": FUNCTION, "repository_url": ECR_REPOSITORY}
+        addresses = self._read("state", "list") if found and needed else ""
+        return {
+            name: output.get("value")
+            for name, output in found.items()
+            if needed.get(name, "") in addresses
+        }
 
     def apply_repository(self) -> None:
         """Create the repository alone: the image must be in it before the function exists."""
-        options = ("-input=false", "-auto-approve", f"-target={REPOSITORY}")
-        self._run("apply", *options)
+        self._run("apply", "-input=false", "-auto-approve", f"-target={REPOSITORY}")
 
-    def plan(self, file: Path) -> None:
-        """Write a plan to a file."""
-        self._run("plan", "-input=false", f"-out={file}")
+    @contextmanager
+    def planned(self, folder: Path) -> Iterator[tuple[Plan, Path]]:
+        """Make a plan in a folder, also in a dry run, and remove its file in the end.
 
-    def preview(self, file: Path) -> Plan:
-        """Write a plan to a file without showing it, and return it; in a dry run, too.
-
-        Raises:
-            CommandFailed: There is no plan.
+        The file holds the settings, secrets among them, and is its owner's alone (0600).
         """
-        self._read("plan", "-input=false", "-no-color", f"-out={file}")
-        return self.read_plan(file)
-
-    def read_plan(self, file: Path) -> Plan:
-        """Read a plan from a file."""
-        return self._decoded(self._read("show", "-json", str(file)), Plan)
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(suffix=".tfplan", prefix="deployment-", dir=folder) as file:
+            options = ("-input=false", f"-out={file.name}")
+            self._run("plan", *options, changes=False)
+            plan = _decoded(self._read("show", "-json", file.name), Plan)
+            yield plan, Path(file.name)
 
     def apply(self, file: Path) -> None:
         """Apply a plan."""
@@ -188,33 +195,24 @@ class Terraform:
 
     def state(self) -> dict[str, Any]:
         """Return the state: every resource with its attributes, secrets among them."""
-        return self._decoded(self._read("show", "-json"), dict[str, Any])
+        return _decoded(self._read("show", "-json"), dict[str, Any])
 
-    def destroy(self, targets: Sequence[str] = ()) -> None:
-        """Delete what is in the state.
-
-        Args:
-            targets: Only these addresses, and what depends on them; empty: everything.
-        """
+    def destroy(self, targets: Sequence[str]) -> None:
+        """Delete these addresses, and what depends on them."""
         only = [f"-target={target}" for target in targets]
         self._run("destroy", "-input=false", "-auto-approve", *only)
 
     def _read(self, *arguments: str, stdin: str | None = None) -> str:
         return self._commands.read("terraform", f"-chdir={self._folder}", *arguments, stdin=stdin)
 
-    def _run(self, *arguments: str) -> None:
-        command, *options = arguments
+    def _run(self, command: str, *options: str, changes: bool = True) -> None:
         color = () if sys.stdout.isatty() else ("-no-color",)
-        self._commands.run("terraform", f"-chdir={self._folder}", command, *color, *options)
-
-    def _decoded(self, text: str, kind: type[T]) -> T:
-        try:
-            return msgspec.json.decode(text, type=kind)
-        except msgspec.MsgspecError as error:
-            raise DeploymentError(f"terraform's output cannot be read: {error}") from error
+        chdir = f"-chdir={self._folder}"
+        self._commands.run("terraform", chdir, command, *color, *options, changes=changes)
 
 
-def _kind(actions: Sequence[str]) -> str:
-    if "delete" in actions:
-        return "replace" if "create" in actions else "delete"
-    return {"create": "create", "update": "change"}.get(actions[0], "none") if actions else "none"
+def _decoded(text: str, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.MsgspecError as error:
+        raise DeploymentError(f"terraform's output cannot be read: {error}") from error

@@ -1,41 +1,27 @@
 """Traffic moves to a new version in steps, and back if an alarm is raised or a person says so.
 
 The aliases of all consumers move together: after each step the rollback alarms are watched for a
-while. Whatever ends a deployment early (an alarm, Ctrl-C, an error of AWS) puts every alias back to
-what it was, and the old version takes all batches again.
+while. Whatever ends a deployment early (an alarm, a signal, an error of AWS) puts every alias back
+to what it was, and the old version takes all batches again.
 """
 
 import signal
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from cli.program import stop_on_signal
 from deployment.alias_move import ALL, Move
-from deployment.errors import AlarmRaised, DeploymentError, NotPutBack
-from deployment.rollback_alarms import RollbackAlarms
+from deployment.errors import DeploymentError, aws_errors
+
+NAMES_PER_CALL = 100
+"""Alarm names in one call of DescribeAlarms (its API reference)."""
 
 POLL_SECONDS = 10.0
 """How often the alarms are read; a metric alarm is evaluated once a minute."""
 
 LOOK_SECONDS = 0.2
-
-Pause = Callable[[float], bool]
-"""Waits for some seconds; returns at once, and True, when a stop is requested."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """How traffic moves.
-
-    Attributes:
-        steps: Percentages of the new version, rising; 100 follows them by itself.
-        bake_seconds: How long the alarms are watched after each step, the last one included.
-    """
-
-    steps: Sequence[int] = (10, 50)
-    bake_seconds: float = 300.0
 
 
 class StopRequest:
@@ -48,102 +34,106 @@ class StopRequest:
         """Request a stop."""
         self._requested = True
 
-    def pause(self, seconds: float) -> bool:
-        """See `Pause`."""
+    def pause(self, seconds: float) -> None:
+        """Wait for some seconds.
+
+        Raises:
+            KeyboardInterrupt: At once, when a stop is requested.
+        """
         end = time.monotonic() + seconds
         while not self._requested and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, LOOK_SECONDS))
-        return self._requested
+        if self._requested:
+            raise KeyboardInterrupt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """The passage of time, so that a test can replace it.
+def raised_alarms(client: Any, names: Iterable[str]) -> list[str]:
+    """Return which alarms are in ALARM; INSUFFICIENT_DATA is none.
 
-    Attributes:
-        clock: Monotonic seconds.
-        pause: See `Pause`.
+    Args:
+        client: A boto3 CloudWatch client.
+        names: Names of metric alarms.
+
+    Raises:
+        DeploymentError: One does not exist, so that it would never be raised; or CloudWatch does
+            not respond.
     """
-
-    pause: Pause
-    clock: Callable[[], float] = time.monotonic
+    wanted = sorted(set(names))
+    states: dict[str, str] = {}
+    for start in range(0, len(wanted), NAMES_PER_CALL):
+        chunk = wanted[start : start + NAMES_PER_CALL]
+        with aws_errors("the alarms cannot be read"):
+            response = client.describe_alarms(AlarmNames=chunk, MaxRecords=NAMES_PER_CALL)
+        states |= {alarm["AlarmName"]: alarm["StateValue"] for alarm in response["MetricAlarms"]}
+    if absent := [name for name in wanted if name not in states]:
+        raise DeploymentError(f"no such alarm: {', '.join(absent)}; apply infrastructure/ first")
+    return [name for name in wanted if states[name] == "ALARM"]
 
 
 def move_traffic(
     moves: Sequence[Move],
-    alarms: RollbackAlarms,
-    schedule: Schedule,
-    waiting: Waiting,
+    alarms: Callable[[], list[str]],
+    stop: StopRequest,
     say: Callable[[str], object],
     *,
+    steps: Sequence[int],
+    bake_seconds: float,
     force: bool = False,
 ) -> None:
     """Move every alias to its version in steps.
 
     Args:
         moves: The aliases and their versions.
-        alarms: What puts them back.
-        schedule: The steps.
-        waiting: Time and the request to stop.
+        alarms: Returns which rollback alarms are raised.
+        stop: Set by Ctrl-C, SIGTERM and SIGHUP.
         say: Prints a line.
+        steps: Percentages of the new version, rising; 100 follows them by itself.
+        bake_seconds: How long the alarms are watched after each step, the last one included.
         force: Move although an alarm is raised already, which is then ignored to the end: it may
             be one that comes and goes.
 
     Raises:
-        AlarmRaised: An alarm is or was raised; every alias is where it was.
-        AliasMoved: Something else moves an alias; the others are where they were.
+        DeploymentError: An alarm is or was raised, something else moves an alias, AWS refuses, or
+            it does not respond: every other alias is where it was. Or one could not be put back.
         KeyboardInterrupt: A stop was requested; every alias is where it was.
-        NotPutBack: An alias could not be put back.
-        DeploymentError: AWS refuses, or does not respond; every alias is where it was.
     """
     for move in moves:
-        state = move.begin()
-        say(f"{move.name}: version {state.version} to version {move.version}")
-    ignored = alarms.raised()
-    if ignored and not force:
-        raise AlarmRaised(ignored, "nothing was moved; FORCE=1 moves traffic all the same")
+        say(f"{move.name}: version {move.begin().version} to version {move.version}")
+    if (ignored := alarms()) and not force:
+        raise DeploymentError(
+            f"in ALARM: {', '.join(ignored)}; nothing was moved; FORCE=1 deploys all the same"
+        )
     if ignored:
         say(f"In ALARM already, and ignored: {', '.join(ignored)}")
-    deployment = uuid.uuid4().hex[:8]
-    baking = _Baking(moves, alarms, frozenset(ignored), waiting)
-    try:
-        for percent in (*schedule.steps, ALL):
-            for move in moves:
-                baking.stop_if_requested()
-                move.step(percent, deployment)
-            say(f"{percent} % on the new version; watching alarms {schedule.bake_seconds:.0f} s")
-            baking.bake(schedule.bake_seconds)
-    except BaseException as error:
-        _put_back(moves, deployment, say, error)
-        raise
 
-
-@dataclass(frozen=True, slots=True)
-class _Baking:
-    moves: Sequence[Move]
-    alarms: RollbackAlarms
-    ignored: frozenset[str]
-    waiting: Waiting
-
-    def bake(self, seconds: float) -> None:
-        end = self.waiting.clock() + seconds
-        while True:
-            self._check()
-            left = end - self.waiting.clock()
-            if left <= 0:
-                return
-            if self.waiting.pause(min(left, POLL_SECONDS)):
-                raise KeyboardInterrupt
-
-    def stop_if_requested(self) -> None:
-        if self.waiting.pause(0):
-            raise KeyboardInterrupt
-
-    def _check(self) -> None:
-        if raised := [name for name in self.alarms.raised() if name not in self.ignored]:
-            raise AlarmRaised(raised, "the new version takes no more traffic")
-        for move in self.moves:
+    def check() -> None:
+        if raised := [name for name in alarms() if name not in ignored]:
+            raise DeploymentError(
+                f"in ALARM: {', '.join(raised)}; the new version takes no more traffic"
+            )
+        for move in moves:
             move.check()
+
+    deployment = uuid.uuid4().hex[:8]
+    with stop_on_signal(stop.set, signal.SIGHUP):
+        try:
+            for percent in (*steps, ALL):
+                for move in moves:
+                    stop.pause(0)
+                    move.step(percent, deployment)
+                say(f"{percent} % on the new version; watching alarms {bake_seconds:.0f} s")
+                _watch(check, bake_seconds, stop)
+        except BaseException as error:
+            _put_back(moves, deployment, say, error)
+            raise
+
+
+def _watch(check: Callable[[], None], seconds: float, stop: StopRequest) -> None:
+    check()
+    while seconds > 0:
+        stop.pause(min(seconds, POLL_SECONDS))
+        seconds -= POLL_SECONDS
+        check()
 
 
 def _put_back(
@@ -158,7 +148,7 @@ def _put_back(
             except DeploymentError as error:
                 failures.append(str(error))
     if failures:
-        raise NotPutBack(
+        raise DeploymentError(
             f"{'; '.join(failures)}: put it back with `make rollback`, or the console"
         ) from why
     for line in lines:  # last, as the terminal may be gone

@@ -17,10 +17,10 @@ def programs() -> dict[str, str]:
     }
 
 
-def main(arguments: list[str]) -> int:
+def main(argv: list[str]) -> int:
     """Run the program that the first argument names; without one, list the programs."""
     known = programs()
-    name, *options = arguments or ["--help"]
+    name, *options = argv or ["--help"]
     if name in known:
         sys.argv = [f"python -m scripts {name}", *options]  # argparse shows it in --help
         run_program(f"scripts.{name}")

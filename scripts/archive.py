@@ -12,6 +12,7 @@ from datetime import datetime
 from cli.archives import RIDE_TABLES, open_archives, tables, written_rows
 from cli.arguments import Parser, location, rate, whole_number
 from cli.endpoint import endpoint_client, named_endpoint, one_line
+from cli.printable import counted
 from cli.program import FAILED, USAGE_ERROR, program, stop_on_signal
 from local.errors import LocalError
 from streaming.archive.archive_threads import ArchiveThreads
@@ -25,7 +26,10 @@ DEFAULTS = Limits()
 @program(ValueError, OSError, LocalError, StreamingError, status=USAGE_ERROR)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; its exit status is 1 if a stream could not be read."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.events in options.predictions:
+        parser.error(f"--events is '{options.events}'; allowed: none of --predictions")
     endpoint_url = named_endpoint(options.endpoint_url)
     events, predictions = options.tables
     streams = {options.events: events, **dict.fromkeys(options.predictions, predictions)}
@@ -54,7 +58,7 @@ def _print_commit(stream: str, rows: Mapping[str, int]) -> None:
 def _summary(threads: ArchiveThreads) -> str:
     rows: Counter[str] = sum((archive.rows for archive in threads.archives), Counter[str]())
     duplicates = sum(archive.duplicates for archive in threads.archives)
-    dropped = f"; {duplicates:,} duplicates dropped" if duplicates else ""
+    dropped = f"; {counted(duplicates, 'duplicate')} dropped" if duplicates else ""
     return f"rows written: {written_rows(rows) or 'none'}{dropped}"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from cli.arguments import Parser
+from cli.printable import counted
 from cli.program import FAILED, program
 from scripts.image_contents import missing_files, missing_packages
 from scripts.model_loading import ModelProblem, checked_predictions, load, raised
@@ -29,14 +30,14 @@ BEFORE = frozenset(sys.modules)
 
 
 @program(ModelProblem, StreamingError, OSError)
-def main(arguments: list[str] | None = None, *, module: str = "model") -> int:
+def main(argv: list[str] | None = None, *, module: str = "model") -> int:
     """Run the program and return its exit status.
 
     Args:
-        arguments: The command line.
+        argv: The command line.
         module: The name of the model's module.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(argv)
     given = _lines(options.events) if options.events else None
     opened: set[Path] = set()
     sys.addaudithook(partial(_note_opened, opened))
@@ -138,7 +139,8 @@ def _note_opened(opened: set[Path], event: str, arguments: tuple[Any, ...]) -> N
 
 def _report(model: Any, examples: int) -> None:
     if examples:
-        print(f"{model.name}, version {model.version}: {examples} examples decoded and predicted")
+        decoded = f"{counted(examples, 'example')} decoded and predicted"
+        print(f"{model.name}, version {model.version}: {decoded}")
     else:
         print(
             f"{model.name}, version {model.version}: only its members were checked; to check its "

@@ -4,23 +4,21 @@ Ctrl-C, SIGTERM, SIGHUP or a rollback alarm puts the traffic back on the version
 """
 
 import argparse
-import signal
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 from cli.arguments import Parser, not_allowed, rate_or_none
-from cli.program import INTERRUPTED, program, stop_on_signal
-from deployment.account import Ask
+from cli.program import INTERRUPTED, program
 from deployment.alias_move import ALL
 from deployment.commands import Commands, DryRun, Processes
 from deployment.errors import DeploymentError
 from deployment.image_architecture import download
 from deployment.image_push import PLATFORMS
-from deployment.release import Release, ReleaseOptions
-from deployment.target import ROOT, Clients, add_target_options, open_target, terminal
-from deployment.terraform_cli import Terraform
-from deployment.traffic_shift import Schedule, StopRequest, Waiting
+from deployment.release import Release
+from deployment.target import ROOT, Ask, Clients, add_target_options, open_target, terminal
+from deployment.traffic_shift import StopRequest
 from streaming import StreamingError
+
+STEPS, BAKE_SECONDS = (10, 50), 300.0
 
 Start = Callable[[dict[str, str]], Commands]
 """Returns commands whose environment has these variables besides."""
@@ -32,42 +30,21 @@ def main(
     *,
     start: Start = lambda environment: Processes(ROOT, environment),
     clients: Clients | None = None,
-    waiting: Callable[[StopRequest], Waiting] = lambda stop: Waiting(pause=stop.pause),
+    stop: StopRequest | None = None,
     ask: Ask | None = None,
     download: Callable[[str], bytes] = download,
 ) -> int:
     """Run the program; return its exit status."""
     options = _parser().parse_args(argv)
     target = open_target(options, clients, ask or terminal())
-    stop = StopRequest()
 
-    def commands(**variables: str | None) -> Commands:
-        started = start(target.variables(architecture=options.architecture, **variables))
+    def commands(image: str | None) -> Commands:
+        started = start(target.variables(architecture=options.architecture, image=image))
         return DryRun(started, say) if options.dry_run else started
 
-    release = Release(
-        target=target,
-        commands=commands(),
-        terraform=Terraform(commands(), options.folder),
-        with_image=lambda image: Terraform(commands(image=image), options.folder),
-        waiting=waiting(stop),
-        signals=lambda: stop_on_signal(stop.set, signal.SIGHUP),
-        now=lambda: datetime.now(UTC),
-        say=say,
-        download=download,
-    )
+    release = Release(options, target, commands, say, stop or StopRequest(), download)
     try:
-        release.run(
-            ReleaseOptions(
-                image=options.image,
-                architecture=options.architecture,
-                schedule=Schedule(steps=options.steps, bake_seconds=options.bake),
-                force=options.force,
-                lose_data=options.lose_data,
-                dry_run=options.dry_run,
-                plan_folder=ROOT / "build",
-            )
-        )
+        release.run()
     except KeyboardInterrupt:
         say("Interrupted.")
         return INTERRUPTED
@@ -102,14 +79,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--steps",
         type=_steps,
-        default=Schedule().steps,
+        default=STEPS,
         metavar="10,50",
         help="percentages of the new version before 100; default: 10,50",
     )
     parser.add_argument(
         "--bake",
         type=rate_or_none,
-        default=Schedule().bake_seconds,
+        default=BAKE_SECONDS,
         metavar="SECONDS",
         help="how long the alarms are watched after each step; default: %(default)s",
     )

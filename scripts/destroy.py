@@ -4,14 +4,14 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from cli.arguments import Parser
+from cli.printable import counted
 from cli.program import program
-from deployment.account import Ask
 from deployment.commands import Commands, DryRun, Processes
 from deployment.errors import DeploymentError
 from deployment.stack import check_place
-from deployment.target import ROOT, Clients, Target, add_target_options, open_target, terminal
-from deployment.teardown import Kept, count_objects, image_in, kept_resources
-from deployment.terraform_cli import Terraform
+from deployment.target import ROOT, Ask, Clients, Target, add_target_options, open_target, terminal
+from deployment.teardown import Kept, count_objects, kept_resources
+from deployment.terraform_cli import ANY_IMAGE, Terraform
 from streaming import StreamingError
 
 
@@ -28,26 +28,19 @@ def main(
     ask = ask or terminal()
     target = open_target(options, clients, ask)
 
-    def terraform_with(image: str | None) -> Terraform:
-        commands = start(target.variables(image=image))
-        return Terraform(DryRun(commands, print) if options.dry_run else commands, options.folder)
-
-    terraform = terraform_with(None)
+    commands = start(target.variables(image=ANY_IMAGE))
+    terraform = Terraform(DryRun(commands, print) if options.dry_run else commands, options.folder)
     terraform.require()
     terraform.init()
     settings = terraform.settings()
-    if (settings.account_id, settings.region) != (target.account, target.region):
-        raise DeploymentError(
-            f"terraform.tfvars says account {settings.account_id} in {settings.region}"
-        )
-    check_place(terraform.outputs(), target.account, target.region)
-    state = terraform.state()
-    kept = kept_resources(state)
+    settings.check(account_id=target.account, region=target.region)
+    check_place(terraform.outputs(), target)
+    kept = kept_resources(terraform.state())
     if not kept.targets:
         print("Nothing is deployed")
     else:
         _confirm(options, target, settings.name, ask)
-        terraform_with(image_in(state)).destroy(kept.targets)
+        terraform.destroy(kept.targets)
     if not options.dry_run:
         _say_what_stays(target, kept)
     return 0
@@ -66,10 +59,10 @@ def _confirm(options: argparse.Namespace, target: Target, name: str, ask: Ask | 
 def _say_what_stays(target: Target, kept: Kept) -> None:
     for bucket in kept.buckets:
         objects = count_objects(target.clients("s3"), bucket)
-        print(f"On purpose, the dead letters stay: s3://{bucket}, {objects:,} objects")
+        print(f"On purpose, the dead letters stay: s3://{bucket}, {counted(objects, 'object')}")
     for key in kept.keys:
         print(f"On purpose, the key that encrypts them stays: {key}")
-    if kept.addresses:
+    if kept.buckets or kept.keys:
         print("The next `make deploy` uses these again; docs/deploy.md says how to delete them.")
 
 

@@ -3,24 +3,21 @@
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cli.arguments import Parser
 from cli.printable import printable
 from cli.program import FAILED, program
-from deployment.account import Ask
-from deployment.account_checks import check_concurrency, check_shards
+from deployment.checks import Finding, check_concurrency, check_shards, check_tools, ok
 from deployment.commands import Commands, Processes
 from deployment.errors import DeploymentError
-from deployment.findings import Finding, Level, ok
 from deployment.image_architecture import download
-from deployment.stack import Stack, stack_of
-from deployment.stack_checks import check_stack, needed_concurrency
-from deployment.target import ROOT, Clients, Target, add_target_options, open_target, terminal
-from deployment.terraform_cli import Terraform
-from deployment.tool_checks import check_tools
+from deployment.stack import stack_of
+from deployment.stack_checks import check_stack
+from deployment.target import ROOT, Ask, Clients, add_target_options, open_target, terminal
+from deployment.terraform_cli import ANY_IMAGE, Terraform
 from streaming import StreamingError
-from streaming.aws_errors import describe_error
+
+DEFAULT_ARCHITECTURE = "arm64"
+"""What infrastructure/variables.tf builds for where terraform.tfvars says nothing."""
 
 
 @program(OSError)
@@ -33,11 +30,13 @@ def main(
     download: Callable[[str], bytes] = download,
 ) -> int:
     """Run the program; its exit status is 0 only if nothing is wrong."""
-    options = _parser().parse_args(argv)
+    parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
+    add_target_options(parser)
+    options = parser.parse_args(argv)
     wrong = False
     for finding in _findings(options, start, clients, ask or terminal(), download):
         print(printable(str(finding)), flush=True)
-        wrong |= finding.level is Level.WRONG
+        wrong |= finding.level == "wrong"
     return FAILED if wrong else 0
 
 
@@ -48,48 +47,35 @@ def _findings(
     ask: Ask | None,
     download: Callable[[str], bytes],
 ) -> Iterator[Finding]:
-    commands = start({"TF_IN_AUTOMATION": "1"})
+    commands = start({})
     terraform = Terraform(commands, options.folder)
-    stack, problem = _stack(terraform)
-    yield from check_tools(commands, terraform, stack.architecture if stack else None)
+    stack, reserved, problem = None, 0, ok("deployment", "none: `make deploy` makes one")
+    try:
+        stack = stack_of(terraform.outputs())
+    except DeploymentError as error:
+        problem = Finding("unknown", "deployment", str(error))
+    yield from check_tools(
+        commands, terraform, stack.architecture if stack else DEFAULT_ARCHITECTURE
+    )
     try:
         target = open_target(options, clients, ask)
     except (DeploymentError, StreamingError) as error:
-        yield Finding(Level.WRONG, "account", str(error))
+        yield Finding("wrong", "account", str(error))
         return
     yield ok("account", f"{target.account}, region {target.region}")
-    if problem:
+    if stack is None:
         yield problem
-    elif stack is None:
-        yield ok("deployment", "none: `make deploy` makes one")
     elif (stack.account_id, stack.region) != (target.account, target.region):
         place = f"account {stack.account_id} in {stack.region}"
-        yield Finding(Level.WRONG, "deployment", f"is in {place}: set ACCOUNT= and REGION=")
+        yield Finding("wrong", "deployment", f"is in {place}: set ACCOUNT= and REGION=")
         stack = None
-    yield from check_shards(target.clients("kinesis"))
-    yield from check_concurrency(target.clients("lambda"), _needed(target, stack))
+    if problem.level == "ok":
+        try:
+            variables = target.variables(image=ANY_IMAGE)
+            reserved = Terraform(start(variables), options.folder).settings().reserved_concurrency
+        except DeploymentError as error:
+            yield Finding("unknown", "settings", str(error))
+    yield from check_shards("Kinesis", target.clients("kinesis"))
+    yield from check_concurrency("Lambda concurrency", target.clients, stack, reserved)
     if stack is not None:
         yield from check_stack(target.clients, stack, download)
-
-
-def _stack(terraform: Terraform) -> tuple[Stack | None, Finding | None]:
-    try:
-        return stack_of(terraform.current_outputs()), None
-    except DeploymentError as error:
-        return None, Finding(Level.UNKNOWN, "deployment", str(error))
-
-
-def _needed(target: Target, stack: Stack | None) -> int | None:
-    if stack is None:
-        return None
-    try:
-        return needed_concurrency(target.clients, stack)
-    except (BotoCoreError, ClientError) as error:
-        print(Finding(Level.UNKNOWN, "Lambda concurrency needed", describe_error(error)))
-        return None
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(description=__doc__.split("\n", maxsplit=1)[0])
-    add_target_options(parser)
-    return parser

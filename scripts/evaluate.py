@@ -18,14 +18,14 @@ from training.trips import month_of, require_files
 
 
 @program(TrainingError)
-def main(arguments: list[str] | None = None, *, source: TripData | None = None) -> int:
+def main(argv: list[str] | None = None, *, source: TripData | None = None) -> int:
     """Run the program and return its exit status.
 
     Args:
-        arguments: The command line.
+        argv: The command line.
         source: Provides the months that are not next to the data; default: the TLC's site.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(argv)
     options.data = [Path(name) for name in chain.from_iterable(options.data)]
     options.train = [Path(name) for name in chain.from_iterable(options.train)]
     require_files([*options.data, *options.train])

@@ -55,11 +55,11 @@ SVG = """\
 
 
 @program(OSError)
-def main(arguments: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     parser = Parser(description=__doc__)
     parser.add_argument("--output", type=Path, default=PICTURE, help="default: %(default)s")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(argv)
     frames = NEXT_FRAME.split(record())
     options.output.write_text(draw(frames[int(len(frames) * MOMENT)]))
     print(f"{options.output}, from one of {len(frames)} frames")

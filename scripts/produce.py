@@ -16,6 +16,7 @@ from typing import TextIO, cast
 from cli.arguments import Parser, rate, seed, share, whole_number
 from cli.endpoint import MonitoredClient, endpoint_client, named_endpoint
 from cli.event_key import DEFAULT_FIELD, KEY_HELP, event_key
+from cli.printable import counted
 from cli.program import FAILED, INTERRUPTED, USAGE_ERROR, program
 from demo.producer import paced_batches, put_records_batches
 from demo.ride_generator import read_statistics
@@ -62,7 +63,7 @@ class Counts:
     def __str__(self) -> str:
         """Return the counts as one line."""
         unknown = self.put - self.accepted - self.not_accepted
-        parts = [f"{self.accepted:,} of {self.put:,} rides accepted"]
+        parts = [f"{self.accepted:,} of {counted(self.put, 'ride')} accepted"]
         parts += [f"{self.not_accepted:,} not accepted"] if self.not_accepted else []
         parts += [f"{unknown:,} still in flight"] if unknown else []
         parts += [f"{self.resent:,} resent"] if self.resent else []

@@ -23,7 +23,7 @@ from rich.text import Text
 
 from cli.arguments import Parser, location, not_allowed
 from cli.endpoint import first_line, named_endpoint
-from cli.printable import printable
+from cli.printable import counted, printable
 from cli.program import FAILED, INTERRUPTED, USAGE_ERROR, program, stop_on_signal
 from streaming import (
     Delivery,
@@ -114,12 +114,14 @@ def _check_streams(found: Survey, options: argparse.Namespace) -> None:
 
 def _misplaced(found: Survey) -> str:
     (folder, stream), count = found.misplaced.most_common(1)[0]
-    return f"{count:,} records among the dead letters of {folder} name the stream {stream}"
+    records, name = counted(count, "record"), "names" if count == 1 else "name"
+    return f"{records} among the dead letters of {folder} {name} the stream {stream}"
 
 
 def _show_counts(found: Survey, objects: int, log_path: Path, console: Console) -> None:
-    parts = [f"{found.records:,} records in {objects:,} objects", f"{found.selected:,} selected"]
-    parts += [f"{found.duplicates:,} duplicates dropped"] if found.duplicates else []
+    parts = [f"{counted(found.records, 'record')} in {counted(objects, 'object')}"]
+    parts += [f"{found.selected:,} selected"]
+    parts += [f"{counted(found.duplicates, 'duplicate')} dropped"] if found.duplicates else []
     parts += [f"{found.delivered:,} delivered earlier ({log_path})"] if found.delivered else []
     _print(console, ", ".join(parts))
     if found.misplaced:
@@ -156,9 +158,9 @@ def _dry_run(found: Survey, stream: str | None, console: Console) -> int:
 
 
 def _report(delivery: Delivery, found: Survey, console: Console) -> int:
-    parts = [f"{delivery.delivered:,} records delivered"]
+    parts = [f"{counted(delivery.delivered, 'record')} delivered"]
     parts += [f"{delivery.unacceptable:,} never acceptable"] if delivery.unacceptable else []
-    parts += [f"{delivery.deleted:,} objects deleted"] if delivery.deleted else []
+    parts += [f"{counted(delivery.deleted, 'object')} deleted"] if delivery.deleted else []
     _print(console, ", ".join(parts))
     if delivery.repeated:
         reason = "a call with them got no response, or one that contradicts itself"

@@ -8,13 +8,11 @@ from collections.abc import Callable, Sequence
 from cli.arguments import Parser, not_allowed
 from cli.printable import printable
 from cli.program import FAILED, program
-from deployment.account import Ask
 from deployment.commands import Commands, Processes
 from deployment.errors import DeploymentError
-from deployment.former_version import former_state
 from deployment.live_alias import LiveAlias
-from deployment.stack import stack_of
-from deployment.target import ROOT, Clients, Target, add_target_options, open_target, terminal
+from deployment.stack import check_place, stack_of
+from deployment.target import ROOT, Ask, Clients, Target, add_target_options, open_target, terminal
 from deployment.terraform_cli import Terraform
 from streaming import StreamingError
 
@@ -37,7 +35,7 @@ def main(
     failures = 0
     for alias in _aliases(options, target, start):
         try:
-            now, former = former_state(alias, options.to)
+            now, former = alias.way_back(options.to)
             if options.dry_run:
                 print(f"would move {alias} from {now} to {former}")
                 continue
@@ -58,15 +56,12 @@ def _aliases(
     if options.functions:
         return [LiveAlias(client, name, ALIAS) for name in options.functions]
     terraform = Terraform(start(target.variables()), options.folder)
-    stack = stack_of(terraform.outputs())
+    outputs = terraform.outputs(deleted=True)  # a second less to wait
+    check_place(outputs, target)
+    stack = stack_of(outputs)
     if stack is None:
         raise DeploymentError(
             "Terraform's state has no function; FUNCTIONS= names those that are to go back"
-        )
-    if (stack.account_id, stack.region) != (target.account, target.region):
-        raise DeploymentError(
-            f"Terraform's state is of account {stack.account_id} in {stack.region}; "
-            "FUNCTIONS= names functions without it"
         )
     return [
         LiveAlias(client, each.function_name, each.alias)

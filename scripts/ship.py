@@ -26,12 +26,12 @@ class _Manifest(msgspec.Struct):
 
 
 @program(StreamingError, RidesUnavailable)
-def main(arguments: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     parser = Parser(description=__doc__)
     parser.add_argument("bundle", type=Path, nargs="?", default=Path("build/bundle"))
     parser.add_argument("--to", type=Path, default=SHIPPED, help="default: models")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(argv)
     before = _manifest(options.to).version if (options.to / MANIFEST).exists() else "none"
     version = ship(options.bundle, options.to)
     print(f"{options.to} has version {version} now; before: {before}")

@@ -19,10 +19,10 @@ import msgspec
 from cli.arguments import Parser, rate, whole_number
 from cli.endpoint import endpoint_client, named_endpoint, one_line
 from cli.event_key import KEY_VALUE, event_key
-from cli.printable import printable
+from cli.printable import counted, printable
 from cli.program import FAILED, USAGE_ERROR, program
 from demo.ride_generator import generate_rides, last_week, read_statistics
-from deployment.smoke_events import Streams, put_and_read, report
+from deployment.smoke_events import put_and_read, report
 from local.errors import LocalError
 from scripts.model_loading import ModelProblem, load
 from streaming import Entry, InvalidEvent, Model, StreamingError
@@ -54,15 +54,15 @@ def main(
     # Only the publisher and the reader retry: they know what has come through.
     kinesis = client or endpoint_client(endpoint_url, retries={"total_max_attempts": 1})
     predictions = options.predictions or getattr(model, "output_stream", "predictions")
-    streams = Streams(options.stream, predictions)
     at = without_password(kinesis.meta.endpoint_url)
-    print(f"{mark}: {len(entries):,} events to {options.stream} at {at}")
+    print(f"{mark}: {counted(len(entries), 'event')} to {options.stream} at {at}")
     try:
         answers = put_and_read(
             kinesis,
             entries,
             model.name,
-            streams,
+            options.stream,
+            predictions,
             timeout=options.timeout,
             clock=clock,
             sleep=sleep,

@@ -20,9 +20,9 @@ from training.trips import require_files
 
 
 @program(TrainingError)
-def main(arguments: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(argv)
     data = TripData(options.cache)
     given, validate, test = (
         list(chain.from_iterable(texts or []))

@@ -4,7 +4,7 @@ import errno
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,7 +15,9 @@ from streaming.files import UNFINISHED, write_atomically
 from streaming.locations import S3Location, parse_location
 from streaming.retries import is_transient
 
-JSON, JSON_LINES = "application/json", "application/x-ndjson"
+JSON = "application/json"
+CONTENT_TYPES = {".jsonl": "application/x-ndjson", ".parquet": "application/vnd.apache.parquet"}
+"""By a name's suffix; of every other object: JSON."""
 NOT_MODIFIED = 304
 
 
@@ -151,7 +153,7 @@ class S3Storage:
                 Bucket=self._bucket,
                 Key=self._prefix + name,
                 Body=content,
-                ContentType=JSON_LINES if name.endswith(".jsonl") else JSON,
+                ContentType=CONTENT_TYPES.get(PurePosixPath(name).suffix, JSON),
             )
 
     def delete(self, name: str) -> None:

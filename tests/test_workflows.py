@@ -197,6 +197,9 @@ def test_no_secret_is_stored_at_the_forge() -> None:
     assert [name for name, text in TEXTS.items() if "secrets." in text] == []
     (aws,) = steps_using("aws-actions/configure-aws-credentials")
     assert aws["with"].keys() == {"role-to-assume", "aws-region"}
+    assert [job for job, body in JOBS.items() if aws in body.get("steps", [])] == [
+        job for job, body in JOBS.items() if body.get("environment") == "aws"
+    ]
 
 
 @pytest.mark.parametrize("command", RUNS)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.printable import printable
+from cli.printable import counted, printable
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,10 @@ def test_anything_is_printable_afterwards_and_json_keeps_its_value(text: str) ->
     encoded = json.dumps({"key": text}, ensure_ascii=False)
     assert printable(text).isprintable()
     assert json.loads(printable(encoded)) == {"key": text}
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 events"), (1, "1 event"), (2, "2 events"), (2000, "2,000 events")]
+)
+def test_a_count_of_one_is_singular(count: int, text: str) -> None:
+    assert counted(count, "event") == text

@@ -17,6 +17,7 @@ SETTINGS = {
     "region": REGION,
     "architecture": "arm64",
     "name": "ride-predictions",
+    "reserved_concurrency": 0,
     "image": "TF_VAR_image",  # in its place, what the environment says
 }
 PLAN: dict[str, Any] = {
@@ -28,7 +29,7 @@ PLAN: dict[str, Any] = {
 Output = str | Exception
 
 
-def console(**changed: str) -> str:
+def console(**changed: object) -> str:
     """Return what `terraform console` prints for the settings."""
     return json.dumps(json.dumps({**SETTINGS, **changed}))
 
@@ -46,6 +47,7 @@ class FakeCommands:
         effects: What a command does besides, by its beginning.
         read_only: The commands that were read.
         ran: The commands that were run, as lines.
+        changes: How many of them may change something.
         stdin: What they got.
         environments: The variables that commands were started with, in order.
     """
@@ -70,6 +72,7 @@ class FakeCommands:
         }
         self.effects: dict[str, Callable[[], object]] = {}
         self.ran: list[str] = []
+        self.changes = 0
         self.stdin: list[str] = []
         self.environments: list[Mapping[str, str]] = []
 
@@ -89,8 +92,9 @@ class FakeCommands:
         given = self.environments[-1] if self.environments else {}
         return output.replace("TF_VAR_image", given.get("TF_VAR_image", ""))
 
-    def run(self, *command: str, stdin: str | None = None) -> None:
+    def run(self, *command: str, stdin: str | None = None, changes: bool = True) -> None:
         """Keep a command."""
+        self.changes += changes
         self.ran.append(" ".join(command))
         self.stdin.append(stdin or "")
         effect = self._of(command, self.effects)
@@ -115,14 +119,16 @@ def terraform_state(*resources: dict[str, Any]) -> str:
     """Return what `terraform show -json` prints of a state."""
     modules: dict[str, list[dict[str, Any]]] = {}
     for resource in resources:
-        modules.setdefault(resource["address"].partition(".aws_")[0], []).append(resource)
+        module = resource["address"].rpartition("aws_")[0].rstrip(".")
+        modules.setdefault(module, []).append(resource)
+    own = modules.pop("", [])
     children = [{"address": name, "resources": found} for name, found in modules.items()]
-    return json.dumps({"values": {"root_module": {"child_modules": children}}})
+    return json.dumps({"values": {"root_module": {"resources": own, "child_modules": children}}})
 
 
 def resource(address: str, **values: Any) -> dict[str, Any]:
     """Return a resource of a state, by an address such as `module.a.aws_s3_bucket.b`."""
-    kind = "aws_" + address.partition(".aws_")[2].partition(".")[0]
+    kind = "aws_" + address.partition("aws_")[2].partition(".")[0]
     return {"address": address, "mode": "managed", "type": kind, "values": values}
 
 
@@ -137,9 +143,9 @@ APPLIED = (
     ),
     resource("module.encryption.aws_kms_key.data", arn=KEY, key_id="1234"),
     resource("module.encryption.aws_kms_alias.data", target_key_id="1234"),
-    resource("module.encryption.aws_kms_key.other", arn=f"{KEY}5", key_id="12345"),
     resource(
         'module.consumer["duration_tip"].aws_lambda_function.function', image_uri="r@sha256:1"
     ),
     resource("module.event_stream.aws_kinesis_stream.stream", name="events"),
+    resource("aws_sns_topic.own", arn="arn"),
 )

@@ -9,7 +9,7 @@ from tests.fakes.kinesis import client_error
 
 @pytest.fixture
 def function(account: Account) -> Account:
-    account.create_function(versions=3)
+    account.create_function(versions=4)
     return account
 
 
@@ -91,7 +91,63 @@ def test_aws_that_does_not_respond_is_one_line(function: Account) -> None:
         alias.write(AliasState("2"), replaces=alias.read())
 
 
-def test_a_version_that_does_not_exist_is_refused(function: Account) -> None:
-    function.alias().require_version("3")
-    with pytest.raises(DeploymentError, match=f"{FUNCTION} has no version 9"):
-        function.alias().require_version("9")
+def at(account: Account, state: AliasState) -> None:
+    account.alias().write(state, replaces=account.alias().read())
+
+
+def test_the_version_that_the_alias_records_is_gone_back_to(function: Account) -> None:
+    at(function, AliasState("3", {}, "previous version: 2 (deployment abcdef01)"))
+
+    now, former = function.alias().way_back()
+
+    assert now.version == "3"
+    assert former == AliasState("2", {}, "rolled back from version 3")
+
+
+def test_going_back_twice_does_not_return_to_the_version_that_failed(function: Account) -> None:
+    at(function, AliasState("3", {}, "previous version: 2"))
+    now, former = function.alias().way_back()
+    function.alias().write(former, replaces=now)
+
+    line = rf"^{FUNCTION}:live is at version 2, and its description records no former version \('"
+    with pytest.raises(DeploymentError, match=line):
+        function.alias().way_back()
+
+
+def test_an_alias_between_two_versions_goes_back_to_the_older_and_records_what_it_did(
+    function: Account,
+) -> None:
+    at(
+        function,
+        AliasState("3", {"4": 0.5}, "to version 4 (deployment abcdef01); previous version: 2"),
+    )
+
+    recorded = "rolled back from version 4; previous version: 2"
+    assert function.alias().way_back()[1] == AliasState("3", {}, recorded)
+    assert function.alias().way_back()[1].left_version == "4"
+
+
+def test_an_alias_between_two_versions_goes_where_it_is_told(function: Account) -> None:
+    at(function, AliasState("3", {"4": 0.5}, "to version 4; previous version: 2"))
+
+    def left(to: str) -> AliasState:
+        return function.alias().way_back(to)[1]
+
+    assert left("2") == AliasState("2", {}, "rolled back from version 4")
+    assert left("4") == AliasState("4", {}, "rolled back from version 3")
+
+
+def test_any_version_that_exists_can_be_named(function: Account) -> None:
+    at(function, AliasState("4", {}, "previous version: 3"))
+
+    assert function.alias().way_back("1")[1].version == "1"
+    with pytest.raises(DeploymentError, match=f"{FUNCTION} has no version 9: ResourceNotFound"):
+        function.alias().way_back("9")
+    with pytest.raises(DeploymentError, match=f"{FUNCTION}:live is at version 4 already"):
+        function.alias().way_back("4")
+
+
+def test_a_version_that_was_deleted_cannot_be_gone_back_to(function: Account) -> None:
+    at(function, AliasState("3", {}, "previous version: 7"))
+    with pytest.raises(DeploymentError, match=f"{FUNCTION} has no version 7"):
+        function.alias().way_back()

@@ -1,12 +1,12 @@
 import pytest
 
 from deployment.errors import DeploymentError
-from deployment.stack import output_values, stack_of
-from tests.deployment.emulated_account import FUNCTION, output_json, outputs
+from deployment.stack import stack_of
+from tests.deployment.emulated_account import FUNCTION, outputs
 
 
 def test_the_outputs_of_terraform_are_read() -> None:
-    stack = stack_of(output_values(output_json(outputs())))
+    stack = stack_of(outputs())
 
     assert stack is not None
     assert stack.event_stream.name == "events"
@@ -16,7 +16,7 @@ def test_the_outputs_of_terraform_are_read() -> None:
 
 @pytest.mark.parametrize("values", [{}, {"repository_url": "x"}, {"consumers": {}}])
 def test_before_anything_is_deployed_there_is_no_stack(values: dict[str, object]) -> None:
-    assert stack_of(output_values(output_json(values))) is None
+    assert stack_of(values) is None
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,3 @@ def test_before_anything_is_deployed_there_is_no_stack(values: dict[str, object]
 def test_outputs_of_another_commit_are_one_line(values: dict[str, object], line: str) -> None:
     with pytest.raises(DeploymentError, match=line):
         stack_of(values)
-
-
-@pytest.mark.parametrize("text", ["", "No outputs", "[]", '{"region": "x"}'])
-def test_what_is_no_output_of_terraform_is_one_line(text: str) -> None:
-    with pytest.raises(DeploymentError, match="terraform output -json cannot be read"):
-        output_values(text)

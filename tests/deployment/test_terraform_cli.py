@@ -68,7 +68,9 @@ def test_another_error_of_the_outputs_stays_as_it_is(commands: FakeCommands) -> 
         Terraform(commands).outputs()
 
 
-def test_a_plan_says_what_it_changes_and_what_data_it_deletes(commands: FakeCommands) -> None:
+def test_a_plan_says_what_it_changes_and_what_data_it_deletes(
+    commands: FakeCommands, tmp_path: Path
+) -> None:
     changes = [
         ("aws_sns_topic", ["create"]),
         ("aws_lambda_function", ["update"]),
@@ -91,7 +93,8 @@ def test_a_plan_says_what_it_changes_and_what_data_it_deletes(commands: FakeComm
         }
     )
 
-    plan = Terraform(commands).read_plan(Path("plan"))
+    with Terraform(commands).planned(tmp_path) as (plan, _):
+        pass
 
     assert plan.counts() == "1 to create, 2 to change, 3 to replace, 3 to delete"
     assert plan.losses() == [
@@ -101,28 +104,37 @@ def test_a_plan_says_what_it_changes_and_what_data_it_deletes(commands: FakeComm
     ]
 
 
+@pytest.mark.parametrize("text", ["", "No outputs", "[]", '{"region": "x"}'])
+def test_what_is_no_output_of_terraform_is_one_line(commands: FakeCommands, text: str) -> None:
+    commands.outputs["terraform output"] = text
+    with pytest.raises(DeploymentError, match=r"terraform.s output cannot be read: "):
+        Terraform(commands).outputs()
+
+
 def test_the_outputs_of_what_is_deleted_do_not_count(commands: FakeCommands) -> None:
     terraform = Terraform(commands)
-    assert {"consumers", "repository_url"} <= terraform.current_outputs().keys()
+    assert terraform.outputs() == outputs()
 
     commands.outputs["terraform state list"] = state("module.dead_letters.aws_s3_bucket.b")
 
-    assert not {"consumers", "repository_url"} & terraform.current_outputs().keys()
+    assert outputs().keys() - terraform.outputs().keys() == {"consumers", "repository_url"}
     commands.outputs["terraform output"] = output_json({})
-    assert terraform.current_outputs() == {}
+    commands.outputs["terraform state list"] = CommandFailed("No state file was found!")
+    assert terraform.outputs() == {}
 
 
-def test_no_command_asks_a_question(commands: FakeCommands) -> None:
+def test_no_command_asks_a_question(commands: FakeCommands, tmp_path: Path) -> None:
     terraform = Terraform(commands, "infrastructure")
     terraform.apply_repository()
-    terraform.plan(Path("/tmp/plan"))  # noqa: S108  only a name
-    terraform.apply(Path("/tmp/plan"))  # noqa: S108  only a name
+    with terraform.planned(tmp_path) as (_, file):
+        terraform.apply(file)
     terraform.destroy(["module.a"])
 
     start = "terraform -chdir=infrastructure"
     assert commands.ran == [
         f"{start} apply -no-color -input=false -auto-approve -target=module.repository",
-        f"{start} plan -no-color -input=false -out=/tmp/plan",
-        f"{start} apply -no-color -input=false /tmp/plan",
+        f"{start} plan -no-color -input=false -out={file}",
+        f"{start} apply -no-color -input=false {file}",
         f"{start} destroy -no-color -input=false -auto-approve -target=module.a",
     ]
+    assert commands.changes == 3

@@ -1,23 +1,33 @@
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
 
-from cli.program import stop_on_signal
 from deployment.alias_move import Move
-from deployment.errors import AlarmRaised, AliasMoved, DeploymentError, NotPutBack
+from deployment.errors import AliasMoved, DeploymentError
 from deployment.live_alias import AliasState
-from deployment.rollback_alarms import RollbackAlarms
-from deployment.traffic_shift import Schedule, StopRequest, Waiting, move_traffic
+from deployment.traffic_shift import StopRequest, move_traffic, raised_alarms
 from tests.deployment.emulated_account import Account
 from tests.fakes.clock import Clock
 from tests.fakes.kinesis import client_error
 
 ALARMS = ["a-dead-letters", "a-errors", "b-errors"]
-SCHEDULE = Schedule(steps=(10, 50), bake_seconds=30)
 BEFORE = AliasState("1", {}, "created")
+
+
+class Stop(StopRequest):
+    """A request to stop while time passes only in a test's pauses."""
+
+    def __init__(self, pause: Callable[[float], None]) -> None:
+        super().__init__()
+        self._pause = pause
+
+    def pause(self, seconds: float) -> None:
+        self._pause(seconds)
+        super().pause(0)
 
 
 @dataclass
@@ -33,29 +43,29 @@ class Deployment:
     account: Account
     clock: Clock
     at: dict[float, Callable[[], object]] = field(default_factory=dict)
-    stop: StopRequest = field(default_factory=StopRequest)
     seen: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.say: Callable[[str], object] = self.lines.append
+        self.stop = Stop(self.pause)
 
-    def pause(self, seconds: float) -> bool:
+    def pause(self, seconds: float) -> None:
         if seconds:
             self.seen.append(str(self.account.alias("a").read()))
             self.clock.sleep(seconds)
             for time in [time for time in self.at if time <= self.clock.now()]:
                 self.at.pop(time)()
-        return self.stop.pause(0)
 
     def run(self, *, force: bool = False) -> None:
         client = self.account("cloudwatch")
         move_traffic(
             [Move(name, self.account.alias(name), "2") for name in ("a", "b")],
-            RollbackAlarms(client, ALARMS),
-            SCHEDULE,
-            Waiting(clock=self.clock.now, pause=self.pause),
+            lambda: raised_alarms(client, ALARMS),
+            self.stop,
             self.say,
+            steps=(10, 50),
+            bake_seconds=30,
             force=force,
         )
 
@@ -88,7 +98,7 @@ def test_an_alarm_puts_every_alias_back_whenever_it_comes(
 ) -> None:
     deployment.at[time] = lambda: deployment.account.set_alarm("b-errors")
 
-    with pytest.raises(AlarmRaised, match="in ALARM: b-errors; the new version takes no more"):
+    with pytest.raises(DeploymentError, match="in ALARM: b-errors; the new version takes no more"):
         deployment.run()
 
     assert deployment.states() == [BEFORE, BEFORE]
@@ -111,18 +121,13 @@ def test_a_stop_puts_every_alias_back_whenever_it_comes(
 def test_a_stop_in_the_middle_of_a_step_puts_back_the_alias_that_had_moved(
     deployment: Deployment,
 ) -> None:
-    def pause(_seconds: float) -> bool:
-        return bool(deployment.account.functions.writes)
+    def pause(_seconds: float) -> None:
+        if deployment.account.functions.writes:
+            deployment.stop.set()
 
-    move = [Move(name, deployment.account.alias(name), "2") for name in ("a", "b")]
+    deployment.stop = Stop(pause)
     with pytest.raises(KeyboardInterrupt):
-        move_traffic(
-            move,
-            RollbackAlarms(deployment.account("cloudwatch"), ALARMS),
-            SCHEDULE,
-            Waiting(clock=deployment.clock.now, pause=pause),
-            deployment.lines.append,
-        )
+        deployment.run()
 
     assert [write["FunctionVersion"] for write in deployment.account.functions.writes] == ["1", "1"]
     assert deployment.states() == [BEFORE, BEFORE]
@@ -167,7 +172,7 @@ def test_stale_reads_of_an_alias_neither_stop_a_deployment_nor_its_way_back(
 
     deployment.at[80] = alarm_and_stale_reads
 
-    with pytest.raises(AlarmRaised):
+    with pytest.raises(DeploymentError):
         deployment.run()
 
     functions.stale_reads = 0
@@ -175,18 +180,32 @@ def test_stale_reads_of_an_alias_neither_stop_a_deployment_nor_its_way_back(
     assert deployment.states() == [BEFORE, BEFORE]
 
 
-def test_a_write_without_a_response_is_put_back_even_if_the_next_read_is_stale(
-    deployment: Deployment,
+@pytest.mark.parametrize("stale", [0, 1, 2, 3, 8])
+def test_a_write_without_a_response_is_put_back_even_if_the_next_reads_are_stale(
+    deployment: Deployment, stale: int
 ) -> None:
     functions = deployment.account.functions
     refused = client_error("ServiceException", "update_alias", status=500)
     functions.failures = [(refused, True)]
-    functions.stale_reads = 1
+    functions.stale_reads = stale
 
     with pytest.raises(DeploymentError, match="a:live cannot be set: ServiceException"):
         deployment.run()
 
     assert deployment.states() == [BEFORE, BEFORE]
+
+
+def test_an_alias_whose_reads_stay_stale_is_said_not_to_be_put_back(
+    deployment: Deployment,
+) -> None:
+    functions = deployment.account.functions
+    refused = client_error("ServiceException", "update_alias", status=500)
+    functions.failures = [(refused, True)]
+    functions.stale_reads = 20
+
+    line = "^a:live was moved by something else, .*: put it back with `make rollback`, or the"
+    with pytest.raises(DeploymentError, match=line):
+        deployment.run()
 
 
 def test_a_terminal_that_is_gone_puts_every_alias_back(deployment: Deployment) -> None:
@@ -222,7 +241,7 @@ def test_what_was_recorded_before_is_recorded_again_after_an_alarm(
     alias.write(before, replaces=alias.read())
     deployment.at[20] = lambda: deployment.account.set_alarm("b-errors")
 
-    with pytest.raises(AlarmRaised):
+    with pytest.raises(DeploymentError):
         deployment.run()
 
     assert deployment.states() == [before, BEFORE]
@@ -233,7 +252,7 @@ def test_an_alarm_that_is_raised_already_stops_before_anything_moves(
 ) -> None:
     deployment.account.set_alarm("a-errors")
 
-    with pytest.raises(AlarmRaised, match="in ALARM: a-errors; nothing was moved; FORCE=1"):
+    with pytest.raises(DeploymentError, match="in ALARM: a-errors; nothing was moved; FORCE=1"):
         deployment.run()
 
     assert not deployment.account.functions.writes
@@ -245,7 +264,7 @@ def test_forced_traffic_moves_in_spite_of_that_alarm_but_not_of_another(
     deployment.account.set_alarm("a-errors")
     deployment.at[40] = lambda: deployment.account.set_alarm("a-dead-letters")
 
-    with pytest.raises(AlarmRaised, match="in ALARM: a-dead-letters;"):
+    with pytest.raises(DeploymentError, match="in ALARM: a-dead-letters;"):
         deployment.run(force=True)
 
     assert deployment.clock.now() == 40
@@ -293,7 +312,8 @@ def test_of_two_deployments_at_once_the_second_is_refused_and_the_first_goes_on(
     with pytest.raises(AliasMoved, match="a:live was moved by something else"):
         moves[1].step(10, "second")
 
-    assert moves[1].put_back("second") is None
+    left = "a:live was moved by something else; left at version 1, 10% on version 2"
+    assert moves[1].put_back("second") == left
     moves[0].check()
 
 
@@ -319,7 +339,7 @@ def test_an_alias_that_cannot_be_put_back_is_said_and_the_others_are(
 
     deployment.at[20] = alarm_and_refusal
 
-    with pytest.raises(NotPutBack, match=r"b:live cannot be set: TooMany.*: put it back with"):
+    with pytest.raises(DeploymentError, match=r"b:live cannot be set: TooMany.*: put it back with"):
         deployment.run()
 
     first, second = deployment.states()
@@ -328,20 +348,27 @@ def test_an_alias_that_cannot_be_put_back_is_said_and_the_others_are(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("interrupted", [True, False], ids=["a second signal", "after an alarm"])
 def test_a_signal_while_the_aliases_are_put_back_does_not_end_that(
-    deployment: Deployment, number: signal.Signals
+    deployment: Deployment, number: signal.Signals, *, interrupted: bool
 ) -> None:
-    deployment.at[20] = lambda: deployment.account.set_alarm("a-errors")
+    deployment.at[20] = (
+        partial(signal.raise_signal, number)
+        if interrupted
+        else partial(deployment.account.set_alarm, "a-errors")
+    )
     update = deployment.account.functions.update_alias
+    signals: list[int] = []
 
     def update_with_signal(**changes: object) -> object:
-        if changes["Description"] == "created":
+        if changes["Description"] == "created" and len(signals) == 0:
+            signals.append(number)
             signal.raise_signal(number)
         return update(**changes)  # type: ignore[arg-type]
 
     deployment.account.functions.update_alias = update_with_signal  # type: ignore[method-assign,assignment]
 
-    with stop_on_signal(deployment.stop.set), pytest.raises(AlarmRaised):
+    with pytest.raises(KeyboardInterrupt if interrupted else DeploymentError):
         deployment.run()
 
     assert deployment.states() == [BEFORE, BEFORE]
@@ -349,9 +376,10 @@ def test_a_signal_while_the_aliases_are_put_back_does_not_end_that(
 
 def test_a_pause_ends_when_a_stop_is_requested() -> None:
     stop = StopRequest()
-    assert stop.pause(0) is False
+    stop.pause(0)
     stop.set()
-    assert stop.pause(3600) is True
+    with pytest.raises(KeyboardInterrupt):
+        stop.pause(3600)
 
 
 def test_more_alarms_than_one_call_takes_are_all_read(account: Account) -> None:
@@ -361,7 +389,7 @@ def test_more_alarms_than_one_call_takes_are_all_read(account: Account) -> None:
     account.set_alarm("alarm-149")
     account.set_alarm("alarm-003", "INSUFFICIENT_DATA")
 
-    assert RollbackAlarms(account("cloudwatch"), names).raised() == ["alarm-149"]
+    assert raised_alarms(account("cloudwatch"), names) == ["alarm-149"]
 
 
 def test_every_alarm_of_a_call_is_in_its_first_page() -> None:
@@ -370,4 +398,4 @@ def test_every_alarm_of_a_call_is_in_its_first_page() -> None:
             found = [{"AlarmName": name, "StateValue": "OK"} for name in AlarmNames]
             return {"MetricAlarms": found[:MaxRecords], "NextToken": "more"}
 
-    assert RollbackAlarms(PagedCloudWatch(), [f"alarm-{n}" for n in range(120)]).raised() == []
+    assert raised_alarms(PagedCloudWatch(), [f"alarm-{n}" for n in range(120)]) == []

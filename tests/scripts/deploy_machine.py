@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from deployment.traffic_shift import Waiting
+from deployment.traffic_shift import StopRequest
 from scripts.deploy import main
 from tests.deployment.emulated_account import (
     ACCOUNT,
@@ -40,6 +40,18 @@ class Built:
         return {"downloadUrl": "https://layers"}
 
 
+class Stop(StopRequest):
+    """A request to stop on a machine whose time does not pass by itself."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__()
+        self._machine = machine
+
+    def pause(self, seconds: float) -> None:
+        self._machine.pause(seconds)
+        super().pause(0)
+
+
 class Machine:
     """A person's machine, with an account in which version 1 is live and 2 is published."""
 
@@ -52,20 +64,17 @@ class Machine:
         self.account.create_function()
         self.account.create_alarm("errors")
 
-    def pause(self, seconds: float) -> bool:
+    def pause(self, seconds: float) -> None:
         self.clock.advance(seconds)
         for time in [time for time in self.at if time <= self.clock.now()]:
             self.at.pop(time)()
-        return False
 
     def deploy(self, *arguments: str, account: str = ACCOUNT) -> int:
         return main(
             ["--account", account, "--region", REGION, *arguments],
             start=self.commands.start,
             clients=self.clients,
-            waiting=lambda stop: Waiting(
-                clock=self.clock.now, pause=lambda seconds: self.pause(seconds) or stop.pause(0)
-            ),
+            stop=Stop(self),
             ask=lambda _: "",
             download=lambda _: json.dumps({"architecture": self.built}).encode(),
         )

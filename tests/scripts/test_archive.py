@@ -70,8 +70,7 @@ def test_both_streams_are_archived_and_the_next_run_adds_nothing(
     output = capsys.readouterr()
     assert re.search(r"^\d\d:\d\d:\d\d  ride_predictions: predictions 1$", output.out, re.MULTILINE)
     assert output.err == (
-        "rows written: others 1, predictions 1, ride_ended 1, ride_started 1; "
-        "1 duplicates dropped\n"
+        "rows written: others 1, predictions 1, ride_ended 1, ride_started 1; 1 duplicate dropped\n"
     )
     assert main(arguments) == 0
     assert rows(tmp_path / "archive") == found
@@ -115,6 +114,10 @@ def test_on_a_signal_it_ends_and_the_next_run_goes_on(
     ("arguments", "line"),
     [
         (["--seconds", "0"], "--seconds is '0'; allowed: a number above 0"),
+        (
+            ["--events", "ride_predictions"],
+            "--events is 'ride_predictions'; allowed: none of --predictions",
+        ),
         (["--rows", "x"], "--rows is 'x'; allowed: 1, 2, 3, ..."),
         (
             ["--tables", "nowhere"],

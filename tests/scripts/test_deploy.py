@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from deployment.former_version import former_state
 from deployment.live_alias import AliasState
 from tests.deployment.emulated_account import (
     ACCOUNT,
@@ -139,7 +138,7 @@ def roll_back(machine: Machine) -> None:
     """Roll back from version 2, as `make rollback` does after a deployment."""
     live = machine.account.alias()
     deployed = live.write(AliasState("2", {}, "previous version: 1"), replaces=live.read())
-    now, former = former_state(live)
+    now, former = live.way_back()
     assert now == deployed
     live.write(former, replaces=now)
 
@@ -153,8 +152,8 @@ def test_a_version_that_was_rolled_back_from_gets_no_traffic_again(
     assert machine.deploy("--image", IMAGE) == 1
 
     assert capsys.readouterr().err == (
-        f"error: {FUNCTION}:live was rolled back from version 2, and nothing newer was published: "
-        "no traffic was moved, the rest is applied; FORCE=1 moves it all the same\n"
+        f"error: {FUNCTION}:live was rolled back from version 2, and nothing newer was published; "
+        "no traffic was moved, the rest is applied; FORCE=1 deploys all the same\n"
     )
     assert machine.live() == before
     assert [line.split()[2] for line in machine.commands.ran] == ["plan", "apply"]
@@ -166,8 +165,8 @@ def test_a_version_that_was_rolled_back_from_is_deployed_if_just_that_is_asked_f
     roll_back(machine)
     assert machine.deploy("--image", IMAGE, "--force") == 0
     assert (
-        f"{FUNCTION}:live was rolled back from version 2; going on, as FORCE=1 says\n"
-        in capsys.readouterr().out
+        f"{FUNCTION}:live was rolled back from version 2, and nothing newer was published; "
+        "going on, as FORCE=1 says\n" in capsys.readouterr().out
     )
     assert machine.live().version == "2"
     assert machine.live().left_version is None

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deployment.errors import CommandFailed
+from deployment.terraform_cli import ANY_IMAGE
 from tests.deployment.emulated_account import (
-    FUNCTION,
     IMAGE,
     output_json,
 )
@@ -102,20 +101,19 @@ def test_a_dry_run_prints_what_would_be_run_and_changes_nothing(
 
     assert machine.deploy("--dry-run") == 0
 
-    assert machine.commands.ran == []
+    assert machine.commands.changes == 0
     assert machine.account.functions.writes == []
     lines = capsys.readouterr().out.splitlines()
     assert [" ".join(line.split()[:3]) for line in lines] == [
         "would run: docker",
         f"would run: {lines[1].split()[2]}",
         "would run: docker",
+        "Terraform: 1 to",
         "would run: terraform",
-        "Terraform would have:",
-        "would run: terraform",
-        f"would move {FUNCTION}:live",
+        "would move traffic",
     ]
     assert lines[0].endswith(" < (a password)")
-    assert lines[-1].endswith("to a new version: 10 %, 50 %, 100 %, each watched 300 s")
+    assert lines[-1].endswith("to each new version: 10 %, 50 %, 100 %, each watched 300 s")
 
 
 def test_a_dry_run_of_the_first_deployment_needs_nothing_on_aws(
@@ -123,37 +121,38 @@ def test_a_dry_run_of_the_first_deployment_needs_nothing_on_aws(
 ) -> None:
     machine.commands.outputs["terraform output"] = output_json({})
     assert machine.deploy("--dry-run") == 0
-    assert machine.commands.ran == []
-    shown = capsys.readouterr().out
-    assert "would build, log in and push: " in shown
-    assert "Terraform's plan needs an image: none is deployed, and IMAGE= is not given\n" in shown
-    assert "Terraform would have" not in shown
+    assert machine.commands.changes == 0
+    assert machine.commands.environments[-1]["TF_VAR_image"] == ANY_IMAGE
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(" -target=module.repository")
+    assert lines[1].startswith("would build, log in and push the image, with the tag 4ec0c33d1e5b0")
+    assert lines[2] == "Terraform: 1 to create"
+    assert lines[-1].startswith("would move traffic to each new version: ")
 
 
 @pytest.mark.parametrize("deployed", [True, False])
-def test_a_dry_run_shows_what_would_be_lost_and_leaves_no_plan(
+def test_a_dry_run_refuses_what_would_be_lost_and_leaves_no_plan(
     machine: Machine, capsys: pytest.CaptureFixture[str], *, deployed: bool
 ) -> None:
     if not deployed:
         machine.commands.outputs["terraform output"] = output_json({})
     machine.commands.outputs["terraform show"] = lossy("delete", "create")
 
-    assert machine.deploy("--image", IMAGE, "--dry-run") == 0
+    assert machine.deploy("--image", IMAGE, "--dry-run") == 1
 
-    _, plan, counts, losses, *_ = capsys.readouterr().out.splitlines()
-    assert counts == "Terraform would have: 1 to create, 1 to replace"
-    assert losses == (
-        "this would delete data, or a consumer's place on the stream, with "
-        "module.event_stream.aws_kinesis_stream.stream; make deploy refuses it without LOSE_DATA=1"
-    )
-    assert machine.commands.ran == []
-    assert not plan_of(plan).exists()
+    shown = capsys.readouterr()
+    assert shown.out.endswith("Terraform: 1 to create, 1 to replace\n")
+    assert "with module.event_stream.aws_kinesis_stream.stream; LOSE_DATA=1" in shown.err
+    assert machine.deploy("--image", IMAGE, "--dry-run", "--lose-data") == 0
+    assert machine.commands.changes == 0
+    first, second = machine.commands.ran
+    assert not plan_of(first).exists()
+    assert not plan_of(second).exists()
 
 
 def test_a_dry_run_whose_plan_fails_fails(
     machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused = CommandFailed("terraform plan failed: Error: Invalid value for variable")
-    machine.commands.outputs["terraform plan"] = refused
+    machine.commands.fail("terraform plan", "terraform plan failed with status 1")
     assert machine.deploy("--image", IMAGE, "--dry-run") == 1
-    assert capsys.readouterr().err == f"error: {refused}\n"
+    assert capsys.readouterr().err == "error: terraform plan failed with status 1\n"

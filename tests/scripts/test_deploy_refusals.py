@@ -41,13 +41,19 @@ def test_an_image_of_another_architecture_is_refused_before_anything_is_changed(
 @pytest.mark.parametrize(
     ("setting", "line"),
     [
-        ({"account_id": "999999999999"}, f"ACCOUNT is {ACCOUNT}, and terraform.tfvars says 9999"),
-        ({"region": "eu-west-1"}, f"REGION is {REGION}, and terraform.tfvars says eu-west-1"),
-        ({"architecture": "x86_64"}, "ARCHITECTURE is arm64, and terraform.tfvars says x86_64"),
         (
-            {"image": "r@sha256:1"},
-            "terraform.tfvars says image = r@sha256:1, which would be deployed: remove it, ",
+            {"account_id": "999999999999"},
+            f"terraform.tfvars says account_id = 999999999999, and make says {ACCOUNT}",
         ),
+        (
+            {"region": "eu-west-1"},
+            f"terraform.tfvars says region = eu-west-1, and make says {REGION}",
+        ),
+        (
+            {"architecture": "x86_64"},
+            "terraform.tfvars says architecture = x86_64, and make says ",
+        ),
+        ({"image": "r@sha256:1"}, "terraform.tfvars says image = r@sha256:1, and make says the"),
     ],
 )
 def test_settings_that_would_override_what_is_asked_for_are_refused(
@@ -132,13 +138,14 @@ def test_an_option_that_is_not_allowed_is_one_line(
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("given", ["my account", "", "123", "12345678901a", "1234567890123"])
 def test_an_account_that_is_no_account_is_one_line(
-    machine: Machine, capsys: pytest.CaptureFixture[str]
+    machine: Machine, capsys: pytest.CaptureFixture[str], given: str
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
-        machine.deploy(account="my account")
+        machine.deploy(account=given)
     assert capsys.readouterr().err == (
-        "error: --account is 'my account'; allowed: the 12 digits of an AWS account\n"
+        f"error: --account is '{given}'; allowed: the 12 digits of an AWS account\n"
     )
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from moto import mock_aws
 
+from deployment.terraform_cli import ANY_IMAGE
 from scripts.destroy import main
 from tests.deployment.emulated_account import (
     ACCOUNT,
@@ -25,12 +26,11 @@ from tests.deployment.fake_commands import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deployment.account import Ask
+    from deployment.target import Ask
 
 DESTROY = (
     "terraform -chdir=infrastructure destroy -no-color -input=false -auto-approve "
-    "-target=module.consumer -target=module.encryption.aws_kms_key.other "
-    "-target=module.event_stream"
+    "-target=aws_sns_topic.own -target=module.consumer -target=module.event_stream"
 )
 
 
@@ -70,7 +70,7 @@ def test_everything_is_deleted_but_the_dead_letters_and_their_key(
 
     assert machine.commands.ran == [DESTROY]
     # Terraform asks for the functions' image even to delete them.
-    assert machine.commands.environments[-1]["TF_VAR_image"] == "r@sha256:1"
+    assert machine.commands.environments[-1]["TF_VAR_image"] == ANY_IMAGE
     assert capsys.readouterr().out == (
         f"On purpose, the dead letters stay: s3://{BUCKET}, 2 objects\n"
         f"On purpose, the key that encrypts them stays: {KEY}\n"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from moto import mock_aws
 
-from deployment.errors import ToolMissing
+from deployment.errors import CommandFailed, ToolMissing
 from scripts.doctor import main
 from tests.deployment.emulated_account import ACCOUNT, REGION, Account, outputs
 from tests.deployment.fake_commands import FakeCommands
@@ -67,11 +67,10 @@ def test_before_a_deployment_tools_account_and_quotas_are_checked(
         "terraform",
         "git",
         "docker",
-        "buildx",
         "account",
         "deployment",
-        "Kinesis shards",
-        "Kinesis on-demand streams",
+        "Kinesis, shards",
+        "Kinesis, on-demand streams",
         "Lambda concurrency",
     ]
     assert commands.ran == []
@@ -112,6 +111,23 @@ def test_a_deployment_elsewhere_is_wrong(
     assert line in capsys.readouterr().out
 
 
+def test_settings_that_are_not_allowed_are_unknown_and_the_rest_is_checked(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands = FakeCommands({})
+    commands.outputs["terraform console"] = CommandFailed(
+        "terraform console failed: Error: Invalid value for variable: shards: allowed is 1"
+    )
+
+    assert doctor(account, commands) == 0
+
+    shown = capsys.readouterr().out
+    line = "unknown  settings: infrastructure/terraform.tfvars or a variable of make: Invalid value"
+    assert line in shown
+    assert " Lambda concurrency:" in shown
+    assert commands.environments[-1]["TF_VAR_account_id"] == ACCOUNT
+
+
 def test_without_terraform_the_rest_is_checked(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -123,4 +139,4 @@ def test_without_terraform_the_rest_is_checked(
 
     shown = capsys.readouterr().out
     assert "wrong    terraform: terraform is needed and not installed" in shown
-    assert "ok       Kinesis shards:" in shown
+    assert "ok       Kinesis, shards:" in shown

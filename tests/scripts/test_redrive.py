@@ -66,7 +66,7 @@ def terminal(tmp_path: Path) -> Terminal:
 
 def test_without_options_nothing_is_changed(terminal: Terminal) -> None:
     assert terminal.run().splitlines() == [
-        "4 records in 2 objects, 3 selected, 1 duplicates dropped",
+        "4 records in 2 objects, 3 selected, 1 duplicate dropped",
         "Nothing was changed: --deliver puts 3 on ride_events",
     ]
     assert terminal.status == 0
@@ -77,11 +77,11 @@ def test_without_options_nothing_is_changed(terminal: Terminal) -> None:
 def test_records_are_delivered_once_over_several_runs(terminal: Terminal) -> None:
     assert terminal.run("--deliver", "--error", "InvalidEvent").splitlines() == [
         "4 records in 2 objects, 1 selected",
-        "1 records delivered",
+        "1 record delivered",
     ]
     found, delivered = terminal.run("--deliver", "--delete").splitlines()
     assert found.endswith(
-        f"3 selected, 1 duplicates dropped, 1 delivered earlier ({terminal.delivery_log})"
+        f"3 selected, 1 duplicate dropped, 1 delivered earlier ({terminal.delivery_log})"
     )
     assert delivered == "2 records delivered, 2 objects deleted"
     assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
@@ -156,7 +156,7 @@ def test_the_same_command_continues_after_ctrl_c(terminal: Terminal) -> None:
     assert terminal.status == 130
     assert "Interrupted. Run the same command again to continue." in shown
     assert terminal.run("--deliver").splitlines()[-2:] == [
-        "1 records delivered",
+        "1 record delivered",
         f"1 may be on the stream twice: {REPEATED}",
     ]
     assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
@@ -176,7 +176,7 @@ def test_a_signal_waits_for_the_call_in_flight_so_that_nothing_is_put_twice(
 
     assert terminal.status == 130
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert terminal.run("--deliver").splitlines()[-1] == "1 records delivered"
+    assert terminal.run("--deliver").splitlines()[-1] == "1 record delivered"
     assert sorted(terminal.on_stream()) == [b"event 3", b"one", b"two"]
 
 

@@ -104,7 +104,9 @@ def test_a_state_without_functions_or_of_another_place_is_refused(
 
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("error: Terraform's state has no function; FUNCTIONS= names those")
-    assert second.startswith("error: Terraform's state is of account 999999999999 in us-east-1;")
+    assert second.startswith(
+        "error: the state is of account 999999999999 in us-east-1; another account"
+    )
     assert machine.versions() == ["2", "2"]
 
 

@@ -55,7 +55,7 @@ def test_without_a_function_it_fails_and_says_what_may_be_the_reason(
 
     shown = capsys.readouterr()
     assert "0 of 20 predicted by ride_duration_tip_prediction_model" in shown.out
-    assert shown.err.startswith("error: 20 of 20 events have no prediction within 5 s: dead-lett")
+    assert shown.err.startswith("error: no prediction of 20 of 20 events in 5 s: dead-lettered")
 
 
 @pytest.mark.rides

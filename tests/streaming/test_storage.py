@@ -147,6 +147,7 @@ def test_an_object_in_a_bucket_has_the_prefix_and_a_content_type(
 
     storage.put("x/lines.jsonl", b"{}\n")
     storage.put("x/object", b"{}")
+    storage.put("x/table.parquet", b"PAR1")
 
     types = {
         key: s3.head_object(Bucket="dead", Key=key)["ContentType"]
@@ -155,6 +156,7 @@ def test_an_object_in_a_bucket_has_the_prefix_and_a_content_type(
     assert types == {
         f"{prefix}x/lines.jsonl": "application/x-ndjson",
         f"{prefix}x/object": "application/json",
+        f"{prefix}x/table.parquet": "application/vnd.apache.parquet",
     }
 
 

@@ -301,6 +301,24 @@ def test_a_stream_that_was_created_again_is_archived_from_its_beginning(
     assert len(rows_in(tmp_path, "predictions")) == 10
 
 
+def test_a_stream_without_shards_leaves_the_position_as_it_was(
+    kinesis: FakeKinesis, clock: Clock, tmp_path: Path
+) -> None:
+    """As one may be while it is being created."""
+    put_readings(kinesis, range(20))
+    archived(kinesis, clock, tmp_path)
+    state = (tmp_path / "_state" / "readings.json").read_bytes()
+    before = json.loads(state)["position"]
+    kinesis.unlisted = {shard.shard_id for shard in kinesis.open_shards(STREAM)}
+
+    archived(kinesis, clock, tmp_path)
+    kinesis.unlisted = set()
+    archived(kinesis, clock, tmp_path)
+
+    assert json.loads((tmp_path / "_state" / "readings.json").read_bytes())["position"] == before
+    assert values(tmp_path, "readings", "machine") == machines(range(20))
+
+
 def test_a_storage_that_is_unavailable_is_tried_again(
     kinesis: FakeKinesis, clock: Clock, tmp_path: Path
 ) -> None:
