@@ -144,10 +144,15 @@ def promote(
     if promoted:
         pointer = publication.write_bundle(make_bundle(registry, {**champions, **promoted}))
     for decision in decisions:
-        entry = decision.entry(request.author)
-        registry.write_audit(decision.target, decision.candidate, request.author.clock(), entry)
-    if promoted:
-        _move(registry, champions, promoted, former=champions)
+        _audit(registry, decision, request.author, decision.entry(request.author))
+    try:
+        _move(registry, champions, promoted, former=champions if promoted else {})
+    except ChampionChanged as error:
+        for decision in decisions:
+            if decision.is_promoted:
+                entry = {"action": "abandon", "by": request.author.name, "reason": str(error)}
+                _audit(registry, decision, request.author, entry)
+        raise
     served = _publish(registry, publication, {**champions, **promoted}, pointer)
     progress.advance(task)
     return Outcome(decisions, served)
@@ -183,14 +188,18 @@ def roll_back(registry: Registry, publication: Publication, author: Author) -> O
             gone = {"action": "roll back", **entry, "restored": decision.candidate}
             registry.write_audit(decision.target, decision.champion, now, gone)
     if restored:
-        _move(registry, champions, restored)
+        _move(registry, champions, restored, former={})
     served = _publish(registry, publication, {**champions, **restored}, pointer)
     return Outcome(decisions, served)
 
 
-def _move(
-    registry: Registry, seen: Versions, moved: Versions, former: Versions | None = None
+def _audit(
+    registry: Registry, decision: Decision, author: Author, entry: Mapping[str, Any]
 ) -> None:
+    registry.write_audit(decision.target, decision.candidate, author.clock(), entry)
+
+
+def _move(registry: Registry, seen: Versions, moved: Versions, former: Versions) -> None:
     """Move the alias `champion`, unless it is not where it was seen."""
     present = registry.aliased(CHAMPION)
     if present != seen:
@@ -198,7 +207,7 @@ def _move(
             f"the champion was {_name(seen)} and is {_name(present)} now: somebody else has moved "
             "it meanwhile; nothing was moved, run the command again"
         )
-    registry.move_alias(FORMER_CHAMPION, former or {})
+    registry.move_alias(FORMER_CHAMPION, former)
     registry.move_alias(CHAMPION, moved)
 
 

@@ -37,6 +37,9 @@ CHAMPION, FORMER_CHAMPION = "champion", "former-champion"
 AUDIT = "audit "
 """Begins the key of an audit tag; the time follows, so that no tag replaces an earlier one."""
 
+LISTED = 20
+"""How many versions of a model are listed: each takes a request."""
+
 MODELS = {target.name: target.model for target in TARGETS}
 """Registered model by target."""
 
@@ -119,9 +122,11 @@ class Registry:
             self._client = MlflowClient(self.uri)
 
     def versions(self, target: str) -> list[RegisteredVersion]:
-        """Return the versions of a target's model, the newest first."""
+        """Return the last `LISTED` versions of a target's model, the newest first."""
         with _registry_errors(self.uri):
-            found = self._client.search_model_versions(f"name='{MODELS[target]}'")
+            found = self._client.search_model_versions(
+                f"name='{MODELS[target]}'", max_results=LISTED, order_by=["version_number DESC"]
+            )
             aliases = self._aliases(target)
             return sorted(
                 (

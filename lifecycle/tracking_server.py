@@ -1,10 +1,15 @@
-"""MLflow's tracking server on this machine, as a process that is stopped with this one."""
+"""MLflow's tracking server on this machine, as a process that never outlives this one.
+
+The server's standard input is a pipe that only its parent holds open. When the parent closes it, or
+ends, even by kill -9, the server and its worker end, too. Run as a module, this is the server.
+"""
 
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -16,9 +21,11 @@ from pathlib import Path
 from lifecycle.errors import ServerError
 
 HOST = "127.0.0.1"
+_PROJECT = Path(__file__).parent.parent
 _START_SECONDS = 120.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.2
+_CHUNK_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ def tracking_server(
                 f"port {port} of {HOST}: {error.strerror}; PORT= names another"
             ) from error
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
+    command = [sys.executable, "-m", __name__, "server", "--host", HOST, "--port", str(port)]
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603  MLflow's own program
             [
@@ -74,8 +81,13 @@ def tracking_server(
                 *("--backend-store-uri", f"sqlite:///{folder.resolve() / 'mlflow.db'}"),
                 *("--artifacts-destination", artifacts, "--workers", "1"),
             ],
-            # Its job runner is for evaluations of language models: eight processes, 600 MB.
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(_PROJECT), os.environ.get("PYTHONPATH", "")]),
+                # Its job runner is for evaluations of language models: eight processes, 600 MB.
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            },
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             start_new_session=True,  # Ctrl-C reaches this program alone, which stops the server
@@ -102,11 +114,24 @@ def _wait(server: TrackingServer, sleep: Callable[[float], None]) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Stop the server and its worker, which is in its process group."""
-    for number, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGKILL, None)):
-        if process.poll() is None:
-            os.killpg(process.pid, number)
-            try:
-                process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                continue
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _end_with_parent() -> None:
+    """End this process group as soon as standard input ends."""
+    while os.read(0, _CHUNK_BYTES):
+        continue
+    os.killpg(0, signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from mlflow.cli import cli
+
+    cli()

@@ -14,7 +14,7 @@ from lifecycle.errors import LifecycleError
 from lifecycle.promotion import Decision, PromotionRequest, promote
 from lifecycle.publication import POINTER
 from lifecycle.registry import Registry, parse_versions
-from lifecycle.tables import comparison_table
+from lifecycle.registry_tables import comparison_table
 from scripts.champion_options import add_champion_options, author, publication
 from streaming import StreamingError
 from training.errors import TrainingError

@@ -8,7 +8,7 @@ from cli.arguments import Parser
 from cli.program import program
 from lifecycle.errors import LifecycleError
 from lifecycle.registry import CHAMPION, MODELS, Registry, bundle_version
-from lifecycle.tables import models_table
+from lifecycle.registry_tables import models_table
 from scripts.champion_options import add_publish_option, publication
 from streaming import StreamingError
 

@@ -23,14 +23,8 @@ MAY_IMPORT = {
     "training": {"model", "streaming"},
     "lifecycle": {"model", "streaming", "training"},
     "scripts": {
-        "cli",
-        "demo",
-        "deployment",
-        "lifecycle",
-        "local",
-        "model",
-        "streaming",
-        "training",
+        *("cli", "demo", "deployment", "lifecycle", "local"),
+        *("model", "streaming", "training"),
     },
 }
 ROOMS = {*MAY_IMPORT, "benchmarks", "tests"}

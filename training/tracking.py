@@ -6,16 +6,14 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
 import onnx
-import onnxruntime
 import pandas as pd
-import skl2onnx
-import sklearn
 from matplotlib.figure import Figure
 from mlflow.models import ModelSignature
 from mlflow.types.schema import ColSpec, DataType, Schema
@@ -36,11 +34,7 @@ TRAINED_ON, DATA_SHA256 = "trained_on", "data_sha256"
 file in the same order."""
 
 LIBRARIES = {
-    "mlflow": mlflow.__version__,
-    "onnx": onnx.__version__,
-    "onnxruntime": onnxruntime.__version__,
-    "scikit-learn": sklearn.__version__,
-    "skl2onnx": skl2onnx.__version__,
+    name: version(name) for name in ("mlflow", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
 }
 """Versions of the libraries that determine a model."""
 

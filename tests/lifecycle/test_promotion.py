@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
     from lifecycle.publication import Publication
 
-AUTHOR = Author("mary", "because", lambda: datetime(2025, 3, 1, 8, 15, tzinfo=UTC))
+NOW = datetime(2025, 3, 1, 8, 15, tzinfo=UTC)
+SECONDS = count()
+AUTHOR = Author("mary", "because", lambda: NOW + timedelta(seconds=next(SECONDS)))
 ALL = {name: dict.fromkeys(MODELS, name) for name in "123"}
 
 
@@ -92,7 +96,8 @@ def test_a_better_candidate_becomes_the_champion(
 def test_the_audit_log_says_who_when_why_and_with_which_figures(
     first: Registry, publication: Publication, held_out: Path
 ) -> None:
-    promoting(first, publication, "duration-2", held_out)
+    author = replace(AUTHOR, clock=lambda: NOW)
+    promote(first, publication, PromotionRequest(author, {"duration": "2"}, [held_out]), QUIET)
 
     ((at, entry),) = first.audit_log("duration", "2")
     assert at == "2025-03-01T08:15:00.000000Z"
@@ -334,6 +339,7 @@ def test_of_two_promotions_at_once_the_second_moves_nothing(
 
     assert first.aliased(CHAMPION) == {"duration": "3", "tip": "1"}
     assert first.aliased(FORMER_CHAMPION) == ALL["1"]
+    assert audit(first, "duration", "2")[-1]["action"] == "abandon"
     assert_served(tmp_path, "duration-3-tip-1")
 
 
