@@ -27,7 +27,12 @@ _SQL_TYPES: dict[ColumnType, str] = {
     "bytes": "BLOB",
 }
 _OPTIONAL = {"stream", "ride_duration_low", "ride_duration_high", "passenger_count"}
-"""Columns without which a table can still be queried: they are null."""
+"""Columns that no answer depends on: without them they are null."""
+
+_VERSIONS = """
+SELECT DISTINCT decode(value) FROM parquet_kv_metadata($files)
+WHERE decode(key) = 'version' AND decode(value) <> $version ORDER BY 1
+"""
 
 # Nothing is fetched from elsewhere, and no progress bar is drawn between a program's lines.
 _CONFIG: dict[str, Any] = {
@@ -94,6 +99,12 @@ def _create_view(db: duckdb.DuckDBPyConnection, table: Table, files: Sequence[st
     # A name is a pattern there: `[` would begin a set of characters.
     patterns = [re.sub(r"[\[*?]", r"[\g<0>]", name) for name in files]
     found = db.read_parquet(patterns, union_by_name=True, hive_partitioning=False)
+    others = db.execute(_VERSIONS, {"files": patterns, "version": str(table.version)}).fetchall()
+    if others:
+        raise ArchiveUnreadable(
+            f"the archive's table {table.name} has files of version {others[0][0]}; "
+            f"this program reads version {table.version}"
+        )
     missing = {column.name for column in table.columns} - set(found.columns)
     if missing - _OPTIONAL:
         raise ArchiveUnreadable(
