@@ -53,9 +53,9 @@ class _Target(msgspec.Struct):
 class _Manifest(msgspec.Struct):
     """The fields of `manifest.json` that evaluating needs."""
 
-    version: str
     trained_on: list[str]
     targets: dict[str, _Target]
+    version: str = ""
 
 
 def training_record(outcome: Outcome, months: Months, data: Mapping[str, str]) -> dict[str, Any]:
