@@ -1,1 +1,1 @@
-"""The models' life: which serves, and what really happened to the rides that it predicted."""
+"""Which model serves, and what really happened to the rides that it predicted."""

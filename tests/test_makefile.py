@@ -158,10 +158,10 @@ SWITCHES = [
     ("bench", "QUICK", "--quick"),
     ("audit", "STRICT", "--strict"),
     ("lock", "UPGRADE", "--upgrade"),
+    ("archive", "ONCE", "--once"),
     ("models", "AUDIT", "--audit"),
     ("promote", "FORCE", "--force"),
     ("quality", "CLOUDWATCH", "--cloudwatch"),
-    ("archive", "ONCE", "--once"),
 ]
 
 
