@@ -34,8 +34,9 @@ SELECT DISTINCT decode(value) FROM parquet_kv_metadata($files)
 WHERE decode(key) = 'version' AND decode(value) <> $version ORDER BY 1
 """
 
-# Nothing is fetched from elsewhere, and no progress bar is drawn between a program's lines.
+# What does not fit goes to the temporary folder. No extension is fetched from elsewhere.
 _CONFIG: dict[str, Any] = {
+    "memory_limit": "1GB",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
