@@ -22,7 +22,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; m
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; }
+th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; min-width: 8rem; }
 div { overflow-x: auto; } svg { max-width: 100%; height: auto; }
 """
 
@@ -42,7 +42,7 @@ def quality_page(
     for by, found in figures.items():
         if by in PLOTTED and any(each.rides for each in found):
             parts.append(f"<h2>{escape(_heading(by))}</h2>")
-            parts.append(_svg(_plot(found, unit), _heading(by)))
+            parts.append(_svg(_plot(by, found, unit), _heading(by)))
         if by == "age":
             parts.append(f"<p>{escape(WHY_COHORTS)}</p>")
         parts += [_table(section) for section in sections(by, found)]
@@ -67,11 +67,12 @@ def _table(section: Section) -> str:
     return f"<h2>{escape(section.title)}</h2>\n<div><table><tr>{head}</tr>\n{rows}</table></div>"
 
 
-def _plot(figures: Sequence[Figures], unit: str) -> Figure:
+def _plot(by: By, figures: Sequence[Figures], unit: str) -> Figure:
     """Plot RMSE and bias of each version by slice."""
     versions = {key: list(found) for key, found in groupby(figures, lambda f: (f.model, f.version))}
     largest = sorted(versions, key=lambda key: -sum(f.predictions for f in versions[key]))
     parts = list(dict.fromkeys(found.part for found in figures))
+    style = "o" if by == "borough" else "o-"  # no borough lies between two others
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     above, below = figure.subplots(1, 2)
     # The font of a plot does not have every character that a version may have.
@@ -82,9 +83,7 @@ def _plot(figures: Sequence[Figures], unit: str) -> Figure:
             (above, [found.rmse for found in known]),
             (below, [found.bias for found in known]),
         ):
-            axes.plot(
-                places, values, marker="o", markersize=4, label=ascii(key[1])[1:-1], linewidth=1.2
-            )
+            axes.plot(places, values, style, markersize=4, label=ascii(key[1])[1:-1], linewidth=1.2)
     for axes, name in ((above, "RMSE"), (below, "bias")):
         _finish(axes, parts, f"{name}, {unit}")
     above.set_ylim(0, 1.1 * above.get_ylim()[1])
