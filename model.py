@@ -1,29 +1,27 @@
 """The ride models: predict duration and tip from a `ride_started` event.
 
-This is the one module to replace for another model; see `streaming.Model`.
+This is the one module to replace for another model; see `streaming.Model`. `model_graph` loads the
+ONNX graphs.
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from threading import Timer
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
-import onnxruntime
 from msgspec import UNSET, Meta, Raw, UnsetType
 from numpy.typing import NDArray
 
+from model_graph import FEATURES, Run, Vector, load_graph
 from streaming import (
     DECODE_ERRORS,
     WHOLE_EVENT,
     InvalidEvent,
-    ModelBundleError,
     Prediction,
     SettingsError,
     hour_and_weekday,
@@ -124,34 +122,15 @@ class RideFeatures(msgspec.Struct, frozen=True, gc=False):
     values: tuple[float, float, float, float, float, float, float]
 
 
-FEATURES = (
-    "PULocationID",
-    "DOLocationID",
-    "trip_distance",
-    "hour",
-    "weekday",
-    "passenger_count",
-    "payment_type",
-)
-"""The inputs of the ONNX models. `hour` (0 ≤ hour < 24, fractional) and `weekday` (0 = Monday) are
-local time in New York; an unknown passenger count or payment type is NaN."""
-
 LAST_HOUR = np.nextafter(np.float32(24), np.float32(0))
 """The largest float32 below 24; 23:59:59.999 as a float32 would be 24."""
 
-TRIAL_SECONDS = 5.0
-TRIAL_RIDES = 2
-"""Rides in the trial prediction; more than one, to reject a model with one output for all rides."""
-
-OUT_OF_MEMORY = re.compile("Failed to allocate memory|bad_alloc|bad allocation")
-"""In the message of ONNX Runtime's exception, which has no type of its own."""
-
-Vector = NDArray[np.float32]
-Run = Callable[[Mapping[str, Vector]], Vector]
-"""Predicts a vector from a vector per feature."""
-
-TARGETS = {"duration": "ride_duration", "tip": "ride_tip"}
-"""Field of the prediction by target: minutes and US dollars."""
+TARGETS = {
+    "duration": ("ride_duration", "ride_duration_low", "ride_duration_high"),
+    "tip": ("ride_tip",),
+}
+"""Fields of the prediction by target, in minutes and US dollars: the prediction, then the low and
+the high end of its range, which are absent if the bundle's graph has none."""
 
 _decode_event = msgspec.json.Decoder(RideStarted).decode
 _decode_header = msgspec.json.Decoder(EventHeader).decode
@@ -173,8 +152,7 @@ class RideModel:
     def __init__(self, runs: Mapping[str, Run], version: str) -> None:
         self.name = f"ride_{'_'.join(runs)}_prediction_model"
         self.version = version
-        self._fields = ("ride_id", *(TARGETS[target] for target in runs))
-        self._runs = list(runs.values())
+        self._runs = [(TARGETS[target], run) for target, run in runs.items()]
 
     def decode(self, content: bytes, arrived_at: float) -> RideFeatures | None:
         """Decode a user record; see `streaming.Model.decode`.
@@ -226,7 +204,7 @@ class RideModel:
 
         Returns:
             A prediction per ride, in order: its id, and minutes and US dollars, finite and never
-            negative.
+            negative; of a range, low <= prediction <= high.
 
         Raises:
             ArithmeticError: A prediction is not finite.
@@ -234,81 +212,31 @@ class RideModel:
         columns = np.array([event.values for event in events], dtype=np.float32).T
         inputs = dict(zip(FEATURES, np.ascontiguousarray(columns), strict=True))
         inputs["hour"] = np.minimum(inputs["hour"], LAST_HOUR)
-        predictions = [_finite(run(inputs)) for run in self._runs]
-        ids = [event.ride_id for event in events]
-        fields = self._fields
+        values: dict[str, list[Any]] = {"ride_id": [event.ride_id for event in events]}
+        for fields, run in self._runs:
+            outputs = _in_order([_finite(output) for output in run(inputs)])
+            # Not strict: a duration may come without a range, and a range of the tip has no fields.
+            found = zip(fields, outputs, strict=False)
+            values |= {field: output.tolist() for field, output in found}
         return [
-            Prediction(str(values[0]), dict(zip(fields, values, strict=True)))
-            for values in zip(ids, *predictions, strict=True)
+            Prediction(str(row[0]), dict(zip(values, row, strict=True)))
+            for row in zip(*values.values(), strict=True)
         ]
 
 
-def _finite(predictions: Vector) -> list[float]:
+def _finite(predictions: Vector) -> NDArray[np.float64]:
     if not np.isfinite(predictions).all():
         raise ArithmeticError("a prediction is not finite")
-    rounded: list[float] = np.maximum(predictions.astype(np.float64), 0.0).round(DECIMALS).tolist()
+    rounded: NDArray[np.float64] = np.maximum(predictions.astype(np.float64), 0.0).round(DECIMALS)
     return rounded
 
 
-def load_graph(name: str, graph: bytes, trial_seconds: float = TRIAL_SECONDS) -> Run:
-    """Load an ONNX model and make a trial prediction.
-
-    Args:
-        name: The model and its location, for the error.
-        graph: The ONNX file's content.
-        trial_seconds: How long the trial prediction may take: a graph can hold an endless loop.
-
-    Returns:
-        A function from a float32 vector per feature to the vector of predictions.
-
-    Raises:
-        ModelBundleError: The model cannot be loaded, its inputs are not `FEATURES`, or the trial
-            prediction fails.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors; they are raised as well
-    try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no common base
-        raise ModelBundleError(f"the {name} cannot be loaded: {error}") from error
-    inputs = [(node.name, node.type, len(node.shape)) for node in session.get_inputs()]
-    outputs = [(node.type, len(node.shape)) for node in session.get_outputs()]
-    vector = ("tensor(float)", 1)
-    if sorted(inputs) != sorted((name, *vector) for name in FEATURES) or outputs != [vector]:
-        raise ModelBundleError(
-            f"the {name} has inputs {inputs} and outputs {outputs}; expected the float vectors "
-            f"{', '.join(FEATURES)} and one float vector"
-        )
-
-    def run(features: Mapping[str, Vector]) -> Vector:
-        try:
-            predictions: Vector = session.run(None, features)[0]
-        except Exception as error:
-            if OUT_OF_MEMORY.search(str(error)):
-                raise MemoryError(f"the {name} cannot allocate memory") from error
-            raise
-        return predictions
-
-    trial = {feature: np.ones(TRIAL_RIDES, np.float32) for feature in FEATURES}
-    limit = onnxruntime.RunOptions()
-    timer = Timer(trial_seconds, setattr, (limit, "terminate", True))
-    timer.start()
-    try:
-        shape = session.run(None, trial, limit)[0].shape
-    except Exception as error:
-        if limit.terminate:
-            raise ModelBundleError(
-                f"the {name} takes longer than {trial_seconds} s for {TRIAL_RIDES} rides"
-            ) from error
-        raise ModelBundleError(f"the {name} fails in a trial prediction: {error}") from error
-    finally:
-        timer.cancel()
-    if shape != (TRIAL_RIDES,):
-        raise ModelBundleError(
-            f"the {name} returns shape {shape} for {TRIAL_RIDES} rides; expected ({TRIAL_RIDES},)"
-        )
-    return run
+def _in_order(outputs: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Return a prediction and its range, if there is one, with low <= prediction <= high."""
+    if len(outputs) == 1:
+        return outputs
+    prediction, low, high = outputs
+    return [prediction, np.minimum(low, prediction), np.maximum(high, prediction)]
 
 
 def _pickup(text: str) -> tuple[float, int]:

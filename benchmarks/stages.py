@@ -14,7 +14,8 @@ from timeit import repeat
 from benchmarks.results import Stages
 from benchmarks.ride_batches import ARRIVED, batch
 from lambda_function import CALL_LIMITS
-from model import ModelSettings, RideFeatures, RideModel, Run, Vector, load_graph
+from model import ModelSettings, RideFeatures, RideModel
+from model_graph import Run, Vector, load_graph
 from streaming import (
     Consumer,
     Entry,
@@ -65,7 +66,7 @@ class TimedModel(RideModel):
 
 
 def _timed(watch: Stopwatch, run: Run) -> Run:
-    def timed(inputs: Mapping[str, Vector]) -> Vector:
+    def timed(inputs: Mapping[str, Vector]) -> Sequence[Vector]:
         watch.lap(FEATURES)
         outputs = run(inputs)
         watch.lap(PREDICT)

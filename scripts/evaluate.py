@@ -13,7 +13,7 @@ from cli.step_progress import StepProgress
 from training.bundle_io import trained_on
 from training.download import TripData
 from training.errors import TrainingError, TripDataError
-from training.evaluation import as_table, evaluate_bundle, training_files
+from training.evaluation import as_range_table, as_table, evaluate_bundle, training_files
 from training.trips import month_of, require_files
 
 
@@ -42,6 +42,8 @@ def main(argv: list[str] | None = None, *, source: TripData | None = None) -> in
         print(f"The baselines are skipped, there are no trips to train them on: {missing}")
     for evaluation in evaluations:
         Console().print(as_table(evaluation))
+        if evaluation.ranges:
+            Console().print(as_range_table(evaluation))
     return 0
 
 

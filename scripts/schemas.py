@@ -24,11 +24,17 @@ class RidePrediction(msgspec.Struct, frozen=True):
     Attributes:
         ride_id: The event's, of the same type.
         ride_duration: Minutes, not negative; absent from a function that predicts only the tip.
+        ride_duration_low: Minutes, not negative and at most ride_duration; about a tenth of the
+            rides take less. Absent if the model has no range.
+        ride_duration_high: Minutes, at least ride_duration; about a tenth of the rides take more.
+            Absent if the model has no range.
         ride_tip: US dollars, not negative; absent from a function that predicts only the duration.
     """
 
     ride_id: int | str
     ride_duration: float | msgspec.UnsetType = msgspec.UNSET
+    ride_duration_low: float | msgspec.UnsetType = msgspec.UNSET
+    ride_duration_high: float | msgspec.UnsetType = msgspec.UNSET
     ride_tip: float | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from onnx import TensorProto, helper
+from onnx import ModelProto, TensorProto, helper
 
-from model import FEATURES, RideModel, load_graph
+from model import RideModel
+from model_graph import FEATURES, load_graph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,23 @@ def graph(
             ir_version=10,
         ).SerializeToString()
     )
+
+
+def graph_with_range(
+    low: float, high: float, names: Sequence[str] = ("prediction", "low", "high")
+) -> bytes:
+    """Build an ONNX model that predicts the distance, and a range of these times the distance."""
+    one = helper.make_node("Identity", ["trip_distance"], [names[0]])
+    model = ModelProto.FromString(graph(node=one))
+    del model.graph.output[:]
+    for name, times in zip(names, (1, low, high), strict=True):
+        vector = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rides"])
+        model.graph.output.append(vector)
+        if name != names[0]:
+            factor = helper.make_node("Constant", [], [f"times {name}"], value_float=float(times))
+            product = helper.make_node("Mul", ["trip_distance", f"times {name}"], [name])
+            model.graph.node.extend([factor, product])
+    return bytes(model.SerializeToString())
 
 
 def endless_graph() -> bytes:

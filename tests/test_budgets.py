@@ -29,6 +29,7 @@ PACKAGES_AT_START = {
     "jmespath",
     "lambda_function",
     "model",
+    "model_graph",
     "msgspec",
     "numpy",
     "onnxruntime",

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent
 
 MAY_IMPORT = {
     "lambda_function": {"model", "streaming"},
-    "model": {"streaming"},
+    "model": {"model_graph", "streaming"},
+    "model_graph": {"streaming"},
     "streaming": set[str](),
     "local": {"streaming"},
     "cli": {"local", "streaming"},

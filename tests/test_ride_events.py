@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model import ALLOWED, FEATURES, RideFeatures, RideModel
+from model import ALLOWED, RideFeatures, RideModel
+from model_graph import FEATURES
 from streaming.errors import InvalidEvent
 from tests.lambda_events import ARRIVED, SMALLEST_RIDE, ride
 from tests.ride_graphs import built, graph
@@ -284,7 +285,7 @@ def test_the_last_millisecond_of_a_day_is_before_hour_24() -> None:
 
     def run(inputs: Any) -> Any:
         hours.extend(inputs["hour"].tolist())
-        return inputs["hour"]
+        return [inputs["hour"]]
 
     assert late is not None
     RideModel({"duration": run}, "1").predict([late])

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from model import RideFeatures, RideModel, load_model
+from model_graph import load_graph
 from tests.fakes.no_s3 import no_s3
-from tests.ride_graphs import built, graph
+from tests.ride_graphs import built, graph, graph_with_range
 
 
 def test_predictions_are_in_the_order_of_the_events() -> None:
@@ -29,7 +30,7 @@ def test_a_batch_is_predicted_with_one_call_per_model() -> None:
 
     def run(inputs: Any) -> Any:
         batches.append(len(inputs["hour"]))
-        return inputs["hour"]
+        return [inputs["hour"]]
 
     RideModel({"duration": run, "tip": run}, "1").predict(
         [RideFeatures(n, (1, 2, n, 0, 0, 1, 1)) for n in range(1000)]
@@ -46,16 +47,68 @@ def test_a_prediction_is_never_negative_and_has_two_decimals() -> None:
     assert prediction.value == {"ride_id": 1, "ride_duration": 0.0, "ride_tip": 3.33}
 
 
+def outputs(*numbers: float) -> Any:
+    """Return a function that returns each number for every ride."""
+    return lambda inputs: [np.full(len(inputs["hour"]), number, np.float32) for number in numbers]
+
+
+RIDE = RideFeatures(1, (1, 2, 10, 0, 0, 1, 1))
+
+
+def test_a_graph_with_a_range_predicts_its_ends_as_well() -> None:
+    model = RideModel({"duration": load_graph("duration", graph_with_range(0.5, 2.0))}, "1")
+
+    (prediction,) = model.predict([RIDE])
+
+    assert prediction.value == {
+        "ride_id": 1,
+        "ride_duration": 10.0,
+        "ride_duration_low": 5.0,
+        "ride_duration_high": 20.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ((10, 12, 14), (10, 10, 14)),
+        ((10, 8, 9), (10, 8, 10)),
+        ((10, 12, 8), (10, 10, 10)),
+        ((-1, -2, -3), (0, 0, 0)),
+        ((1.0049, 1.0051, 1.0), (1.0, 1.0, 1.0)),
+    ],
+    ids=["low above", "high below", "crossed", "negative", "rounded"],
+)
+def test_a_range_always_holds_its_prediction(
+    numbers: tuple[float, ...], expected: tuple[float, ...]
+) -> None:
+    (prediction,) = RideModel({"duration": outputs(*numbers)}, "1").predict([RIDE])
+
+    assert tuple(prediction.value.values())[1:] == expected
+
+
+@pytest.mark.parametrize("numbers", [(1, math.nan, 2), (1, 0, math.inf)])
+def test_a_range_that_is_not_finite_is_an_error(numbers: tuple[float, ...]) -> None:
+    with pytest.raises(ArithmeticError, match="not finite"):
+        RideModel({"duration": outputs(*numbers)}, "1").predict([RIDE])
+
+
+def test_a_range_of_the_tip_is_not_published() -> None:
+    (prediction,) = RideModel({"tip": outputs(2, 1, 3)}, "1").predict([RIDE])
+
+    assert prediction.value == {"ride_id": 1, "ride_tip": 2.0}
+
+
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_fewer_or_more_predictions_than_rides_are_an_error(number: int) -> None:
-    model = RideModel({"duration": lambda _inputs: np.ones(number, np.float32)}, "1")
+    model = RideModel({"duration": lambda _inputs: [np.ones(number, np.float32)]}, "1")
 
     with pytest.raises(ValueError, match="zip"):
         model.predict([RideFeatures(n, (1, 2, n, 0, 0, 1, 1)) for n in range(2)])
 
 
 def test_a_ride_with_too_few_features_is_an_error() -> None:
-    model = RideModel({"duration": lambda inputs: inputs["hour"]}, "1")
+    model = RideModel({"duration": outputs(1)}, "1")
 
     with pytest.raises(ValueError, match="zip"):
         model.predict([RideFeatures(1, (1, 2, 10, 0, 0, 1))])  # type: ignore[arg-type]
@@ -108,7 +161,9 @@ def test_the_shipped_models_predict_plausible_values_for_every_valid_ride() -> N
     ]
 
     for prediction in model.predict(rides):
-        assert 0 <= prediction.value["ride_duration"] < 24 * 60
+        minutes = prediction.value["ride_duration"]
+        low, high = (prediction.value[f"ride_duration_{end}"] for end in ("low", "high"))
+        assert 0 <= low <= minutes <= high < 24 * 60
         assert 0 <= prediction.value["ride_tip"] < 500
 
 

@@ -10,11 +10,12 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from model import FEATURES, ModelSettings, load_graph, load_model
+from model import ModelSettings, load_model
+from model_graph import FEATURES, load_graph
 from streaming.errors import ModelBundleError, SettingsError
 from tests.bundle_files import write_bundle
 from tests.fakes.no_s3 import no_s3
-from tests.ride_graphs import endless_graph, graph
+from tests.ride_graphs import endless_graph, graph, graph_with_range
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,8 @@ from tests.ride_graphs import endless_graph, graph
         (graph(inputs=[*FEATURES, "fare_amount"]), "has inputs .*fare_amount.*expected"),
         (graph(inputs=FEATURES[:5]), "expected the float vectors PULocationID"),
         (graph(rank=2), "expected the float vectors"),
+        (graph_with_range(1, 2, ("prediction", "high", "low")), "or three: prediction, low, high"),
+        (graph_with_range(1, 2, ("minutes", "low", "high")), "or three: prediction, low, high"),
     ],
 )
 def test_an_incompatible_onnx_model_is_rejected(content: bytes, message: str) -> None:

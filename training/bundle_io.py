@@ -70,7 +70,7 @@ def training_record(outcome: Outcome, months: Months, data: Mapping[str, str]) -
     return {
         "unit": target.unit,
         "model": target.model,
-        "parameters": asdict(target.parameters),
+        "parameters": target.logged_parameters(),
         "trips": outcome.trips,
         "metrics": dict(outcome.metrics),
         **asdict(months),

@@ -15,14 +15,17 @@ from rich.table import Table
 from training.baselines import BASELINES, fit_baseline, predict_baseline
 from training.bundle_io import read_model
 from training.download import TripData, file_name
-from training.export import run_graph
+from training.export import run_graph, run_outputs
 from training.fit import NOISE, TARGETS, Target, inputs_and_target, with_noise
-from training.metrics import Metrics, measure
+from training.metrics import Coverage, Metrics, measure, measure_range
 from training.trips import Array, Rides, read_trips
+from training.zones import load_zones
 
 Predict: TypeAlias = Callable[[Rides], Array]
 
 BUNDLE = "this bundle"
+
+_MIN_TRIPS = 100  # in a slice; the share of fewer trips says little
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,21 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class RangeScore:
+    """How many trips of a slice are in the bundle's range.
+
+    Attributes:
+        trips_of: Names the slice.
+        trips: Their number.
+        coverage: Compares the range with their target.
+    """
+
+    trips_of: str
+    trips: int
+    coverage: Coverage
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The evaluation of all models on one target.
 
@@ -50,11 +68,13 @@ class Evaluation:
         target: The predicted target.
         trips: Number of trips that it was predicted for.
         scores: The bundle's score, then each baseline's if there are files to train them on.
+        ranges: The bundle's range on all trips and on slices of them; empty if it has none.
     """
 
     target: Target
     trips: int
     scores: tuple[Score, ...]
+    ranges: tuple[RangeScore, ...]
 
 
 def evaluate_bundle(
@@ -86,7 +106,8 @@ def evaluate_bundle(
             noisy = measure(predict(with_noise(rides)), truth)
             scores.append(Score(name, fitted_to, exact, noisy))
             progress.advance(task)
-        evaluations.append(Evaluation(target, len(truth), tuple(scores)))
+        ranges = tuple(_ranges(graph, rides, truth))
+        evaluations.append(Evaluation(target, len(truth), tuple(scores), ranges))
     return evaluations
 
 
@@ -114,17 +135,59 @@ def as_table(evaluation: Evaluation) -> Table:
         "as if estimated when a ride starts",
     )
     table.add_column("model", no_wrap=True)
-    table.add_column("trained on", justify="right", min_width=len("1,000,000"))
-    for heading in ("RMSE", "MAE", "R²", "noisy RMSE", "noisy MAE", "noisy R²"):
+    table.add_column("trained on", justify="right", min_width=len("999,999"))
+    for heading in ("RMSE", "MAE", "R²", "bias", "noisy RMSE", "noisy MAE", "noisy R²"):
         table.add_column(heading, justify="right")
     for score in evaluation.scores:
-        numbers = [
-            f"{value:.2f}"
-            for metrics in (score.exact, score.noisy)
-            for value in (metrics.rmse, metrics.mae, metrics.r2)
-        ]
+        exact, noisy = score.exact, score.noisy
+        values = (exact.rmse, exact.mae, exact.r2, exact.bias, noisy.rmse, noisy.mae, noisy.r2)
+        numbers = [f"{value:.2f}" for value in values]
         table.add_row(score.model, f"{score.training_trips:,}", *numbers)
     return table
+
+
+def as_range_table(evaluation: Evaluation) -> Table:
+    """Format how many trips are in the range as a table for the terminal."""
+    target = evaluation.target
+    table = Table(
+        title=f"range of the {target.name}: 80 % of the trips should be inside",
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("trips of", no_wrap=True)
+    for heading in ("trips", "inside", "below", "above", f"width, {target.unit}"):
+        table.add_column(heading, justify="right")
+    for score in evaluation.ranges:
+        coverage = score.coverage
+        shares = (coverage.inside, coverage.below, coverage.above)
+        table.add_row(
+            score.trips_of,
+            f"{score.trips:,}",
+            *(f"{share:.1%}" for share in shares),
+            f"{coverage.width:.1f}",
+        )
+    return table
+
+
+def _ranges(graph: onnx.ModelProto, rides: Rides, truth: Array) -> Iterator[RangeScore]:
+    """Yield the range's score on all trips, by borough and hour of the pick-up, and with noise."""
+    _, *span = run_outputs(graph, rides)
+    if not span:
+        return
+    low, high = span
+    yield RangeScore("all", len(truth), measure_range(low, high, truth))
+    _, low_noisy, high_noisy = run_outputs(graph, with_noise(rides))
+    noisy = measure_range(low_noisy, high_noisy, truth)
+    yield RangeScore(f"all, {100 * NOISE:.0f} % noise on the distance", len(truth), noisy)
+    boroughs = {zone_id: borough for zone_id, (borough, _) in load_zones().names.items()}
+    for slices in (
+        pd.Series(rides["PULocationID"]).map(boroughs),
+        pd.Series(rides["hour"]).astype(int).map("{:02d} h".format),
+    ):
+        for name, rows in slices.groupby(slices).groups.items():
+            if len(rows) >= _MIN_TRIPS:
+                coverage = measure_range(low[rows], high[rows], truth[rows])
+                yield RangeScore(str(name), len(rows), coverage)
 
 
 def _predictors(

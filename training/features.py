@@ -46,7 +46,8 @@ class Tables:
         pickups: Effect on the target, miles east and north, by pick-up zone; [266, 3].
         dropoffs: The same, by drop-off zone; [266, 3].
         pairs: Typical and straight-line distance (miles), effect on the target, the target's
-            mean, log(1 + trips), by pick-up zone * 266 + drop-off zone; [266 * 266, 5].
+            mean, log(1 + sum of the trips' weights), by pick-up zone * 266 + drop-off zone;
+            [266 * 266, 5].
     """
 
     curve: Array
@@ -56,8 +57,8 @@ class Tables:
     pairs: Array
 
 
-def build_tables(rides: Rides, target: Array, zones: Zones) -> Tables:
-    """Build the tables from rides with a known target and an exact distance.
+def build_tables(rides: Rides, target: Array, weight: Array, zones: Zones) -> Tables:
+    """Build the tables from rides with a known target, an exact distance and a weight, each [N].
 
     Averages over few trips are shrunk towards a prior (additive smoothing; Micci-Barreca 2001,
     "A preprocessing scheme for high-cardinality categorical attributes"), so a pair of zones
@@ -67,20 +68,22 @@ def build_tables(rides: Rides, target: Array, zones: Zones) -> Tables:
     miles = rides["trip_distance"].astype(np.float64)
     straight = zones.straight_line().ravel()
     assumed = np.maximum(_DETOUR * straight, _WITHIN_ZONE)
-    typical = assumed + _mean(pair, miles - assumed[pair], PAIRS, _PRIOR_DISTANCE)
+    typical = assumed + _mean(pair, miles - assumed[pair], weight, PAIRS, _PRIOR_DISTANCE)
     typical = np.maximum(typical, _SHORTEST)
 
-    curve = np.linalg.lstsq(_powers(miles), target, rcond=None)[0]
+    root = np.sqrt(weight.astype(np.float64))
+    curve = np.linalg.lstsq(_powers(miles) * root[:, None], target * root, rcond=None)[0]
     average = _powers(miles) @ curve
-    hours = _ratio(hour, target, average, HOURS_OF_WEEK, _PRIOR_HOUR)
+    hours = _ratio(hour, target * weight, average * weight, HOURS_OF_WEEK, _PRIOR_HOUR)
     residual = target / hours[hour] - average
-    pickups = _mean(pickup, residual, ZONE_IDS, _PRIOR_ZONE)
-    dropoffs = _mean(dropoff, residual - pickups[pickup], ZONE_IDS, _PRIOR_ZONE)
+    pickups = _mean(pickup, residual, weight, ZONE_IDS, _PRIOR_ZONE)
+    dropoffs = _mean(dropoff, residual - pickups[pickup], weight, ZONE_IDS, _PRIOR_ZONE)
     zone_effect = np.add.outer(pickups, dropoffs).ravel()
-    effect = zone_effect + _mean(pair, residual - zone_effect[pair], PAIRS, _PRIOR_PAIR)
+    effect = zone_effect + _mean(pair, residual - zone_effect[pair], weight, PAIRS, _PRIOR_PAIR)
     at_typical = _powers(typical) @ curve + effect
-    mean = at_typical + _mean(pair, target / hours[hour] - at_typical[pair], PAIRS, _PRIOR_PAIR)
-    trips = np.log1p(np.bincount(pair, minlength=PAIRS))
+    beyond = target / hours[hour] - at_typical[pair]
+    mean = at_typical + _mean(pair, beyond, weight, PAIRS, _PRIOR_PAIR)
+    trips = np.log1p(np.bincount(pair, weight, PAIRS))
     return Tables(
         curve=curve.astype(np.float32),
         hours=hours.astype(np.float32),
@@ -140,11 +143,11 @@ def _powers(miles: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _mean(
-    key: NDArray[np.int64], value: NDArray[np.float64], size: int, prior: float
+    key: NDArray[np.int64], value: NDArray[np.float64], weight: Array, size: int, prior: float
 ) -> NDArray[np.float64]:
-    """Return the mean of each key's values, shrunk towards 0 by `prior` zeros; [size]."""
-    trips = np.bincount(key, minlength=size)
-    mean: NDArray[np.float64] = np.bincount(key, value, size) / (trips + prior)
+    """Return the weighted mean of each key's values, shrunk towards 0 by `prior` zeros; [size]."""
+    trips = np.bincount(key, weight, size)
+    mean: NDArray[np.float64] = np.bincount(key, value * weight, size) / (trips + prior)
     return mean
 
 

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,15 @@ from training.features import FEATURES, Tables, build_tables, look_up
 from training.trips import Array, Rides, card_trips, inputs
 from training.zones import load_zones
 
+QUANTILES = (0.1, 0.9)
+"""The ends of a range: shares of the trips below it."""
+
 NOISE = 0.15
 """Standard deviation of an estimated distance's error, as a share of the distance."""
 
 _SHORTEST = 0.01  # miles; an estimate is never 0, which would mean an unknown distance
+_NEWEST = 0.99  # quantile of the pick-ups: some taxis' clocks are months ahead
+_DAYS_A_MONTH = 365.25 / 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,13 @@ class Parameters:
     Attributes:
         trees, leaves: Number of trees and maximum number of leaves per tree.
         learning_rate, min_samples_leaf, l2_regularization, max_features: As in scikit-learn's
-            HistGradientBoostingRegressor.
+            HistGradientBoostingRegressor; a trip is two samples.
         folds: Number of folds; each is looked up in tables built from the others.
-        estimated, unknown: Shares of the trips that are trained on with an estimated distance
-            and with an unknown one.
+        half_life: Age in months, before the newest trips, at which a trip's weight is a half.
+        estimated: Each trip is trained on with its exact distance and with an estimated one; this
+            is the second's share of the weight.
+        unknown: Share of the trips that are trained on with an unknown distance.
+        level_share: Share of the error in the level that `set_level` corrects.
         seed: For all random numbers.
     """
 
@@ -43,9 +51,18 @@ class Parameters:
     l2_regularization: float = 5.0
     max_features: float = 0.5
     folds: int = 5
+    half_life: float = 12.0
     estimated: float = 0.5
     unknown: float = 0.03
+    level_share: float = 0.75
     seed: int = 0
+
+
+RANGE_PARAMETERS = (
+    *("trees", "leaves", "learning_rate", "min_samples_leaf"),
+    *("l2_regularization", "max_features", "seed"),
+)
+"""The parameters that a range's trees have of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +76,7 @@ class Target:
         tolerance: The largest parity error allowed in an export, in this unit.
         parameters: How its model is fitted.
         select: Returns the trips for which the target is known.
+        range: How the trees of its range are fitted, on the same samples; None: it has no range.
     """
 
     name: str
@@ -67,6 +85,14 @@ class Target:
     tolerance: float
     parameters: Parameters
     select: Callable[[pd.DataFrame], pd.DataFrame]
+    range: Parameters | None = None
+
+    def logged_parameters(self) -> dict[str, float]:
+        """Return the parameters of the model, and as `range_<name>` those of its range's trees."""
+        of_range = {} if self.range is None else asdict(self.range)
+        return asdict(self.parameters) | {
+            f"range_{name}": of_range[name] for name in RANGE_PARAMETERS if of_range
+        }
 
 
 DURATION = Target(
@@ -74,7 +100,8 @@ DURATION = Target(
     model="ride-duration",
     unit="minutes",
     tolerance=3.0,
-    parameters=Parameters(trees=40, leaves=255, learning_rate=0.2, min_samples_leaf=60),
+    parameters=Parameters(trees=60, leaves=255, learning_rate=0.13, min_samples_leaf=120),
+    range=Parameters(trees=20, leaves=31, learning_rate=0.2, min_samples_leaf=200),
     select=lambda trips: trips,
 )
 TIP = Target(
@@ -82,7 +109,15 @@ TIP = Target(
     model="ride-tip",
     unit="US dollars",
     tolerance=1.0,
-    parameters=Parameters(trees=40, leaves=31, learning_rate=0.15, min_samples_leaf=80),
+    parameters=Parameters(
+        trees=60,
+        leaves=63,
+        learning_rate=0.08,
+        min_samples_leaf=600,
+        l2_regularization=20.0,
+        max_features=0.3,
+        half_life=6.0,
+    ),
     select=card_trips,
 )
 TARGETS = (DURATION, TIP)
@@ -96,19 +131,39 @@ class FittedModel:
         target: What it predicts.
         tables: Lookup tables, built from all training trips.
         trees: Predicts the target minus the tables' guess.
+        range_trees: The same for each of `QUANTILES`; empty if the target has no range.
         trips: Number of trips that it was fitted to.
+        level: Factor on every prediction; see `set_level`.
     """
 
     target: Target
     tables: Tables
     trees: HistGradientBoostingRegressor
+    range_trees: tuple[HistGradientBoostingRegressor, ...]
     trips: int
+    level: float = 1.0
 
     def predict(self, rides: Rides) -> Array:
         """Predict the target, in its unit and never below 0; float32 [N]."""
-        features, guess = look_up(self.tables, rides)
-        residual: Array = self.trees.predict(features).astype(np.float32)
-        prediction: Array = np.maximum(residual + guess, 0)
+        return self._predict(self.trees, *look_up(self.tables, rides))
+
+    def outputs(self, rides: Rides) -> tuple[Array, ...]:
+        """Return the prediction and, of a target with a range, its low and high end.
+
+        0 <= low <= prediction <= high; each float32 [N].
+        """
+        found = look_up(self.tables, rides)
+        prediction = self._predict(self.trees, *found)
+        if not self.range_trees:
+            return (prediction,)
+        low, high = (self._predict(trees, *found) for trees in self.range_trees)
+        return prediction, np.minimum(low, prediction), np.maximum(high, prediction)
+
+    def _predict(
+        self, trees: HistGradientBoostingRegressor, features: Array, guess: Array
+    ) -> Array:
+        residual: Array = trees.predict(features).astype(np.float32)
+        prediction: Array = np.maximum((residual + guess) * np.float32(self.level), 0)
         return prediction
 
 
@@ -118,9 +173,7 @@ def inputs_and_target(target: Target, trips: pd.DataFrame) -> tuple[dict[str, Ar
     Raises:
         TripDataError: The target is not known for any trip.
     """
-    chosen = target.select(trips)
-    if chosen.empty:
-        raise TripDataError(f"the {target.name} is not known for any of {len(trips):,} trips")
+    chosen = _known(target, trips)
     return inputs(chosen), chosen[target.name].to_numpy()
 
 
@@ -134,20 +187,49 @@ def fit(target: Target, trips: pd.DataFrame, progress: Progress) -> FittedModel:
         TripDataError: The target is not known for any trip.
     """
     parameters = target.parameters
-    rides, truth = inputs_and_target(target, trips)
+    chosen = _known(target, trips)
+    rides, truth = inputs(chosen), chosen[target.name].to_numpy()
+    weight = _recency(chosen["pickup"], parameters.half_life)
     rng = np.random.default_rng(parameters.seed)
-    zones = load_zones()
-    mixed = {**rides, "trip_distance": _mix_distances(rides["trip_distance"], parameters, rng)}
-    fold = rng.integers(0, parameters.folds, len(truth))
-    features = np.empty((len(truth), len(FEATURES)), np.float32)
-    guess = np.empty(len(truth), np.float32)
-    for part in progress.track(range(parameters.folds), description=f"{target.name}: look up"):
-        tables = build_tables(_where(rides, fold != part), truth[fold != part], zones)
-        features[fold == part], guess[fold == part] = look_up(tables, _where(mixed, fold == part))
-    task = progress.add_task(f"{target.name}: fit {parameters.trees} trees", total=parameters.trees)
-    with redirect_stdout(_TreeCount(lambda: progress.advance(task))):
-        trees = _regressor(parameters).fit(features, truth - guess)
-    return FittedModel(target, build_tables(rides, truth, zones), trees, len(truth))
+    copies = [
+        ({**rides, "trip_distance": _hide(distance, parameters.unknown, rng)}, share)
+        for distance, share in (
+            (rides["trip_distance"], 1 - parameters.estimated),
+            (_estimate(rides["trip_distance"], rng), parameters.estimated),
+        )
+        if share
+    ]
+    fold = rng.integers(0, parameters.folds, (len(copies), len(truth)))
+    features = np.empty((len(copies), len(truth), len(FEATURES)), np.float32)
+    guess = np.empty((len(copies), len(truth)), np.float32)
+    parts = [(copy, part) for copy in range(len(copies)) for part in range(parameters.folds)]
+    for copy, part in progress.track(parts, description=f"{target.name}: look up"):
+        inside = fold[copy] == part
+        tables = _tables(rides, truth, weight, ~inside)
+        found = look_up(tables, _where(copies[copy][0], inside))
+        features[copy, inside], guess[copy, inside] = found
+    trees, *range_trees = _fit_trees(
+        target,
+        features.reshape(-1, len(FEATURES)),
+        (truth - guess).ravel(),
+        np.concatenate([weight * share for _, share in copies]),
+        progress,
+    )
+    tables = _tables(rides, truth, weight, np.ones(len(truth), bool))
+    return FittedModel(target, tables, trees, tuple(range_trees), len(truth))
+
+
+def set_level(model: FittedModel, trips: pd.DataFrame) -> FittedModel:
+    """Return the model with the level of trips that are newer than those it was fitted to.
+
+    The level differs from year to year and with the season, which the features do not hold. It
+    changes from month to month, too; therefore only `Parameters.level_share` of the difference
+    between the mean of these trips and that of their predictions is corrected.
+    """
+    rides, truth = inputs_and_target(model.target, trips)
+    predicted = model.predict(rides).mean(dtype=np.float64)
+    error = truth.mean(dtype=np.float64) / predicted - 1
+    return replace(model, level=model.level * (1 + model.target.parameters.level_share * error))
 
 
 def with_noise(rides: Rides) -> Rides:
@@ -156,11 +238,40 @@ def with_noise(rides: Rides) -> Rides:
     return {**rides, "trip_distance": _estimate(rides["trip_distance"], rng)}
 
 
-def _mix_distances(distance: Array, parameters: Parameters, rng: np.random.Generator) -> Array:
-    """Return a mix of exact, estimated and unknown distances."""
-    draw = rng.random(len(distance))
-    mixed = np.where(draw < parameters.estimated, _estimate(distance, rng), distance)
-    return np.where(draw >= 1 - parameters.unknown, np.float32(0), mixed)
+def _known(target: Target, trips: pd.DataFrame) -> pd.DataFrame:
+    chosen = target.select(trips)
+    if chosen.empty:
+        raise TripDataError(f"the {target.name} is not known for any of {len(trips):,} trips")
+    return chosen
+
+
+def _recency(pickup: "pd.Series[pd.Timestamp]", half_life: float) -> Array:
+    """Return each trip's weight: 1 for the newest, a half at an age of `half_life` months."""
+    days = (pickup.quantile(_NEWEST) - pickup).dt.total_seconds().to_numpy() / 86_400
+    weight: Array = np.exp2(-np.maximum(days, 0) / _DAYS_A_MONTH / half_life).astype(np.float32)
+    return weight
+
+
+def _tables(rides: Rides, truth: Array, weight: Array, chosen: NDArray[np.bool_]) -> Tables:
+    return build_tables(_where(rides, chosen), truth[chosen], weight[chosen], load_zones())
+
+
+def _fit_trees(
+    target: Target, features: Array, residual: Array, weight: Array, progress: Progress
+) -> list[HistGradientBoostingRegressor]:
+    """Return the fitted trees of the prediction and of each end of its range, if it has one."""
+    regressors = [_regressor(target.parameters)]
+    if target.range is not None:
+        regressors += [_regressor(target.range, quantile) for quantile in QUANTILES]
+    count = sum(regressor.max_iter for regressor in regressors)
+    task = progress.add_task(f"{target.name}: fit {count} trees", total=count)
+    with redirect_stdout(_TreeCount(lambda: progress.advance(task))):
+        return [regressor.fit(features, residual, weight) for regressor in regressors]
+
+
+def _hide(distance: Array, share: float, rng: np.random.Generator) -> Array:
+    """Return the distances, a share of them unknown."""
+    return np.where(rng.random(len(distance)) < share, np.float32(0), distance)
 
 
 class _TreeCount(io.TextIOBase):
@@ -180,9 +291,14 @@ class _TreeCount(io.TextIOBase):
         return len(text)
 
 
-def _regressor(parameters: Parameters) -> HistGradientBoostingRegressor:
+def _regressor(
+    parameters: Parameters, quantile: float | None = None
+) -> HistGradientBoostingRegressor:
+    """Return trees that predict the mean or a quantile."""
     # No `categorical_features`: skl2onnx converts them incorrectly.
     return HistGradientBoostingRegressor(
+        loss="squared_error" if quantile is None else "quantile",
+        quantile=quantile,
         max_iter=parameters.trees,
         max_leaf_nodes=parameters.leaves,
         learning_rate=parameters.learning_rate,

@@ -22,7 +22,7 @@ _GRAPH = """
 ride (
     float[N] PULocationID, float[N] DOLocationID, float[N] trip_distance, float[N] hour,
     float[N] weekday, float[N] passenger_count, float[N] payment_type
-) => (float[N] prediction) {
+) => (OUTPUTS) {
     pickup = Cast <to = 7> (PULocationID)
     dropoff = Cast <to = 7> (DOLocationID)
     pair_row = Mul (pickup, zone_ids)
@@ -71,21 +71,38 @@ ride (
         of_pair, of_pickup, of_dropoff, distance_1, ratio_1, factor_1,
         pickup_1, dropoff_1, hour_1, weekday_1, passengers_1, payment_1
     )
-    left_1 = ai.onnx.ml.TreeEnsembleRegressor (features)
-    left = Squeeze (left_1, last)
-    unbound = Add (left, guess)
-    prediction = Max (unbound, zero)
+    ENDS
 }
+"""
+_END = """
+    NAME_left_1 = ai.onnx.ml.TreeEnsembleRegressor (features)
+    NAME_left = Squeeze (NAME_left_1, last)
+    NAME_at_training = Add (NAME_left, guess)
+    NAME_unbound = Mul (NAME_at_training, level)
+    NAME = Max (NAME_unbound, zero)
+"""
+_RANGE = """
+    low = Min (low_quantile, prediction)
+    high = Max (high_quantile, prediction)
 """
 
 
 def to_onnx(model: FittedModel) -> onnx.ModelProto:
     """Return a model as a graph: seven float32 inputs [N], one output `prediction` [N].
 
+    If the target has a range, two more outputs follow, `low` and `high`, each [N], with
+    0 <= low <= prediction <= high.
     N may be 0. Zones must be 1 to 265, distances finite and not negative, hours in [0, 24),
     weekdays 0 to 6; passenger count and payment type may be NaN.
     """
-    proto = onnx.parser.parse_model(_GRAPH)
+    ensembles = {"prediction": model.trees}
+    outputs, order = ["prediction"], ""
+    if model.range_trees:
+        ensembles["low_quantile"], ensembles["high_quantile"] = model.range_trees
+        outputs, order = ["prediction", "low", "high"], _RANGE
+    ends = "".join(_END.replace("NAME", name) for name in ensembles) + order
+    declared = ", ".join(f"float[N] {name}" for name in outputs)
+    proto = onnx.parser.parse_model(_GRAPH.replace("OUTPUTS", declared).replace("ENDS", ends))
     tables = model.tables
     a, b, c = tables.curve
     constants = {
@@ -96,6 +113,7 @@ def to_onnx(model: FittedModel) -> onnx.ModelProto:
         "a": np.asarray(a),
         "b": np.asarray(b),
         "c": np.asarray(c),
+        "level": np.asarray(model.level, np.float32),
         "zero": np.asarray(0, np.float32),
         "max_miles": np.asarray(MAX_MILES, np.float32),
         "unknown": np.asarray(UNKNOWN, np.float32),
@@ -109,8 +127,9 @@ def to_onnx(model: FittedModel) -> onnx.ModelProto:
     proto.graph.initializer.extend(
         numpy_helper.from_array(value, name) for name, value in constants.items()
     )
-    (trees,) = (n for n in proto.graph.node if n.op_type == "TreeEnsembleRegressor")
-    trees.attribute.extend(_tree_attributes(model.trees))
+    nodes = [n for n in proto.graph.node if n.op_type == "TreeEnsembleRegressor"]
+    for node, trees in zip(nodes, ensembles.values(), strict=True):
+        node.attribute.extend(_tree_attributes(trees))
     onnx.checker.check_model(proto, full_check=True)
     return proto
 

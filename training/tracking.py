@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,6 @@ LIBRARIES = {
 }
 """Versions of the libraries that determine a model."""
 
-_SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec(DataType.float, name) for name in INPUTS]),
-    outputs=Schema([ColSpec(DataType.float, "prediction")]),
-)
 # Made up, because a bundle must not contain trip records.
 _EXAMPLE = pd.DataFrame(
     [
@@ -55,7 +51,6 @@ _EXAMPLE = pd.DataFrame(
 # What mlflow.pyfunc needs to run the model; listed because MLflow's own inference is slow.
 _REQUIREMENTS = [f"{name}=={LIBRARIES[name]}" for name in ("mlflow", "onnx", "onnxruntime")]
 _MODEL_OPTIONS: dict[str, Any] = {
-    "signature": _SIGNATURE,
     "input_example": _EXAMPLE,
     "pip_requirements": _REQUIREMENTS,
     "onnx_execution_providers": ["CPUExecutionProvider"],
@@ -134,7 +129,7 @@ def log_outcome(
     """
     target = outcome.target
     with mlflow.start_run(run_name=target.model, nested=True) as run:
-        mlflow.log_params({**asdict(target.parameters), "trips": outcome.trips})
+        mlflow.log_params({**target.logged_parameters(), "trips": outcome.trips})
         mlflow.log_metrics(dict(outcome.metrics))
         for name, figure in outcome.figures.items():
             mlflow.log_figure(figure, name)
@@ -143,7 +138,12 @@ def log_outcome(
                 path = Path(folder) / name
                 path.write_bytes(json_bytes(content))
                 mlflow.log_artifact(str(path))
-        logged = mlflow.onnx.log_model(outcome.graph, name=target.model, **_MODEL_OPTIONS)
+        logged = mlflow.onnx.log_model(
+            outcome.graph,
+            name=target.model,
+            signature=_signature(outcome.graph),
+            **_MODEL_OPTIONS,
+        )
         tags = {
             TRAINED_ON: " ".join(record["trained_on"]),
             DATA_SHA256: " ".join(record["data"].values()),
@@ -159,4 +159,11 @@ def json_bytes(content: Mapping[str, Any]) -> bytes:
 
 def save_model(graph: onnx.ModelProto, folder: Path) -> None:
     """Save a model as an MLflow model in `folder`, which must not exist yet."""
-    mlflow.onnx.save_model(graph, folder, **_MODEL_OPTIONS)
+    mlflow.onnx.save_model(graph, folder, signature=_signature(graph), **_MODEL_OPTIONS)
+
+
+def _signature(graph: onnx.ModelProto) -> ModelSignature:
+    outputs = [output.name for output in graph.graph.output]
+    return ModelSignature(
+        *(Schema([ColSpec(DataType.float, name) for name in names]) for names in (INPUTS, outputs))
+    )

@@ -13,10 +13,18 @@ from training.bundle_io import Months, training_record, write_bundle
 from training.errors import TripDataError
 from training.export import PARITY_RIDES, check_parity, run_graph
 from training.figures import error_by_hour, predicted_against_true
-from training.fit import TARGETS, FittedModel, Target, fit, inputs_and_target, with_noise
+from training.fit import (
+    TARGETS,
+    FittedModel,
+    Target,
+    fit,
+    inputs_and_target,
+    set_level,
+    with_noise,
+)
 from training.graph import to_onnx
 from training.histograms import HISTOGRAMS, Histograms
-from training.metrics import measure
+from training.metrics import measure, measure_range
 from training.ride_statistics import count_statistics
 from training.tracking import Outcome, log_outcome, start_run
 from training.trips import file_hashes, inputs, month_of, read_trips
@@ -31,8 +39,9 @@ class TrainingConfig:
 
     Attributes:
         train: Parquet files to train on.
-        validate: Files to validate on while choosing parameters; by default the last fifth of
-            the training trips, by time, is held out and used only in the final fit.
+        validate: Files to validate on while choosing parameters, newer than those to train on;
+            they also set the models' level. By default the last fifth of the training trips, by
+            time, is held out and used only in the final fit.
         test: Files to test the final models on.
         output: The bundle's folder.
     """
@@ -105,9 +114,13 @@ def _train_target(
         validated, validation = fit(target, trips[:cut], progress), trips[cut:]
         model = fit(target, trips, progress)
     else:
-        validated = model = fit(target, trips, progress)
+        validated = fit(target, trips, progress)
+        model = set_level(validated, validation)
     task = progress.add_task(f"{target.name}: evaluate, export, check", total=3)
-    metrics = evaluate_model(validated, validation, "validation")
+    metrics = {
+        **evaluate_model(validated, validation, "validation"),
+        "level": round(model.level, 4),
+    }
     if test is not None:
         metrics |= evaluate_model(model, test, "test")
     progress.advance(task)
@@ -123,12 +136,14 @@ def _train_target(
 def evaluate_model(model: FittedModel, trips: pd.DataFrame, name: str) -> dict[str, float]:
     """Return the metrics of a model on trips, with exact and with estimated distances."""
     rides, truth = inputs_and_target(model.target, trips)
-    noisy = with_noise(rides)
-    return {
-        **measure(model.predict(rides), truth).named(name),
-        **measure(model.predict(noisy), truth).named(f"{name}_noisy"),
-        f"{name}_trips": len(truth),
-    }
+    metrics: dict[str, float] = {f"{name}_trips": len(truth)}
+    for part, seen in ((name, rides), (f"{name}_noisy", with_noise(rides))):
+        prediction, *span = model.outputs(seen)
+        metrics |= measure(prediction, truth).named(part)
+        if span:
+            low, high = span
+            metrics |= measure_range(low, high, truth).named(part)
+    return metrics
 
 
 def _figures(model: FittedModel, trips: pd.DataFrame) -> dict[str, Figure]:

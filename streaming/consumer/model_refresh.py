@@ -55,7 +55,6 @@ class ModelRefresh(Generic[EventT]):
         # daemon, since a look must not hold up the end of the process.
         self._looks: SimpleQueue[_Look[EventT]] = SimpleQueue()
         Thread(target=_run_looks, args=(self._looks,), name="model-refresh", daemon=True).start()
-        self._wait_left = 0.0
         self._warned = ""
 
     def poll(self, limit: float) -> LoadedModel[EventT] | None:
@@ -70,12 +69,11 @@ class ModelRefresh(Generic[EventT]):
         if self._look is None:
             if self._clock() < self._next:
                 return None
-            self._look = _Look(self._source, self._current)
-            self._wait_left = self._wait
+            self._look = _Look(self._source, self._current, self._wait)
             self._looks.put(self._look)
         before = self._clock()
-        ended = self._look.ended.wait(max(0.0, min(limit, self._wait_left)))
-        self._wait_left -= self._clock() - before
+        ended = self._look.ended.wait(max(0.0, min(limit, self._look.wait_left)))
+        self._look.wait_left -= self._clock() - before
         if not ended:
             return None
         look, self._look = self._look, None
@@ -131,14 +129,18 @@ class _Look(Generic[EventT]):
         found: The model, if there is another one.
         error: Why it could not be loaded.
         ended: Set when the look is over.
+        wait_left: How long batches may still wait for it, in seconds.
     """
 
-    def __init__(self, source: ModelSource[EventT], current: LoadedModel[EventT]) -> None:
+    def __init__(
+        self, source: ModelSource[EventT], current: LoadedModel[EventT], wait_left: float
+    ) -> None:
         self._source = source
         self._current = current
         self.found: LoadedModel[EventT] | None = None
         self.error: BaseException | None = None
         self.ended = Event()
+        self.wait_left = wait_left
 
     def run(self) -> None:
         try:

@@ -246,6 +246,9 @@ def _check_prediction(values: Mapping[str, Any], partition_key: str) -> None:
         value = values[name]  # msgspec writes NaN as null
         _check(value is not None and math.isfinite(value), f"{name} is not finite")
         _check(value >= 0, f"{name} is negative")
+    if "ride_duration_low" in values:
+        low, minutes, high = (values[f"ride_duration{end}"] for end in ("_low", "", "_high"))
+        _check(0 <= low <= minutes <= high, "a range that does not hold its prediction")
 
 
 def _reject_constant(constant: str) -> None:

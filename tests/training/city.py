@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from training.trips import Array
 
 QUIET = Progress(disable=True)
-SMALL = Parameters(trees=8, leaves=15, learning_rate=0.3, min_samples_leaf=10, folds=3)
-SMALL_DURATION = replace(DURATION, parameters=SMALL)
+SMALL = Parameters(trees=12, leaves=15, learning_rate=0.3, min_samples_leaf=10, folds=3)
+SMALL_DURATION = replace(DURATION, parameters=SMALL, range=SMALL)
 SMALL_TIP = replace(TIP, parameters=SMALL)
 
 ZONES = (7, 41, 42, 74, 75, 95, 97, 129, 130, 166, 181, 205, 244, 264)

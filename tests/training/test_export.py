@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from onnx import ModelProto, numpy_helper
@@ -56,6 +58,17 @@ def test_a_graph_that_is_far_off_for_one_ride_fails(
 
     with pytest.raises(ParityError, match=r"the worst by \d+\.\d+ \(allowed: 3\.0\)"):
         check_parity(off, model, mixed)
+
+
+def test_a_graph_whose_range_alone_is_off_fails(
+    fitted: tuple[FittedModel, dict[str, Array]],
+) -> None:
+    model, rides = fitted
+    low, high = model.range_trees
+    swapped = to_onnx(replace(model, range_trees=(high, low)))
+
+    with pytest.raises(ParityError, match="the duration graph differs from its model"):
+        check_parity(swapped, model, rides)
 
 
 def test_a_graph_that_predicts_nan_fails(fitted: tuple[FittedModel, dict[str, Array]]) -> None:

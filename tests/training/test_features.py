@@ -19,7 +19,8 @@ HARLEM, ASTORIA, JFK = 74, 7, 132
 def tables_of(*trips: tuple[float, float, float, float], hour: float = 12.0) -> Tables:
     """Build tables from trips of pick-up zone, drop-off zone, miles and target."""
     known = rides(*((*trip[:3], hour, 0, 1, 1) for trip in trips))
-    return build_tables(known, np.array([trip[3] for trip in trips], np.float32), load_zones())
+    target = np.array([trip[3] for trip in trips], np.float32)
+    return build_tables(known, target, np.ones_like(target), load_zones())
 
 
 def feature(name: str, tables: Tables, ride: tuple[float, ...]) -> float:
@@ -56,7 +57,7 @@ def test_a_slower_hour_gets_a_guess_that_is_longer_by_a_factor() -> None:
     )
     factor = np.where(known["hour"] == 8, np.float32(1.5), np.float32(1.0))
     target = (4 * known["trip_distance"] + 5) * factor
-    tables = build_tables(known, target, load_zones())
+    tables = build_tables(known, target, np.ones_like(target), load_zones())
 
     _, guess = look_up(
         tables, rides((HARLEM, ASTORIA, 3, 8.5, 2, 1, 1), (HARLEM, ASTORIA, 3, 20.5, 2, 1, 1))
@@ -74,6 +75,22 @@ def test_an_average_of_few_trips_is_shrunk_towards_the_prior() -> None:
 
     assert 0 < once < 10
     assert once < often
+
+
+def test_a_trip_of_weight_two_counts_as_two_trips() -> None:
+    odd = (HARLEM, JFK, 4.0, 51.0)
+    trips = (*EVEN * 10, *[odd] * 3)
+    known = rides(*((*trip[:3], 12, 0, 1, 1) for trip in trips))
+    target = np.array([trip[3] for trip in trips], np.float32)
+    weight = np.array([1] * (len(trips) - 3) + [2] * 3, np.float32)
+
+    weighted = build_tables(known, target, weight, load_zones())
+    repeated = tables_of(*trips, *[odd] * 3)
+
+    for name in ("curve", "hours", "pickups", "dropoffs", "pairs"):
+        np.testing.assert_allclose(
+            getattr(weighted, name), getattr(repeated, name), rtol=1e-3, atol=1e-3
+        )
 
 
 def test_an_unseen_pair_has_the_effects_of_its_zones_and_a_distance_from_the_map() -> None:

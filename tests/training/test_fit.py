@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.city import QUIET, SMALL, SMALL_DURATION, SMALL_TIP, city_trips, rides
 from training.errors import TripDataError
-from training.fit import fit, inputs_and_target, with_noise
+from training.fit import fit, inputs_and_target, set_level, with_noise
 from training.trips import INPUTS, inputs
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def test_the_target_of_a_rare_pair_s_trip_does_not_leak_into_its_features() -> N
         DOLocationID=np.float32(1 + pairs % 200),
         trip_distance=np.float32(3),
         duration=rng.normal(20, 5, len(pairs)).astype("float32"),
+        pickup=pd.Timestamp("2023-01-01"),
     )
     model = fit(SMALL_DURATION, trips, QUIET)
 
@@ -77,14 +78,86 @@ def test_the_target_of_a_rare_pair_s_trip_does_not_leak_into_its_features() -> N
 
 def test_a_model_trained_on_estimates_trusts_the_distance_less(tmp_path: Path) -> None:
     trips = city_trips(tmp_path)
-    exact = replace(SMALL_DURATION, parameters=replace(SMALL, trees=40, estimated=0, unknown=0))
-    mixed = replace(SMALL_DURATION, parameters=replace(SMALL, trees=40, estimated=1, unknown=0))
+    exact, mixed = (
+        replace(
+            SMALL_DURATION,
+            parameters=replace(SMALL, trees=40, estimated=estimated, unknown=0),
+            range=None,
+        )
+        for estimated in (0, 1)
+    )
     later, truth = inputs_and_target(SMALL_DURATION, city_trips(tmp_path, "2023-02"))
     noisy = with_noise(later)
 
     errors = [np.abs(fit(t, trips, QUIET).predict(noisy) - truth).mean() for t in (exact, mixed)]
 
     assert errors[1] < errors[0]
+
+
+def slowed(trips: pd.DataFrame, factor: float) -> pd.DataFrame:
+    return trips.assign(duration=trips["duration"] * np.float32(factor))
+
+
+def test_newer_trips_count_more_than_older_ones(tmp_path: Path) -> None:
+    old, new = city_trips(tmp_path, "2021-01"), city_trips(tmp_path, "2023-01")
+    trips = pd.concat([old, slowed(new, 1.5)], ignore_index=True)
+    later, truth = inputs_and_target(SMALL_DURATION, slowed(city_trips(tmp_path, "2023-02"), 1.5))
+
+    bias = [
+        float(np.mean(fit(chosen, trips, QUIET).predict(later) - truth))
+        for half_life in (1_000, 2)
+        for chosen in [replace(SMALL_DURATION, parameters=replace(SMALL, half_life=half_life))]
+    ]
+
+    assert bias[0] < -2  # both years count the same: half of the slow-down
+    assert abs(bias[1]) < 0.5
+
+
+def test_a_clock_that_is_years_ahead_makes_no_other_trip_old(tmp_path: Path) -> None:
+    trips = city_trips(tmp_path)
+    ahead = trips.assign(pickup=trips["pickup"].mask(trips.index == 5, pd.Timestamp("2041-01-01")))
+    later, truth = inputs_and_target(SMALL_DURATION, city_trips(tmp_path, "2023-02"))
+
+    errors = [
+        np.abs(fit(SMALL_DURATION, chosen, QUIET).predict(later) - truth).mean()
+        for chosen in (trips, ahead)
+    ]
+
+    assert errors[1] < 1.2 * errors[0]
+
+
+def test_the_level_of_newer_trips_is_taken_over_by_three_quarters(tmp_path: Path) -> None:
+    model = fit(SMALL_DURATION, city_trips(tmp_path), QUIET)
+    later = city_trips(tmp_path, "2023-02")
+    same = later.assign(duration=model.predict(inputs(later)))
+
+    slower = set_level(model, slowed(same, 1.2))
+
+    assert model.level == 1
+    assert set_level(model, same).level == pytest.approx(1, abs=1e-6)
+    assert slower.level == pytest.approx(1.15, abs=1e-5)
+    for before, after in zip(
+        model.outputs(inputs(later)), slower.outputs(inputs(later)), strict=True
+    ):
+        np.testing.assert_allclose(after, 1.15 * before, rtol=1e-4)
+
+
+def test_most_later_trips_are_in_the_range_and_every_prediction_is(tmp_path: Path) -> None:
+    model = fit(SMALL_DURATION, city_trips(tmp_path), QUIET)
+    later, truth = inputs_and_target(SMALL_DURATION, city_trips(tmp_path, "2023-02"))
+
+    prediction, low, high = model.outputs(later)
+
+    assert 0.6 < np.mean((low <= truth) & (truth <= high)) < 0.95
+    assert (low <= prediction).all()
+    assert (prediction <= high).all()
+    np.testing.assert_array_equal(prediction, model.predict(later))
+
+
+def test_a_target_without_a_range_has_one_output(tmp_path: Path) -> None:
+    trips = city_trips(tmp_path)
+
+    assert len(fit(SMALL_TIP, trips, QUIET).outputs(inputs(trips))) == 1
 
 
 def test_noise_is_fifteen_per_cent_and_never_makes_a_distance_unknown(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from tests.training.city import QUIET, SMALL_DURATION, city_trips, rides
-from training.export import run_graph
+from tests.training.city import QUIET, SMALL_DURATION, SMALL_TIP, city_trips, rides
+from training.export import run_graph, run_outputs
 from training.fit import FittedModel, fit, with_noise
 from training.graph import to_onnx
 from training.trips import INPUTS, inputs
@@ -20,7 +21,8 @@ HARLEM, ASTORIA, OUTSIDE = 74, 7, 265
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
-    return fit(SMALL_DURATION, city_trips(tmp_path_factory.mktemp("trips")), QUIET)
+    trips = city_trips(tmp_path_factory.mktemp("trips"))
+    return replace(fit(SMALL_DURATION, trips, QUIET), level=1.03)
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +30,23 @@ def graph(model: FittedModel) -> onnx.ModelProto:
     return to_onnx(model)
 
 
-def test_the_graph_takes_seven_named_vectors_and_returns_one(graph: onnx.ModelProto) -> None:
+def test_the_graph_takes_seven_named_vectors_and_returns_three(graph: onnx.ModelProto) -> None:
     shapes = {
         value.name: [dim.dim_param for dim in value.type.tensor_type.shape.dim]
         for value in (*graph.graph.input, *graph.graph.output)
     }
 
-    assert shapes == {name: ["N"] for name in (*INPUTS, "prediction")}
+    assert shapes == {name: ["N"] for name in (*INPUTS, "prediction", "low", "high")}
+
+
+def test_a_target_without_a_range_has_a_graph_with_one_output(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    trips = city_trips(tmp_path_factory.mktemp("trips"))
+
+    tip = to_onnx(fit(SMALL_TIP, trips, QUIET))
+
+    assert [output.name for output in tip.graph.output] == ["prediction"]
 
 
 def test_the_graph_predicts_what_its_model_predicts(
@@ -43,7 +55,7 @@ def test_the_graph_predicts_what_its_model_predicts(
     trips = inputs(city_trips(tmp_path_factory.mktemp("later"), "2023-02"))
 
     for seen in (trips, with_noise(trips), {**trips, "trip_distance": 0 * trips["trip_distance"]}):
-        np.testing.assert_allclose(run_graph(graph, seen), model.predict(seen), atol=1e-4)
+        np.testing.assert_allclose(run_outputs(graph, seen), model.outputs(seen), atol=1e-4)
 
 
 ODD = {
@@ -74,11 +86,15 @@ def test_every_pair_of_zones_can_be_predicted(graph: onnx.ModelProto) -> None:
     pickup, dropoff = (grid.ravel() for grid in np.meshgrid(zones, zones))
     filled = {name: np.zeros(len(pickup), np.float32) for name in INPUTS}
 
-    prediction = run_graph(graph, {**filled, "PULocationID": pickup, "DOLocationID": dropoff})
+    prediction, low, high = run_outputs(
+        graph, {**filled, "PULocationID": pickup, "DOLocationID": dropoff}
+    )
 
-    assert prediction.dtype == np.float32
-    assert np.isfinite(prediction).all()
-    assert np.min(prediction) >= 0
+    assert prediction.dtype == low.dtype == high.dtype == np.float32
+    assert np.isfinite([low, prediction, high]).all()
+    assert (low >= 0).all()
+    assert (low <= prediction).all()
+    assert (prediction <= high).all()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])

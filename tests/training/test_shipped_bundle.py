@@ -11,7 +11,7 @@ import pytest
 
 from tests.training.city import rides
 from training.bundle_io import read_model
-from training.export import run_graph
+from training.export import run_graph, run_outputs
 from training.trips import INPUTS
 
 BUNDLE = Path(__file__).parents[2] / "models"
@@ -40,8 +40,11 @@ def test_the_models_are_at_least_as_good_as_the_model_card_says() -> None:
     manifest = json.loads((BUNDLE / "manifest.json").read_text())
     duration, tip = (manifest["targets"][name]["metrics"] for name in ("duration", "tip"))
 
-    assert duration["test_rmse"] < 4.7
-    assert tip["test_rmse"] < 2.2
+    assert duration["test_rmse"] < 4.57
+    assert tip["test_rmse"] < 2.14
+    assert abs(duration["test_bias"]) < 0.4
+    assert 0.78 < duration["test_inside"] < 0.82
+    assert 0.78 < duration["test_noisy_inside"] < 0.82
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,15 @@ def test_a_ride_to_the_airport_takes_longer_and_tips_more_than_one_around_the_co
         graph, _ = read_model(BUNDLE, target)
         short, long = run_graph(graph, rides(*trip))
         assert 2 * short < long
+
+
+def test_the_range_of_an_ordinary_ride_holds_its_prediction_and_is_some_minutes_wide() -> None:
+    graph, _ = read_model(BUNDLE, "duration")
+
+    (prediction,), (low,), (high,) = run_outputs(graph, rides((130, 205, 3.66, 8.25, 5, 1, 1)))
+
+    assert low < prediction < high
+    assert 3 < high - low < 15
 
 
 @pytest.mark.parametrize("target", ["duration", "tip"])

@@ -21,7 +21,7 @@ from scripts.ship import main as ship
 from tests.training.city import city_trips, write_month
 from training.bundle_io import read_model, trained_on
 from training.errors import BundleError
-from training.export import run_graph
+from training.export import run_outputs
 from training.trips import INPUTS, file_hashes, inputs
 
 REPOSITORY = Path(__file__).parents[2]
@@ -104,13 +104,18 @@ def test_each_target_has_its_unit_model_run_and_metrics(trained: Trained) -> Non
         metrics = target["metrics"]
         assert {"validation_rmse", "test_rmse", "test_noisy_mae", "test_r2"} <= set(metrics)
         assert metrics["test_rmse"] > 0
+        assert metrics["level"] == 1  # no month to validate on
+    duration = targets["duration"]
+    assert duration["parameters"]["range_trees"] == 20
+    assert 0 < duration["metrics"]["test_noisy_inside"] < 1
+    assert "test_inside" not in targets["tip"]["metrics"]
     assert targets["duration"]["trips"] > targets["tip"]["trips"] > 1_000
 
 
 def test_a_training_shows_its_steps_and_ends_with_its_metrics(trained: Trained) -> None:
     lines = trained.output.splitlines()
 
-    assert "duration: fit 40 trees ..." in lines
+    assert "duration: fit 100 trees ..." in lines
     assert "track in MLflow ..." in lines
     for target, entry in trained.manifest["targets"].items():
         (row,) = [line.split() for line in lines if f"{target}, test, noisy" in line]
@@ -193,6 +198,8 @@ def test_the_function_loads_the_bundle_and_predicts(trained: Trained) -> None:
     assert loaded.version == trained.manifest["version"]
     assert prediction.value["ride_id"] == 256
     assert prediction.value["ride_duration"] == pytest.approx(3 + 3.5 * 3.66, rel=0.4)
+    ends = [prediction.value[f"ride_duration_{end}"] for end in ("low", "high")]
+    assert ends[0] < prediction.value["ride_duration"] < ends[1]
     assert prediction.value["ride_tip"] == pytest.approx(0.2 * (3 + 2.5 * 3.66), rel=0.4)
 
 
@@ -203,11 +210,13 @@ def test_mlflow_predicts_what_onnxruntime_predicts(
 ) -> None:
     trips = city_trips(tmp_path)
     graph, _ = read_model(trained.bundle, target)
+    outputs = [output.name for output in graph.graph.output]
 
     loaded = mlflow.pyfunc.load_model(str(trained.bundle / target))
     predicted = loaded.predict(trips[list(INPUTS)])
 
-    np.testing.assert_array_equal(predicted["prediction"], run_graph(graph, inputs(trips)))
+    for name, expected in zip(outputs, run_outputs(graph, inputs(trips)), strict=True):
+        np.testing.assert_array_equal(predicted[name], expected)
 
 
 @mlflow_warns

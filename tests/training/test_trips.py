@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import model
+import model_graph
 from tests.training.city import QUIET, tlc_table, write_month
 from training.errors import TripDataError
 from training.trips import INPUTS, card_trips, inputs, month_of, read_trips
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_training_and_serving_have_the_same_inputs() -> None:
-    assert INPUTS == model.FEATURES
+    assert INPUTS == model_graph.FEATURES
 
 
 def test_a_trip_becomes_the_inputs_of_a_model(tmp_path: Path) -> None:

@@ -125,6 +125,7 @@ def test_a_pointer_that_is_written_again_loads_nothing(champion: Path, one: Path
     second = found.load_changed(first)
     assert second is not None
     assert second.model is first.model
+    assert second.pointer == first.pointer
     assert found.load_changed(second) is None
 
 
@@ -170,6 +171,18 @@ def test_a_bundle_outside_the_pointers_folder_is_refused(bundle: str) -> None:
 
     with pytest.raises(ModelBundleError, match="allowed: a path below the pointer's folder"):
         decode_pointer("c.json", json.dumps(fields).encode())
+
+
+def test_a_damaged_pointer_is_named(champion: Path) -> None:
+    found = source(champion)
+    first = found.load()
+    champion.write_bytes(b"{}")
+
+    problem = f"the pointer {champion} cannot be read"
+    with pytest.raises(ModelBundleError, match=problem):
+        found.load_changed(first)
+    with pytest.raises(ModelBundleError, match=problem):
+        found.load()
 
 
 def test_a_missing_pointer_is_named(tmp_path: Path) -> None:

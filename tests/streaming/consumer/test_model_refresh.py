@@ -158,9 +158,8 @@ def test_all_waits_for_one_look_have_one_bound() -> None:
         refreshed.clock.advance(min(timeout, 2.0))
         return False
 
-    never_ends: Any = SimpleNamespace(ended=SimpleNamespace(wait=wait))
+    never_ends: Any = SimpleNamespace(ended=SimpleNamespace(wait=wait), wait_left=5.0)
     refreshed.refresh._look = never_ends
-    refreshed.refresh._wait_left = 5.0
     for _ in range(5):
         assert refreshed.refresh.poll(limit=3.0) is None
 
@@ -300,3 +299,4 @@ def test_the_looks_have_one_thread_that_does_not_hold_up_the_end_of_the_process(
 
     assert set(threading.enumerate()) - before == {thread}
     assert thread.daemon
+    assert thread.name == "model-refresh"
