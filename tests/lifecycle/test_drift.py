@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,11 @@ from lifecycle.drift_sources import archive_histograms, bundle_histograms
 from scripts.drift import main
 from tests.lifecycle.ride_archive import RideArchive, at
 from tests.training.city import write_month
+from training.bundle_io import read_model
 from training.errors import BundleError
 from training.histograms import EDGES, HISTOGRAMS, Histograms
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROOT = Path(__file__).parents[2]
 
 
 def no_client() -> Any:
@@ -140,6 +141,15 @@ def test_a_bundles_histograms_come_back_as_they_were_written(tmp_path: Path) -> 
     assert {name: counts.tolist() for name, counts in found.counts.items()} == {
         name: counts.tolist() for name, counts in before.counts.items()
     }
+
+
+@pytest.mark.rides
+def test_the_bundle_that_ships_has_histograms_of_the_trips_that_it_was_trained_on() -> None:
+    _, trips = read_model(ROOT / "models", "duration")
+
+    counts = bundle_histograms(ROOT / "models").counts
+
+    assert {int(found.sum()) for found in counts.values()} == {trips}
 
 
 @pytest.mark.parametrize(
