@@ -281,6 +281,26 @@ evaluate: $(TRAIN_ENV)/installed ## Evaluate a bundle beside two baselines: DATA
 	    $(if $(DATA),--data "$$DATA") $(if $(BUNDLE),--bundle "$$BUNDLE") \
 	    $(if $(TRAIN_DATA),--train "$$TRAIN_DATA")
 
+.PHONY: quality
+quality: $(TRAIN_ENV)/installed ## How good predictions were, from an archive; status 1 beyond a bound: ARCHIVE=build/archive TARGET=tip SINCE=24h AS_OF= BY=version,age,hour,borough,distance HTML=<file> CLOUDWATCH=1 MAX_RMSE= MAX_BIAS= MIN_LABELLED=
+	@exec $(TRAIN_ENV)/bin/python -m scripts quality "$${ARCHIVE:-build/archive}" \
+	    $(if $(TARGET),--target "$$TARGET") $(if $(SINCE),--since "$$SINCE") $(if $(AS_OF),--as-of "$$AS_OF") \
+	    $(if $(BY),--by "$$BY") $(if $(HTML),--html "$$HTML") $(call switch,CLOUDWATCH,--cloudwatch) \
+	    $(if $(MAX_RMSE),--max-rmse "$$MAX_RMSE") $(if $(MAX_BIAS),--max-bias "$$MAX_BIAS") \
+	    $(if $(MIN_LABELLED),--min-labelled "$$MIN_LABELLED")
+
+.PHONY: compare
+compare: $(TRAIN_ENV)/installed ## Two versions' predictions of the same rides, on what really happened: ARCHIVE=build/archive A=<version> B=<version> TARGET=tip SINCE=7d AS_OF=
+	@exec $(TRAIN_ENV)/bin/python -m scripts compare_versions "$${ARCHIVE:-build/archive}" \
+	    $(if $(A),--a "$$A") $(if $(B),--b "$$B") $(if $(TARGET),--target "$$TARGET") \
+	    $(if $(SINCE),--since "$$SINCE") $(if $(AS_OF),--as-of "$$AS_OF")
+
+.PHONY: drift
+drift: $(TRAIN_ENV)/installed ## How far rides have moved from a bundle's training: ARCHIVE=build/archive or DATA="<files>"; BUNDLE=models or AGAINST="<files>"
+	@exec $(TRAIN_ENV)/bin/python -m scripts drift \
+	    $(if $(DATA),--data "$$DATA",$(if $(ARCHIVE),"$$ARCHIVE",build/archive)) \
+	    $(if $(BUNDLE),--bundle "$$BUNDLE") $(if $(AGAINST),--against "$$AGAINST")
+
 .PHONY: schemas
 schemas: $(RUN_ENV)/installed ## Write the JSON Schemas of docs/schemas from the code
 	@exec $(RUN_ENV)/bin/python -m scripts schemas

@@ -5,6 +5,7 @@ LifecycleError
 │   └── ChampionChanged  somebody else promoted or rolled back at the same time
 ├── PublicationError     a bundle exists with other content, or cannot be written
 ├── ComparisonError      the held-out trips are not held out, or there are too few
+├── ArchiveUnreadable    an archive's files cannot be read, or hold other tables
 └── ServerError          the tracking server does not start
 """
 
@@ -27,6 +28,10 @@ class PublicationError(LifecycleError):
 
 class ComparisonError(LifecycleError):
     """The held-out trips are not held out, or there are too few."""
+
+
+class ArchiveUnreadable(LifecycleError):
+    """An archive's files cannot be read, or hold other tables."""
 
 
 class ServerError(LifecycleError):

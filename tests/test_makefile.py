@@ -161,6 +161,7 @@ SWITCHES = [
     ("archive", "ONCE", "--once"),
     ("models", "AUDIT", "--audit"),
     ("promote", "FORCE", "--force"),
+    ("quality", "CLOUDWATCH", "--cloudwatch"),
 ]
 
 

@@ -55,6 +55,7 @@ class _Manifest(msgspec.Struct):
 
     trained_on: list[str]
     targets: dict[str, _Target]
+    version: str = ""
 
 
 def training_record(outcome: Outcome, months: Months, data: Mapping[str, str]) -> dict[str, Any]:
@@ -152,6 +153,15 @@ def trained_on(folder: Path) -> list[str]:
         BundleError: The bundle has no readable manifest.
     """
     return _read_manifest(folder).trained_on
+
+
+def read_version(folder: Path) -> str:
+    """Return a bundle's version.
+
+    Raises:
+        BundleError: The bundle has no readable manifest.
+    """
+    return _read_manifest(folder).version
 
 
 def read_metrics(folder: Path) -> dict[str, dict[str, float]]:

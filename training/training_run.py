@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from training.bundle_io import Months, training_record, write_bundle
 from training.errors import TripDataError
-from training.export import PARITY_RIDES, check_parity
+from training.export import PARITY_RIDES, check_parity, run_graph
 from training.figures import error_by_hour, predicted_against_true
 from training.fit import (
     TARGETS,
@@ -23,6 +23,7 @@ from training.fit import (
     with_noise,
 )
 from training.graph import to_onnx
+from training.histograms import HISTOGRAMS, Histograms
 from training.metrics import measure, measure_range
 from training.ride_statistics import count_statistics
 from training.tracking import Outcome, log_outcome, start_run
@@ -78,7 +79,8 @@ def train(config: TrainingConfig, progress: Progress) -> str:
         "validated on": " ".join(months.validated_on) or f"last {_HELD_OUT:.0%} of the trips",
         "trips": len(trips),
     }
-    statistics = count_statistics(trips, load_zones())
+    histograms = _histograms(trips, outcomes)
+    statistics = {**count_statistics(trips, load_zones()), HISTOGRAMS: histograms.to_json()}
     task = progress.add_task("track in MLflow", total=1 + len(outcomes))
     logged = []
     with start_run(parameters) as version:
@@ -89,6 +91,14 @@ def train(config: TrainingConfig, progress: Progress) -> str:
     progress.advance(task)
     write_bundle(config.output, version, logged, statistics)
     return version
+
+
+def _histograms(trips: pd.DataFrame, outcomes: Sequence[Outcome]) -> Histograms:
+    """Count the trips and the models' predictions for them."""
+    found, rides = Histograms(), inputs(trips)
+    found.add_rides(rides)
+    found.add({outcome.target.name: run_graph(outcome.graph, rides) for outcome in outcomes})
+    return found
 
 
 def _train_target(

@@ -45,11 +45,14 @@ _COLUMNS = (
 LAST_ZONE = 265
 """The TLC's zones are numbered from 1 to this."""
 
-_MINUTES = (1.0, 60.0)
+MINUTES = (1.0, 60.0)
+"""The shortest and the longest trip to train on."""
+
 MAX_MILES = 60.0
 """The longest trip to train on."""
 
-_DOLLARS = 50.0
+DOLLARS = 50.0
+"""The largest tip to train on."""
 
 
 def month_of(path: Path) -> str:
@@ -106,7 +109,7 @@ def read_trips(paths: Sequence[Path], progress: Progress) -> pd.DataFrame:
 
 def card_trips(trips: pd.DataFrame) -> pd.DataFrame:
     """Return the trips whose tip is known: paid by card, 0 to 50 dollars."""
-    known = (trips["payment_type"] == CARD) & trips["tip"].between(0, _DOLLARS)
+    known = (trips["payment_type"] == CARD) & trips["tip"].between(0, DOLLARS)
     return trips[known].reset_index(drop=True)
 
 
@@ -153,7 +156,7 @@ def _rides(table: pd.DataFrame) -> pd.DataFrame:
 
 def _usable(rides: pd.DataFrame) -> pd.DataFrame:
     kept = (
-        rides["duration"].between(*_MINUTES)
+        rides["duration"].between(*MINUTES)
         & rides["trip_distance"].between(0, MAX_MILES, inclusive="right")
         & rides["PULocationID"].between(1, LAST_ZONE)
         & rides["DOLocationID"].between(1, LAST_ZONE)

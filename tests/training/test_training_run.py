@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import model as serving
+from lifecycle.drift_sources import bundle_histograms
 from scripts.ship import main as ship
 from tests.training.city import city_trips, write_month
 from training.bundle_io import read_model, trained_on
@@ -158,6 +159,16 @@ def test_every_hash_in_the_manifest_is_that_of_its_file(trained: Trained) -> Non
     for entry in (*manifest["targets"].values(), manifest["statistics"]):
         content = (trained.bundle / entry["file"]).read_bytes()
         assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+
+
+def test_the_bundle_has_histograms_of_its_trips_and_of_its_predictions(trained: Trained) -> None:
+    trips = trained.manifest["targets"]["duration"]["trips"]
+
+    histograms = bundle_histograms(trained.bundle)
+
+    assert {int(counts.sum()) for counts in histograms.counts.values()} == {trips}
+    assert histograms.counts["duration"][1:-1].sum() == trips
+    assert histograms.counts["trip_distance"][0] == 0
 
 
 def test_the_bundle_replaces_the_old_one_and_keeps_other_files(trained: Trained) -> None:
