@@ -74,7 +74,7 @@ def test_many_rides_have_the_errors_that_numpy_computes(archive: RideArchive) ->
 
     expected = (np.sqrt(np.mean(error**2)), np.mean(np.abs(error)), np.mean(error))
     assert errors(found) == pytest.approx(expected, abs=1e-6)
-    assert (found.labelled, found.rides) == (300, kept.sum())
+    assert (found.labelled, found.rides) == (300, int(kept.sum()))
 
 
 def test_rides_outside_of_what_models_are_trained_on_have_a_label_and_no_score(
