@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("modules", nargs="*", help="such as publisher; default: all")
     parser.add_argument("--processes", default="2", help="default: %(default)s")
     options = parser.parse_args(arguments)
-    patterns = [f"*.{name}.x*" for name in options.modules]
+    patterns = [f"{at}{name}.x*" for name in options.modules for at in ("", "*.")]
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", options.processes]
     subprocess.run([*command, *patterns], check=True)
     modules = [each for each in read_modules(FOLDER) if each.killed or each.survivors]
