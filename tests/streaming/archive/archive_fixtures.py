@@ -11,6 +11,7 @@ import msgspec
 import pyarrow.dataset as ds
 
 from streaming.archive.any_model import PREDICTIONS
+from streaming.archive.archive_state import archive_folder
 from streaming.archive.stream_archive import Limits, StreamArchive
 from streaming.archive.table import Column, Row, Table
 from streaming.consumer.validation import WHOLE_EVENT, invalid_event
@@ -137,3 +138,12 @@ def rows_in(folder: Path, table: str) -> list[dict[str, Any]]:
 
 def values(folder: Path, table: str, column: str) -> Counter[Any]:
     return Counter(row[column] for row in rows_in(folder, table))
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.parquet"))
+
+
+def archived(kinesis: FakeKinesis, clock: Clock, folder: Path, **options: Any) -> None:
+    stream = options.get("stream", STREAM)
+    archive_of(kinesis, clock, archive_folder(folder, stream), **options).run(follow=False)
