@@ -169,6 +169,22 @@ def test_an_unavailable_model_is_logged_and_counted_without_the_exceptions_messa
     assert metrics["ModelUnavailable"] == [1.0]
 
 
+def test_failures_are_counted_until_the_next_batch_is_logged(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry = Telemetry(SERVICE, "Rides", "CRITICAL")
+
+    for _ in range(3):
+        telemetry.model_unavailable("decode", ConnectionError())
+        telemetry.model_refresh_failed("no such bundle", log=True)
+    log_batch(telemetry)
+    log_batch(telemetry)
+
+    failing, well = logged(capsys)
+    assert (failing["ModelUnavailable"], failing["ModelRefreshFailed"]) == ([3.0], [3.0])
+    assert not {"ModelUnavailable", "ModelRefreshFailed"} & well.keys()
+
+
 @pytest.mark.parametrize(
     "failure",
     [BrokenPipeError(), OSError(28, "full"), ValueError("closed"), RuntimeError(), MemoryError()],
