@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -10,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from streaming.archive import stream_archive
-from streaming.archive.archive_state import locked_folder
+from streaming.archive.archive_state import archive_folder, locked_folder
 from streaming.archive.stream_archive import Limits
 from streaming.errors import ArchiveError
 from streaming.locations import S3Location
@@ -29,7 +30,6 @@ from tests.streaming.archive.archive_fixtures import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.fakes.clock import Clock
     from tests.fakes.kinesis import FakeKinesis
@@ -55,6 +55,26 @@ def test_a_second_program_ends_the_first_ones_next_commit_and_no_row_is_doubled(
         archive_of(kinesis, clock, Overtaken(tmp_path)).run(follow=False)
 
     assert values(tmp_path, "readings", "machine") == machines(range(50))
+
+
+def test_a_file_is_written_where_no_query_looks_and_the_next_one_is_written_over_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+    replace = Path.replace
+
+    def note(path: Path, target: Path) -> Path:
+        written.append(path.relative_to(tmp_path))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", note)
+    storage = archive_folder(tmp_path, STREAM)
+    for name in ("readings/date=2025-03-01/hour=13/a.parquet", "readings/b.parquet"):
+        storage.put(name, b"rows")
+
+    (unfinished,) = set(written)
+    assert unfinished.parts[0].startswith("_")  # as query engines skip
+    assert {path.name for path in files(tmp_path)} == {"a.parquet", "b.parquet"}
 
 
 def test_a_second_program_in_a_folder_is_refused(tmp_path: Path) -> None:

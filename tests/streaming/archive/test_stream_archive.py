@@ -178,6 +178,8 @@ def test_rows_are_written_as_soon_as_there_are_so_many(
 
     sizes = [pq.read_metadata(path).num_rows for path in files(tmp_path)]
     assert sizes == [30, 30, 30, 10]
+    names = [path.name.rpartition("-")[0] for path in files(tmp_path)]
+    assert names == [f"readings-{commit:08}" for commit in (1, 2, 3, 4)]
 
 
 def test_rows_are_written_as_soon_as_they_are_so_large(
