@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,3 +118,17 @@ def test_rows_and_duplicates_are_counted_at_each_commit_and_over_several_runs(
     archive.run(follow=False)
 
     assert counts == [(2, 1), (4, 2), (6, 4), (6, 5)]
+
+
+def test_a_commit_reports_the_rows_of_all_hours(
+    kinesis: FakeKinesis, clock: Clock, tmp_path: Path
+) -> None:
+    commits: list[Counter[str]] = []
+    for number in range(6):
+        kinesis.put(ALARMS, "1", alarm(number))
+        clock.advance(1800)
+
+    archived(kinesis, clock, tmp_path, stream=ALARMS, committed=commits.append)
+
+    assert commits == [Counter(predictions=6)]
+    assert len(files(tmp_path)) == 3  # an hour has two

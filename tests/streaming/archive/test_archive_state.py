@@ -13,7 +13,7 @@ from moto import mock_aws
 from streaming.archive import stream_archive
 from streaming.archive.archive_state import archive_folder, locked_folder
 from streaming.archive.stream_archive import Limits
-from streaming.errors import ArchiveError
+from streaming.errors import ArchiveError, StorageError
 from streaming.locations import S3Location
 from streaming.storage import FolderStorage, S3Storage
 from tests.streaming.archive.archive_fixtures import (
@@ -55,6 +55,39 @@ def test_a_second_program_ends_the_first_ones_next_commit_and_no_row_is_doubled(
         archive_of(kinesis, clock, Overtaken(tmp_path)).run(follow=False)
 
     assert values(tmp_path, "readings", "machine") == machines(range(50))
+
+
+def test_a_second_program_is_named_although_the_first_ones_files_cannot_be_deleted(
+    kinesis: FakeKinesis, clock: Clock, tmp_path: Path
+) -> None:
+    put_readings(kinesis, range(50))
+    second = archive_of(kinesis, clock, FolderStorage(tmp_path))
+
+    class Overtaken(FolderStorage):
+        def put(self, name: str, content: bytes) -> None:
+            super().put(name, content)
+            if name.endswith(".parquet"):
+                second.run(follow=False)
+
+        def delete(self, name: str) -> None:
+            raise StorageError(f"cannot delete {name}")
+
+    with pytest.raises(ArchiveError, match="another program writes the archive of readings"):
+        archive_of(kinesis, clock, Overtaken(tmp_path)).run(follow=False)
+
+
+def test_what_was_deleted_after_a_kill_is_not_deleted_again(
+    kinesis: FakeKinesis, clock: Clock, tmp_path: Path
+) -> None:
+    state = tmp_path / "_state" / "readings.json"
+    put_readings(kinesis, range(10))
+    archived(kinesis, clock, tmp_path)
+    found = json.loads(state.read_bytes())
+    state.write_text(json.dumps({**found, "pending": ["readings/half.parquet"]}))
+
+    archived(kinesis, clock, tmp_path)
+
+    assert json.loads(state.read_bytes())["pending"] == []
 
 
 def test_a_file_is_written_where_no_query_looks_and_the_next_one_is_written_over_it(
