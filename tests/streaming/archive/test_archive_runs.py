@@ -82,6 +82,17 @@ def test_an_archive_that_is_stopped_does_not_wait_for_a_storage(
         archive.run()
 
 
+def test_a_stream_that_is_throttled_is_read_again(
+    kinesis: FakeKinesis, clock: Clock, tmp_path: Path
+) -> None:
+    put_readings(kinesis, range(50))
+    kinesis.fail("get_records", *["ProvisionedThroughputExceededException"] * 5)
+
+    archived(kinesis, clock, tmp_path)
+
+    assert values(tmp_path, "readings", "machine") == machines(range(50))
+
+
 def test_what_is_read_is_remembered_although_there_was_nothing_to_write(
     kinesis: FakeKinesis, clock: Clock, tmp_path: Path
 ) -> None:

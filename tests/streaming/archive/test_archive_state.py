@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from streaming.archive import stream_archive
@@ -16,6 +17,7 @@ from streaming.archive.stream_archive import Limits
 from streaming.errors import ArchiveError, StorageError
 from streaming.locations import S3Location
 from streaming.storage import FolderStorage, S3Storage
+from tests.fakes.kinesis import client_error
 from tests.streaming.archive.archive_fixtures import (
     ALARMS,
     STREAM,
@@ -151,6 +153,29 @@ def test_a_state_that_cannot_be_used_is_refused_and_left_as_it_is(
         archived(kinesis, clock, tmp_path)
 
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "NoSuchBucket", "InvalidObjectState"])
+def test_a_state_that_may_not_be_read_is_not_taken_for_none(
+    kinesis: FakeKinesis, clock: Clock, tmp_path: Path, code: str
+) -> None:
+    """Else all records that the stream still holds would be written again."""
+
+    class Refused(FolderStorage):
+        def read(self, name: str) -> bytes:
+            try:
+                raise client_error(code, "get_object", status=403)
+            except ClientError as error:
+                raise StorageError(f"cannot read {name}: {code}") from error
+
+    put_readings(kinesis, range(10))
+    archived(kinesis, clock, tmp_path)
+    state = (tmp_path / "_state" / "readings.json").read_bytes()
+
+    with pytest.raises(StorageError, match=f"cannot read _state/readings.json: {code}"):
+        archive_of(kinesis, clock, Refused(tmp_path)).run(follow=False)
+
+    assert (tmp_path / "_state" / "readings.json").read_bytes() == state
 
 
 def test_the_state_names_no_more_files_than_the_reader_can_remember(

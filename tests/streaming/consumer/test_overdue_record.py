@@ -117,3 +117,17 @@ def test_a_record_of_which_nothing_is_dead_lettered_yet_goes_on(harness: Harness
     assert attempts == 3  # 6,000 calls take 120 s; 45 s of an invocation are for publishing
     assert predicted(harness) == list(range(ENTRIES))
     assert dead(harness) == []
+
+
+def test_a_record_of_which_nothing_was_finished_is_tried_again(harness: Harness) -> None:
+    decode, waits = harness.model.decode, [46.0]  # of 60, 45 are for publishing
+
+    def slow(content: bytes, arrived_at: float) -> str | None:
+        harness.clock.advance(waits.pop() if waits else 0.0)
+        return decode(content, arrived_at)
+
+    harness.model.decode = slow  # type: ignore[method-assign]
+
+    assert harness.handle(BATCH, context(60))["batchItemFailures"] == failed(42)
+
+    assert (predicted(harness), dead(harness)) == ([], [])
