@@ -105,8 +105,6 @@ class StreamArchive:
         self._jitter = jitter
         self._writer = uuid.uuid4().hex[:12]
         self._state_object = StateObject(storage, stream, self._writer)
-        self._buffer = RowBuffer()
-        self._due = 0.0
 
     def stop(self) -> None:
         """End `run` after a last commit; from another thread or a signal handler."""

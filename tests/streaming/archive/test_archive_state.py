@@ -194,12 +194,15 @@ def test_the_state_names_no_more_files_than_the_reader_can_remember(
     assert len(json.loads(state.read_bytes())["recent"]) == 2  # of 20 and 40 rows
 
 
-@pytest.mark.parametrize("damage", ["gone", "damaged"])
-def test_without_the_last_file_the_archive_goes_on_and_warns(
+@pytest.mark.parametrize(
+    ("damage", "reason"), [("gone", "No such file"), ("damaged", "Parquet file size is 4 bytes")]
+)
+def test_without_the_last_file_the_archive_goes_on_and_warns(  # noqa: PLR0917  fixtures
     kinesis: FakeKinesis,
     clock: Clock,
     tmp_path: Path,
     damage: str,
+    reason: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     kinesis.put(ALARMS, "1", alarm(1))
@@ -211,7 +214,8 @@ def test_without_the_last_file_the_archive_goes_on_and_warns(
     archived(kinesis, clock, tmp_path, stream=ALARMS)
 
     assert len(files(tmp_path)) == (1 if damage == "gone" else 2)
-    assert f"{file.name} is gone or damaged" in caplog.text
+    assert f"{file.name} is gone or damaged (" in caplog.text
+    assert reason in caplog.text
 
 
 @pytest.fixture

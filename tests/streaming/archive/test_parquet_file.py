@@ -48,6 +48,11 @@ def test_rows_without_a_value_for_each_column_are_an_error(rows: list[Row]) -> N
         parquet_file(READINGS, rows)
 
 
+def test_a_value_of_another_type_is_an_error() -> None:
+    with pytest.raises(TypeError, match="int"):
+        parquet_file(READINGS, [("a", 5, ARRIVED, 20.0)])
+
+
 def test_a_file_is_compressed() -> None:
     content = parquet_file(READINGS, [("a", "m1" * 10_000, ARRIVED, 20.0)] * 100)
 
