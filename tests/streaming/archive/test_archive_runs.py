@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import pytest
 from streaming.archive.archive_state import archive_folder
 from streaming.archive.stream_archive import Limits, StreamArchive
 from streaming.errors import StorageUnavailable
+from streaming.retries import backoff
 from streaming.storage import FolderStorage
 from tests.streaming.archive.archive_fixtures import (
     ALARMS,
@@ -50,7 +50,7 @@ def test_a_storage_that_is_unavailable_is_tried_again(
 
 
 def test_while_a_storage_is_unavailable_it_is_tried_less_and_less_often(
-    kinesis: FakeKinesis, clock: Clock, tmp_path: Path
+    kinesis: FakeKinesis, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     left = 4
 
@@ -64,8 +64,8 @@ def test_while_a_storage_is_unavailable_it_is_tried_less_and_less_often(
 
     archive_of(kinesis, clock, Throttled(tmp_path)).run(follow=False)
 
-    waits = clock.sleeps[:4]
-    assert all(later >= 2 * earlier > 0 for earlier, later in pairwise(waits)), waits
+    assert clock.sleeps[:4] == [backoff(attempt, lambda: 0.5) for attempt in range(4)]
+    assert caplog.messages[:4] == ["slow down; retrying"] * 4
 
 
 def test_an_archive_that_is_stopped_does_not_wait_for_a_storage(
