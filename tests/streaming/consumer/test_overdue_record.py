@@ -11,7 +11,7 @@ from streaming.errors import StorageError
 from streaming.storage import FolderStorage
 from tests.kpl_aggregation import aggregate, entry, field
 from tests.lambda_events import SHARD, event
-from tests.streaming.consumer.harness import Harness, context, failed
+from tests.streaming.consumer.harness import THROTTLED, Harness, context, failed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,3 +131,12 @@ def test_a_record_of_which_nothing_was_finished_is_tried_again(harness: Harness)
     assert harness.handle(BATCH, context(60))["batchItemFailures"] == failed(42)
 
     assert (predicted(harness), dead(harness)) == ([], [])
+
+
+def test_a_record_whose_entries_kinesis_throttles_is_not_dead_lettered(harness: Harness) -> None:
+    accepted = iter(range(500))
+    harness.kinesis.refuse = lambda _: THROTTLED if next(accepted, None) is None else None
+
+    assert harness.handle(BATCH, context(60))["batchItemFailures"] == failed(42)
+
+    assert (predicted(harness), dead(harness)) == (list(range(500)), [])
