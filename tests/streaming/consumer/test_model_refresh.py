@@ -138,12 +138,12 @@ def test_a_model_that_takes_long_to_load_holds_up_no_batch() -> None:
     for word in (b"one", b"two", b"three"):
         assert refreshed.handle(word, after=EVERY) == {"batchItemFailures": []}
     assert refreshed.versions() == ["7"] * 3
-    assert refreshed.registry.looks == 1
 
     refreshed.registry.ready.set()
     look = refreshed.refresh._look
     assert look is not None
     assert look.ended.wait(LONG)
+    assert refreshed.registry.looks == 1
     refreshed.handle(b"four")
     refreshed.handle(b"five")
     assert refreshed.versions() == ["7"] * 4 + ["8"]
