@@ -53,10 +53,10 @@ def test_a_batch_is_predicted_with_one_call(harness: Harness) -> None:
     assert harness.model.batches == [100]
 
 
-def test_an_unrecognised_event_type_is_skipped_and_counted(harness: Harness) -> None:
-    assert harness.handle(event(b"unknown", b"hello")) == {"batchItemFailures": []}
+def test_events_of_an_unrecognised_type_are_skipped_and_counted(harness: Harness) -> None:
+    assert harness.handle(event(b"unknown", b"hello", b"unknown")) == {"batchItemFailures": []}
     assert harness.words() == ["HELLO"]
-    assert harness.sums() == (2, 1, 1, 0, 0)
+    assert harness.sums() == (3, 1, 2, 0, 0)
 
 
 def test_without_events_the_model_is_not_called(harness: Harness) -> None:
