@@ -3,11 +3,17 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from streaming.consumer.interface import Prediction
-from streaming.consumer.model_check import check_count, check_members, check_predictions
-from streaming.errors import InvalidModel, PredictionFailed
+from streaming.consumer.model_check import (
+    check_count,
+    check_members,
+    check_predictions,
+    encoded_values,
+)
+from streaming.errors import InvalidModel, PredictionFailed, excerpt
 
 MEMBERS: dict[str, Any] = {
     "name": "alarms",
@@ -62,7 +68,9 @@ def test_a_model_with_every_optional_member_passes() -> None:
 def test_an_optional_member_that_cannot_work_is_named_with_its_value(
     name: str, value: object, allowed: str
 ) -> None:
-    with pytest.raises(InvalidModel, match=rf"^SimpleNamespace\.{name} is .*; allowed: {allowed}"):
+    with pytest.raises(
+        InvalidModel, match=rf"^SimpleNamespace\.{name} is {excerpt(value)}; allowed: {allowed}"
+    ):
         check_members(SimpleNamespace(**MEMBERS, **{name: value}))
 
 
@@ -90,6 +98,20 @@ def test_a_wrong_count_is_named(predictions: Any, message: str) -> None:
         check_count(predictions, 2)
 
     assert str(raised.value) == raised.value.reason == message
+
+
+@pytest.mark.parametrize("text", ["one", "\N{ONCOMING TAXI}"])
+def test_values_are_encoded_once_unless_one_is_or_holds_null(text: str) -> None:
+    values: list[Any] = [{"x": [1, 2.5]}, text, msgspec.Raw(b"[ 7 ]")]
+    encoded = [b'{"x":[1,2.5]}', f'"{text}"'.encode(), b"[ 7 ]"]
+
+    found = encoded_values([Prediction("k", value) for value in values])
+
+    assert [(type(each), bytes(each)) for each in found] == [
+        (msgspec.Raw, each) for each in encoded
+    ]
+    with_null = [*values, {"x": None}]
+    assert encoded_values([Prediction("k", value) for value in with_null]) == with_null
 
 
 def test_predictions_that_json_has_pass() -> None:

@@ -154,6 +154,8 @@ def test_data_like_a_damaged_aggregated_record_is_poison_unless_the_model_takes_
 
     damaged = AGGREGATE_MAGIC + b"\xaa"
     harness.handle(event(damaged))
+    (line,) = harness.dead_letters_written()
+    assert line["error_type"] == "CorruptRecord"
     assert harness.sums() == (1, 0, 0, 1, 0)
 
     harness.model = Binary()
