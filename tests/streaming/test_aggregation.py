@@ -118,16 +118,19 @@ def test_an_explicit_hash_key_that_kinesis_does_not_accept_counts_as_none(key: b
     [
         (field(1, 0), "without data"),
         (field(1, 5) + field(3, b"x"), "partition key index 5"),
+        (field(1, 3) + field(3, b"x"), "partition key index 3"),
         (field(3, b"x"), "partition key index None"),
         (field(1, 1) + field(3, b"x"), "partition key that is not UTF-8"),
         (field(1, 2) + field(3, b"x"), f"partition key of {PARTITION_KEY_BYTES + 1} bytes"),
         (b"\x1a\x7fx", "longer than the record"),
+        (field(1, 0) + field(3, b"two")[:-1], "longer than the record"),
         (b"\x0e", "wire type 6"),
         (b"\x0b", "a group that does not end"),
         (b"\x0b" + field(1, 0) + b"\x0b\x0c", "a group that does not end"),
         (b"\x0c", "wire type 4"),
         (b"\x0b\x14", "wire type 4"),
         (b"\x08" + b"\xff" * 11, "unterminated integer"),
+        (b"\x08" + b"\x80" * 10 + b"\x00", "unterminated integer"),
         (b"\x08", "unterminated integer"),
     ],
 )
@@ -163,6 +166,23 @@ def test_an_aggregated_record_with_too_many_entries_or_keys_is_corrupt(item: byt
     data = aggregate(KEY_A + item * (ENTRIES_LIMIT + 1))
 
     assert corruption(data) == f"aggregated record with more than {ENTRIES_LIMIT} entries or keys"
+
+
+@pytest.mark.parametrize("item", [field(3, b""), field(1, b"")], ids=["entries", "keys"])
+def test_an_aggregated_record_may_have_as_many_entries_and_keys_as_the_limit(item: bytes) -> None:
+    items = item * (ENTRIES_LIMIT - 1)
+
+    first = next(deaggregate(aggregate(entry(b"one", 0) + KEY_A + items)))
+
+    assert first == ("a", b"one", None, None)
+
+
+def test_a_partition_key_may_have_256_characters_of_four_bytes() -> None:
+    longest = "\N{MUSICAL SYMBOL G CLEF}" * 256
+
+    found = deaggregate(aggregate(field(1, longest.encode()) + entry(b"one")))
+
+    assert list(found) == [(longest, b"one", None, None)]
 
 
 @settings(max_examples=1000, deadline=None)
