@@ -28,6 +28,25 @@ def test_base64_that_other_consumers_read_is_read(text: str) -> None:
     assert first([lax]).content() == b"abcd"
 
 
+def test_base64_with_too_much_padding_is_read_whatever_its_length() -> None:
+    lax = record(b"")
+    for text, content in [("YQ===", b"a"), ("YWI==", b"ab"), ("YWJj=", b"abc")]:
+        lax["kinesis"]["data"] = text
+
+        assert first([lax]).content() == content
+
+
+def test_data_that_is_not_unicode_is_corrupt_and_kept() -> None:
+    broken = record(b"")
+    broken["kinesis"]["data"] = "a\ud800b"
+
+    user_record = first([broken])
+
+    assert user_record.data == b"a?b"
+    with pytest.raises(CorruptRecord, match="not base64"):
+        user_record.content()
+
+
 @pytest.mark.parametrize(
     "text", ["not base64!", "YQ", "YQ=", "YQ==YQ==", "Y", "Y===", "Y Q==", "Yé==", "YQ==\x00"]
 )
