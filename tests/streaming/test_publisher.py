@@ -12,7 +12,14 @@ from botocore.exceptions import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming.publisher import CALL_BYTES, DEFAULT_ENTRY_BYTES, ENTRY_BYTES, Entry, Publisher
+from streaming.publisher import (
+    CALL_BYTES,
+    DEFAULT_ENTRY_BYTES,
+    ENTRY_BYTES,
+    Entry,
+    Publisher,
+    refused_entries,
+)
 from tests.fakes.clock import Clock
 from tests.streaming.publisher_environment import STREAM, THROTTLED, Environment, entries, entry
 
@@ -105,6 +112,30 @@ def test_an_entry_that_is_refused_by_its_own_error_code_for_its_size_is_unaccept
     assert (published.accepted, published.unacceptable) == (1, [0])
 
 
+def test_all_unacceptable_entries_are_returned_whatever_the_reason(
+    environment: Environment,
+) -> None:
+    environment.kinesis.record_bytes = DEFAULT_ENTRY_BYTES
+    large = entry(bytes(DEFAULT_ENTRY_BYTES))
+    put = [large, entry(b"1"), entry(key=""), large]
+
+    published = environment.publisher.publish(put, deadline=60)
+
+    assert (published.accepted, published.unacceptable) == (1, [0, 2, 3])
+
+
+def test_an_entry_of_just_the_default_limit_is_put_with_others_and_is_no_question_of_size(
+    environment: Environment,
+) -> None:
+    put = [entry(b"1", "a"), entry(bytes(DEFAULT_ENTRY_BYTES - 1), "b")]
+    environment.publisher.publish(put, deadline=60)
+    environment.kinesis.fail("put_records", "ValidationException")
+    published = environment.publisher.publish(put[1:], deadline=60)
+
+    assert environment.calls()[0] == put
+    assert (published.unacceptable, published.refused) == ([], [0])
+
+
 def test_a_small_entry_that_is_refused_as_invalid_is_no_question_of_size(
     environment: Environment,
 ) -> None:
@@ -125,7 +156,13 @@ def test_entries_of_one_partition_key_are_never_in_one_call(environment: Environ
         [b"a2"],
         [b"a3"],
     ]
-    assert published.accepted == 4
+    assert (published.accepted, published.successive_calls) == (4, 3)
+
+
+def test_entries_of_different_partition_keys_need_no_successive_calls(
+    environment: Environment,
+) -> None:
+    assert environment.publisher.publish(entries(3), deadline=60).successive_calls == 1
 
 
 def test_an_entry_waits_until_the_previous_one_of_its_key_is_accepted(
@@ -185,6 +222,12 @@ def test_each_entry_is_accepted_or_refused_and_each_partition_key_is_in_order(
     )
     for numbers in first_seen.values():
         assert numbers == sorted(numbers)
+
+
+def test_an_entry_with_an_error_code_is_refused_although_it_has_a_sequence_number() -> None:
+    results = [{"SequenceNumber": "1"}, {"SequenceNumber": "2", "ErrorCode": THROTTLED}]
+
+    assert refused_entries({"FailedRecordCount": 1, "Records": results}, 2) == {1: THROTTLED}
 
 
 ACCEPTED = {"SequenceNumber": "1"}

@@ -31,7 +31,7 @@ def test_only_the_refused_entries_are_resent(environment: Environment) -> None:
         [b"0", b"1", b"2", b"3"],
         [b"1", b"3"],
     ]
-    assert (published.accepted, published.retried) == (4, 2)
+    assert (published.accepted, published.retried, published.failure) == (4, 2, None)
 
 
 def test_new_entries_are_sent_before_a_wait_for_refused_ones(environment: Environment) -> None:
@@ -214,5 +214,28 @@ def test_no_call_starts_and_no_wait_ends_after_the_deadline(environment: Environ
 def test_nothing_is_sent_after_the_deadline(environment: Environment) -> None:
     published = environment.publisher.publish(entries(3), deadline=0.0)
 
-    assert published.refused == [0, 1, 2]
+    assert (published.refused, published.failure) == ([0, 1, 2], None)
     assert environment.calls() == []
+
+
+def test_a_wait_that_would_end_at_the_deadline_is_not_begun(environment: Environment) -> None:
+    environment.kinesis.fail("put_records", THROTTLED)
+
+    published = environment.publisher.publish(entries(1), deadline=0.1)
+
+    assert (published.refused, published.retried) == ([0], 0)
+    assert environment.clock.sleeps == []
+
+
+def test_the_failure_of_calls_without_a_response_names_their_error(
+    environment: Environment,
+) -> None:
+    lost = ReadTimeoutError(endpoint_url="http://kinesis")
+    environment.kinesis.fail("put_records", *[lost] * 3)
+
+    published = environment.publisher.publish(entries(2), deadline=0.5)
+
+    assert (published.refused, published.failure) == (
+        [0, 1],
+        "ReadTimeoutError at http://kinesis",
+    )
