@@ -230,6 +230,13 @@ def test_an_entry_with_an_error_code_is_refused_although_it_has_a_sequence_numbe
     assert refused_entries({"FailedRecordCount": 1, "Records": results}, 2) == {1: THROTTLED}
 
 
+def test_a_response_that_contradicts_the_call_is_an_error_with_the_numbers() -> None:
+    response = {"FailedRecordCount": 1, "Records": [{"SequenceNumber": "1"}] * 2}
+
+    with pytest.raises(ValueError, match=r"^2 results, 1 of them failed, for 3 entries$"):
+        refused_entries(response, 3)
+
+
 ACCEPTED = {"SequenceNumber": "1"}
 RESULTS = st.sampled_from([ACCEPTED, {"ErrorCode": THROTTLED}, {"SequenceNumber": None}, {}, None])
 

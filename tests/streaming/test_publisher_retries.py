@@ -102,7 +102,8 @@ def test_a_permanent_failure_is_not_retried(environment: Environment, failure: A
 
     assert published.accepted == 500
     assert published.refused == list(range(500, 1200))
-    assert "cannot put on ride_predictions" in str(published.failure)
+    reason = failure if isinstance(failure, str) else type(failure).__name__
+    assert str(published.failure).startswith(f"cannot put on ride_predictions: {reason}")
     assert environment.clock.sleeps == []
 
 
