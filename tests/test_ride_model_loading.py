@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import re
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,7 @@ from onnx import helper
 
 from model import ModelSettings, load_model
 from model_graph import FEATURES, load_graph
-from streaming.errors import ModelBundleError, SettingsError
+from streaming.errors import ModelBundleError, SettingsError, excerpt
 from tests.bundle_files import write_bundle
 from tests.fakes.no_s3 import no_s3
 from tests.ride_graphs import endless_graph, graph, graph_with_range
@@ -118,6 +121,18 @@ def test_the_environment_selects_targets_version_and_bundle(tmp_path: Any) -> No
     assert (model.name, model.version) == ("ride_tip_prediction_model", "mine")
 
 
+def test_a_bundle_on_s3_is_loaded_with_the_client_that_is_handed_in(tmp_path: Any) -> None:
+    write_bundle(tmp_path, {"duration": graph(), "tip": graph()}, version="run-7")
+
+    def get_object(*, Bucket: str, Key: str) -> Any:
+        assert Bucket == "bundles"
+        return {"Body": io.BytesIO((tmp_path / Key).read_bytes())}
+
+    client = SimpleNamespace(get_object=get_object)
+
+    assert load_model({"MODEL_LOCATION": "s3://bundles"}, lambda: client).version == "run-7"
+
+
 def test_without_a_run_id_the_version_is_the_bundles(tmp_path: Any) -> None:
     write_bundle(tmp_path, {"duration": graph(), "tip": graph()}, version="run-7")
     environment = {"MODEL_LOCATION": str(tmp_path), "RUN_ID": ""}
@@ -132,7 +147,10 @@ def test_a_model_that_never_ends_fails_in_its_trial_prediction() -> None:
 
 @pytest.mark.parametrize("run_id", ["\udcff", "x" * 129, "run\n7", "x" * 100_000])
 def test_a_run_id_that_no_prediction_can_hold_fails_with_what_is_allowed(run_id: str) -> None:
-    with pytest.raises(SettingsError, match=r"^RUN_ID is .*; allowed: 1 to 128 printable char"):
+    shown = re.escape(excerpt(run_id))
+    with pytest.raises(
+        SettingsError, match=rf"^RUN_ID is {shown}; allowed: 1 to 128 printable characters$"
+    ):
         ModelSettings.from_environment({"RUN_ID": run_id})
 
 

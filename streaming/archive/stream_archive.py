@@ -19,7 +19,7 @@ from streaming.archive.parquet_file import identities, parquet_file
 from streaming.archive.row_buffer import Groups, RowBuffer
 from streaming.archive.table import Row, Table, row_of
 from streaming.errors import ArchiveError, StorageError, StorageUnavailable
-from streaming.reader.checkpoints import TRIM_HORIZON, StartingPosition
+from streaming.reader.checkpoints import TRIM_HORIZON
 from streaming.reader.stream_description import StreamReads
 from streaming.reader.stream_reader import DUPLICATE_WINDOW, StreamReader
 from streaming.retries import backoff
@@ -67,7 +67,6 @@ class StreamArchive:
         stream: The stream's name.
         tables: Each is tried in turn for a record; see `row_of` for what none of them takes.
         storage: Where the archive is.
-        start: Where to start reading if nothing is archived yet.
         limits: When rows are written.
         committed: Called after each commit with the rows written, by table.
         clock: Monotonic seconds.
@@ -86,7 +85,6 @@ class StreamArchive:
         tables: Sequence[Table],
         storage: Storage,
         *,
-        start: StartingPosition = TRIM_HORIZON,
         limits: Limits = Limits(),
         committed: Callable[[Counter[str]], object] = lambda _rows: None,
         clock: Callable[[], float] = time.monotonic,
@@ -99,7 +97,6 @@ class StreamArchive:
         self._client = client
         self._tables = tables
         self._storage = storage
-        self._start = start
         self._limits = limits
         self._committed = committed
         self._clock = clock
@@ -108,8 +105,6 @@ class StreamArchive:
         self._jitter = jitter
         self._writer = uuid.uuid4().hex[:12]
         self._state_object = StateObject(storage, stream, self._writer)
-        self._buffer = RowBuffer()
-        self._due = 0.0
 
     def stop(self) -> None:
         """End `run` after a last commit; from another thread or a signal handler."""
@@ -151,7 +146,7 @@ class StreamArchive:
         return StreamReader(
             self._client,
             self.stream,
-            self._start,
+            TRIM_HORIZON,
             saved=self._state.position or None,
             follow=follow,
             stopped=self._stopped,

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from lifecycle.ride_tables import EVENTS, PREDICTIONS, RIDE_PREDICTIONS, RIDE_STARTED
-from streaming.archive import any_model
 from streaming.archive.table import NO_TABLE, OTHERS, row_of
 from streaming.reader.shard_reader import StreamRecord
 from tests.lambda_events import SMALLEST_RIDE
@@ -157,26 +156,9 @@ def test_another_models_prediction_is_kept_as_it_is(change: dict[str, Any], reas
     assert values["reason"].startswith(reason)
 
 
-def test_any_models_events_and_predictions_are_kept_as_json() -> None:
-    alarm = {**PREDICTED, "prediction": {"alarm": True}}
-
-    assert row(FULL_RIDE, any_model.EVENTS) == (
-        "events",
-        {
-            "event_id": EVENT_ID,
-            "partition_key": "256",
-            "arrived_at": ARRIVED,
-            "event": json.dumps(FULL_RIDE),
-        },
-    )
-    table, values = row(alarm, any_model.PREDICTIONS)
-    assert (table, values["prediction"]) == ("predictions", '{"alarm": true}')
-    assert (values["model"], values["partition_key"]) == (alarm["model"], "256")
-
-
 @pytest.mark.parametrize("data", [b"\xff", b"[1]", b"", b'{"a": "\xff"}', b"[" * 10_000])
-def test_what_is_not_a_json_object_is_none_of_any_models(data: bytes) -> None:
-    for tables in (any_model.EVENTS, any_model.PREDICTIONS, EVENTS, PREDICTIONS):
+def test_what_is_not_a_json_object_is_no_rides(data: bytes) -> None:
+    for tables in (EVENTS, PREDICTIONS):
         table, values = row(data, tables)
         assert (table, values["data"]) == ("others", data)
 

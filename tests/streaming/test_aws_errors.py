@@ -28,6 +28,10 @@ from tests.fakes.kinesis import client_error
             EndpointConnectionError(endpoint_url="https://me:secret@host/path?secret"),
             "EndpointConnectionError at https://***@host/path",
         ),
+        (
+            EndpointConnectionError(endpoint_url="http://127.0.0.1:4566"),
+            "EndpointConnectionError at http://127.0.0.1:4566",
+        ),
         (HTTPClientError(error="secret"), "HTTPClientError"),
         (ParamValidationError(report="secret"), "ParamValidationError"),
         (NoCredentialsError(), "NoCredentialsError"),

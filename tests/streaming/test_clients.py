@@ -1,10 +1,13 @@
 import io
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.utils import InstanceMetadataFetcher
 from urllib3 import HTTPResponse
 
 from streaming.clients import aws_client, is_aws, kinesis_client
@@ -150,6 +153,52 @@ def test_an_isolated_client_ignores_the_configuration_of_the_machine(
     assert client.meta.config.proxies == {}
 
 
+def test_other_clients_use_the_proxy_and_the_kind_of_endpoint_that_are_configured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "mine",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+        "AWS_USE_FIPS_ENDPOINT": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client: Any = kinesis_client()
+    assert client.meta.endpoint_url == "https://kinesis-fips.us-east-1.amazonaws.com"
+    assert client.meta.config.proxies is None  # botocore then takes those of the environment
+
+
+def test_a_client_of_an_emulator_does_not_look_for_a_role_of_ec2(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where there is no EC2, that takes seconds."""
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    monkeypatch.setattr(
+        InstanceMetadataFetcher,
+        "retrieve_iam_role_credentials",
+        lambda _: pytest.fail("EC2 was asked"),
+    )
+
+    assert access_key(kinesis_client(LOCAL)) == "local"
+
+
+def test_botocores_debug_lines_are_held_and_the_programs_own_are_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name in ("botocore", "urllib3"):
+        caplog.set_level(logging.NOTSET, name)
+
+    kinesis_client(LOCAL)
+
+    written = [
+        name
+        for name in ("botocore.endpoint", "urllib3.connectionpool", "rides")
+        if logging.getLogger(name).isEnabledFor(logging.DEBUG)
+    ]
+    assert written == ["rides"]
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
@@ -209,10 +258,12 @@ def test_a_client_has_short_timeouts_by_default() -> None:
     assert config.retries["total_max_attempts"] == 1
 
 
+@pytest.mark.parametrize("application", ["rides", None])
 def test_the_user_agent_is_constant_and_names_the_application(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, application: str | None
 ) -> None:
-    monkeypatch.setenv("AWS_SDK_UA_APP_ID", "rides")
+    if application:
+        monkeypatch.setenv("AWS_SDK_UA_APP_ID", application)
     client: Any = kinesis_client(LOCAL)
     agents: list[str] = []
 
@@ -227,4 +278,4 @@ def test_the_user_agent_is_constant_and_names_the_application(
 
     (agent,) = agents
     assert agent.startswith("Botocore/")
-    assert "app/rides" in agent
+    assert re.findall(r" app/(\S+)", agent) == ([application] if application else [])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streaming.timestamps import hour_and_weekday, iso_utc
@@ -32,9 +32,10 @@ def test_a_written_timestamp_is_the_same_instant(milliseconds: int) -> None:
 
 
 @given(
-    instant=st.integers(0, 4_102_444_800),
+    instant=st.integers(-1_000_000_000, 4_102_444_800),
     zone=st.sampled_from(["America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"]),
 )
+@example(instant=-5_767_800, zone="America/New_York")  # 10 minutes before its summer of 1969 ends
 def test_hour_and_weekday_agree_with_the_time_zone_database(instant: int, zone: str) -> None:
     local = datetime.fromtimestamp(instant, UTC).astimezone(ZoneInfo(zone))
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import queue
+import threading
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
 from streaming.archive.archive_state import archive_folder
 from streaming.archive.archive_threads import ArchiveThreads
+from streaming.archive.stream_archive import Limits
 from streaming.errors import StreamError
 from tests.streaming.archive.archive_fixtures import (
     ALARMS,
@@ -17,6 +21,7 @@ from tests.streaming.archive.archive_fixtures import (
     kinesis_of,
     machines,
     put_readings,
+    reading,
     rows_in,
     values,
 )
@@ -50,6 +55,37 @@ def test_both_streams_are_archived_also_what_came_last(clock: Clock, tmp_path: P
 
     assert values(tmp_path, "readings", "machine") == machines(range(60))
     assert len(rows_in(tmp_path, "predictions")) == 10
+
+
+def test_what_comes_after_the_start_is_archived_without_a_stop(
+    clock: Clock, tmp_path: Path
+) -> None:
+    kinesis = kinesis_of(clock)
+    commits: queue.Queue[Counter[str]] = queue.Queue()
+    threads = ArchiveThreads(
+        threads_of(kinesis, clock, tmp_path, limits=Limits(rows=1), committed=commits.put)  # type: ignore[arg-type]
+    )
+    threads.start()
+    try:
+        for number in range(3):
+            kinesis.put(STREAM, "key", reading(number))
+            assert commits.get(timeout=30) == Counter(readings=1)
+    finally:
+        threads.stop()
+    threads.join()
+
+
+def test_a_thread_has_its_streams_name_and_does_not_keep_the_program_from_ending(
+    clock: Clock, tmp_path: Path
+) -> None:
+    threads = ArchiveThreads(threads_of(kinesis_of(clock), clock, tmp_path))  # type: ignore[arg-type]
+    before = set(threading.enumerate())
+    threads.start()
+    started = {thread.name: thread.daemon for thread in set(threading.enumerate()) - before}
+    threads.stop()
+    threads.join()
+
+    assert started == {STREAM: True, ALARMS: True}
 
 
 def test_a_stop_before_a_thread_runs_is_not_forgotten(clock: Clock, tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ import pytest
 from streaming.archive.archive_state import archive_folder
 from streaming.archive.stream_archive import Limits
 from streaming.archive.table import NO_TABLE
-from streaming.errors import StorageUnavailable, StreamError
-from streaming.storage import FolderStorage
+from streaming.errors import StreamError
 from tests.fakes.clock import EPOCH, Clock
 from tests.kpl_aggregation import DAMAGED_AGGREGATES, aggregate_of, entry
 from tests.streaming.archive.archive_fixtures import (
@@ -178,6 +177,8 @@ def test_rows_are_written_as_soon_as_there_are_so_many(
 
     sizes = [pq.read_metadata(path).num_rows for path in files(tmp_path)]
     assert sizes == [30, 30, 30, 10]
+    names = [path.name.rpartition("-")[0] for path in files(tmp_path)]
+    assert names == [f"readings-{commit:08}" for commit in (1, 2, 3, 4)]
 
 
 def test_rows_are_written_as_soon_as_they_are_so_large(
@@ -294,25 +295,6 @@ def test_a_stream_without_shards_leaves_the_position_as_it_was(
 
     assert json.loads((tmp_path / "_state" / "readings.json").read_bytes())["position"] == before
     assert values(tmp_path, "readings", "machine") == machines(range(20))
-
-
-def test_a_storage_that_is_unavailable_is_tried_again(
-    kinesis: FakeKinesis, clock: Clock, tmp_path: Path
-) -> None:
-    class Throttled(FolderStorage):
-        calls = 0
-
-        def put(self, name: str, content: bytes) -> None:
-            self.calls += 1
-            if self.calls % 3:
-                raise StorageUnavailable("slow down")
-            super().put(name, content)
-
-    put_readings(kinesis, range(50))
-
-    archive_of(kinesis, clock, Throttled(tmp_path)).run(follow=False)
-
-    assert values(tmp_path, "readings", "machine") == machines(range(50))
 
 
 def test_a_stream_that_is_not_there_is_an_error(

@@ -6,8 +6,9 @@ import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from streaming.consumer.telemetry import Telemetry
-from tests.lambda_events import ARRIVED, event, record
+from streaming.consumer.consumer import SLICE_RECORDS
+from streaming.consumer.telemetry import POISON_LINES, Telemetry
+from tests.lambda_events import ARRIVED, SHARD, event, record
 from tests.streaming.consumer.harness import (
     THROTTLED,
     BrokenStorage,
@@ -103,3 +104,18 @@ def test_a_few_predictions_under_one_partition_key_are_not_logged(
     harness.handle(event(*[b"hello"] * 9), telemetry=telemetry)
 
     assert "hot" not in capsys.readouterr().out
+
+
+def test_the_poison_of_a_batch_is_logged_up_to_a_limit_and_then_counted_over_all_slices(
+    harness: Harness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [b"w0rd", *[b"hello"] * (SLICE_RECORDS - 1)] + [b"w0rd"] * (2 * SLICE_RECORDS)
+
+    harness.handle(event(*words), telemetry=Telemetry("shout", "Shout"))
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    poison = [line["event_id"] for line in lines if line.get("message") == "poison"]
+    assert len(poison) == POISON_LINES
+    assert poison[:2] == [f"{SHARD}:1", f"{SHARD}:{SLICE_RECORDS + 1}"]
+    (more,) = (line for line in lines if line.get("message") == "more poison")
+    assert more["records"] == 2 * SLICE_RECORDS + 1 - POISON_LINES

@@ -75,7 +75,7 @@ def test_a_bundle_on_s3_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_modified_file_is_rejected(folder: Path) -> None:
     (folder / "tip" / "model.onnx").write_bytes(b"twO")
 
-    assert "tip/model.onnx has SHA-256" in error_of(folder)
+    assert error_of(folder).startswith(f"{folder}: tip/model.onnx has SHA-256")
 
 
 def test_a_missing_file_fails_with_its_path(folder: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_missing_bundle_fails_with_its_path(tmp_path: Path) -> None:
 def test_an_unreadable_manifest_is_rejected(folder: Path, text: bytes) -> None:
     (folder / "manifest.json").write_bytes(text)
 
-    assert "manifest.json cannot be read: " in error_of(folder)
+    assert error_of(folder).startswith(f"{folder}: manifest.json cannot be read: ")
 
 
 @pytest.mark.parametrize("rest", [{}, {"targets": [], "version": 2}], ids=["same", "other"])
@@ -138,6 +138,18 @@ def test_a_modified_hash_is_rejected(folder: Path) -> None:
 
     assert f"tip/model.onnx has SHA-256 {hashlib.sha256(b'two').hexdigest()}" in error_of(folder)
     assert f"the manifest says {'0' * 64}" in error_of(folder)
+
+
+def test_a_manifest_other_than_the_expected_one_is_rejected(folder: Path) -> None:
+    sha256 = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    assert read_bundle(str(folder), ["tip"], no_s3, manifest_sha256=sha256).models
+    change(folder, version="run-8")
+
+    with pytest.raises(ModelBundleError) as raised:
+        read_bundle(str(folder), ["tip"], no_s3, manifest_sha256=sha256)
+
+    assert str(raised.value).startswith(f"{folder}: manifest.json has SHA-256 ")
+    assert str(raised.value).endswith(f"; expected {sha256}")
 
 
 def test_a_missing_target_fails_with_the_targets_that_exist(folder: Path) -> None:

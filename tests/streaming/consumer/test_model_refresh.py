@@ -17,7 +17,7 @@ from streaming.errors import ModelBundleError, StorageUnavailable
 from tests.fakes.clock import Clock
 from tests.fakes.no_s3 import no_s3
 from tests.lambda_events import event
-from tests.streaming.consumer.harness import Harness, Shout, context
+from tests.streaming.consumer.harness import Harness, Shout, context, failed
 
 if TYPE_CHECKING:
     from streaming.consumer.consumer import Consumer
@@ -138,12 +138,12 @@ def test_a_model_that_takes_long_to_load_holds_up_no_batch() -> None:
     for word in (b"one", b"two", b"three"):
         assert refreshed.handle(word, after=EVERY) == {"batchItemFailures": []}
     assert refreshed.versions() == ["7"] * 3
-    assert refreshed.registry.looks == 1
 
     refreshed.registry.ready.set()
     look = refreshed.refresh._look
     assert look is not None
     assert look.ended.wait(LONG)
+    assert refreshed.registry.looks == 1
     refreshed.handle(b"four")
     refreshed.handle(b"five")
     assert refreshed.versions() == ["7"] * 4 + ["8"]
@@ -244,6 +244,23 @@ def test_a_model_that_fails_on_the_last_event_is_refused(
     refreshed.handle(b"smile", after=EVERY)  # what one event shows, the next may not
     refreshed.handle(b"smile")
     assert refreshed.versions() == ["7", "7", "7", "8"]
+
+
+@pytest.mark.parametrize("before", [b"word", b"unknown"], ids=["warm", "without a prediction"])
+def test_an_event_that_a_new_model_fails_on_is_found_among_the_others(
+    refreshed: Refreshed, capsys: pytest.CaptureFixture[str], before: bytes
+) -> None:
+    refreshed.registry.next = Next()
+    refreshed.handle(before)
+    refreshed.handle(before, after=EVERY)
+
+    response = refreshed.handle(b"fine", b"sulk", b"well")
+
+    assert response["batchItemFailures"] == failed(refreshed.first - 2)
+    assert refreshed.harness.words()[-2:] == ["FINE", "WELL"]
+    assert refreshed.versions()[-2:] == ["8", "8"]
+    (line,) = lines(capsys, "the model raised an exception")
+    assert (line["method"], line["error_type"]) == ("predict", "ValueError")
 
 
 def test_a_model_of_another_contract_may_skip_the_last_event(refreshed: Refreshed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from streaming.errors import StorageError
 from streaming.storage import FolderStorage
 from tests.kpl_aggregation import aggregate, entry, field
 from tests.lambda_events import SHARD, event
-from tests.streaming.consumer.harness import Harness, context, failed
+from tests.streaming.consumer.harness import THROTTLED, Harness, context, failed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,3 +118,50 @@ def test_a_record_of_which_nothing_is_dead_lettered_yet_goes_on(harness: Harness
     assert attempts == 3  # 6,000 calls take 120 s; 45 s of an invocation are for publishing
     assert predicted(harness) == list(range(ENTRIES))
     assert dead(harness) == []
+
+
+def test_a_record_of_which_nothing_was_finished_is_tried_again(harness: Harness) -> None:
+    decode, waits = harness.model.decode, [46.0]  # of 60, 45 are for publishing
+
+    def slow(content: bytes, arrived_at: float) -> str | None:
+        harness.clock.advance(waits.pop() if waits else 0.0)
+        return decode(content, arrived_at)
+
+    harness.model.decode = slow  # type: ignore[method-assign]
+
+    assert harness.handle(BATCH, context(60))["batchItemFailures"] == failed(42)
+
+    assert (predicted(harness), dead(harness)) == ([], [])
+
+
+def test_a_record_whose_entries_kinesis_throttles_is_not_dead_lettered(harness: Harness) -> None:
+    accepted = iter(range(500))
+    harness.kinesis.refuse = lambda _: THROTTLED if next(accepted, None) is None else None
+
+    assert harness.handle(BATCH, context(60))["batchItemFailures"] == failed(42)
+
+    assert (predicted(harness), dead(harness)) == (list(range(500)), [])
+
+
+@pytest.mark.parametrize(
+    ("remaining", "until", "in_time"),
+    [(60, 51.5, True), (60, 52.5, False), (None, 66.5, True), (None, 67.5, False), (20, 11, False)],
+)
+def test_entries_are_dead_lettered_only_while_there_is_time_to_write_them(
+    harness: Harness, remaining: float | None, until: float, *, in_time: bool
+) -> None:
+    """Seven seconds for a write before the response; none if little time was left at the start."""
+    put, calls = harness.kinesis.put_records, count(1)
+
+    def hang(**call: object) -> object:
+        if next(calls) == 100:
+            harness.clock.advance(until - CALL - harness.clock.now())
+        return put(**call)  # type: ignore[arg-type]
+
+    harness.kinesis.put_records = hang  # type: ignore[assignment,method-assign]
+
+    response = harness.handle(BATCH, None if remaining is None else context(remaining))
+
+    assert predicted(harness) == list(range(100))
+    assert sorted(dead(harness)) == (list(range(100, ENTRIES)) if in_time else [])
+    assert response["batchItemFailures"] == failed(43 if in_time else 42)

@@ -218,3 +218,18 @@ def test_wherever_reading_is_interrupted_nothing_is_lost_or_out_of_order(
     for key in "ab":
         order = [each for each in published if events[each].startswith(key)]
         assert order == [each for each in events if each in order]
+
+
+def test_half_of_the_time_is_kept_for_what_follows_a_compressed_record(tmp_path: Path) -> None:
+    harness = Harness(tmp_path)
+    decode = harness.model.decode
+
+    def slow(content: bytes, arrived_at: float) -> str | None:
+        harness.clock.advance(1.0)
+        return decode(content, arrived_at)
+
+    harness.model.decode = slow  # type: ignore[method-assign]
+    harness.handle(event(*[gzip.compress(b"hello")] * 100), context(60))
+
+    # Of 45 s for publishing, 44 are left after the first record; then of 22.
+    assert harness.model.batches[:2] == [23, 12]

@@ -169,6 +169,22 @@ def test_an_unavailable_model_is_logged_and_counted_without_the_exceptions_messa
     assert metrics["ModelUnavailable"] == [1.0]
 
 
+def test_failures_are_counted_until_the_next_batch_is_logged(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry = Telemetry(SERVICE, "Rides", "CRITICAL")
+
+    for _ in range(3):
+        telemetry.model_unavailable("decode", ConnectionError())
+        telemetry.model_refresh_failed("no such bundle", log=True)
+    log_batch(telemetry)
+    log_batch(telemetry)
+
+    failing, well = logged(capsys)
+    assert (failing["ModelUnavailable"], failing["ModelRefreshFailed"]) == ([3.0], [3.0])
+    assert not {"ModelUnavailable", "ModelRefreshFailed"} & well.keys()
+
+
 @pytest.mark.parametrize(
     "failure",
     [BrokenPipeError(), OSError(28, "full"), ValueError("closed"), RuntimeError(), MemoryError()],
@@ -300,10 +316,11 @@ def test_a_warning_is_logged_as_it_is(service: str, capsys: pytest.CaptureFixtur
 def test_times_are_measured_in_microseconds(
     service: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Telemetry(service, "Rides").batch(COUNTS, latency=0.12345678, arrival_age=None, request_id=None)
+    times = {"latency": 0.12345678, "arrival_age": 1.23456789}
+    Telemetry(service, "Rides").batch(COUNTS, **times, request_id=None)
 
     metrics, _ = logged(capsys)
-    assert metrics["BatchLatency"] == [123.457]
+    assert (metrics["BatchLatency"], metrics["ArrivalAge"]) == ([123.457], [1234.568])
 
 
 def test_poison_within_the_limit_is_logged_and_nothing_more(
@@ -311,9 +328,13 @@ def test_poison_within_the_limit_is_logged_and_nothing_more(
 ) -> None:
     found = list(user_records(event(*[b"x"] * POISON_LINES)["Records"], 0.0))
 
-    Telemetry(service, "Rides").poison([(each, PredictionFailed("no key")) for each in found])
+    telemetry = Telemetry(service, "Rides")
+    telemetry.poison([(each, PredictionFailed("no key")) for each in found])
+    counts = BatchCounts(received=POISON_LINES, dead_lettered=POISON_LINES, poison=POISON_LINES)
+    telemetry.batch(counts, latency=0.25, arrival_age=None, request_id=None)
 
-    assert [line["message"] for line in logged(capsys)] == ["poison"] * POISON_LINES
+    messages = [line["message"] for line in logged(capsys) if "message" in line]
+    assert messages == [*["poison"] * POISON_LINES, "batch"]
 
 
 def test_each_place_that_raises_is_logged_once_whoever_calls_it(
