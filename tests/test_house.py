@@ -35,6 +35,7 @@ WITHIN_STREAMING = {
     "reader": {"reader"},
     "redrive": {"redrive"},
     "archive": {"archive", "consumer", "reader"},
+    "decisions": {"consumer", "decisions"},
 }
 """What the rooms of streaming/ may import of each other; what they share lies beside them."""
 
