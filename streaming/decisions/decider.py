@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import msgspec
 
 from streaming.consumer.interface import PredictionRecord
+from streaming.decisions.check_results import Arrival, Item
 from streaming.decisions.decision_table import DecisionTable, Stored
 from streaming.decisions.item_state import ItemState, advance
 from streaming.decisions.policy import Policy
-from streaming.decisions.results import Arrival, Item
 from streaming.errors import TableError, TableUnavailable
 from streaming.publisher import Entry, Published, Sink
 from streaming.retries import backoff

@@ -10,10 +10,10 @@ from streaming.consumer.consumer import DEFAULT_BUDGET_SECONDS, RESPONSE_SECONDS
 from streaming.consumer.model_bundle import open_bundle
 from streaming.consumer.settings import Settings
 from streaming.consumer.telemetry import Telemetry
+from streaming.decisions.check_results import Arrival, Item, Results
 from streaming.decisions.decider import Decider
 from streaming.decisions.decision_table import DecisionTable
 from streaming.decisions.policy import Policy, decode_policy
-from streaming.decisions.results import Arrival, Item, Results
 from streaming.errors import PolicyError, SettingsError, StorageError, TableUnavailable
 from streaming.publisher import Publisher
 from streaming.storage import open_storage

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streaming.aws_errors import describe_error
+from streaming.decisions.check_results import Item
 from streaming.decisions.item_state import ItemState, bucket
-from streaming.decisions.results import Item
 from streaming.errors import DECODE_ERRORS, TableConflict, TableError, TableUnavailable
 from streaming.retries import error_code, is_transient
 

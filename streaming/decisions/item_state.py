@@ -13,8 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from streaming.consumer.interface import PredictionRecord
+from streaming.decisions.check_results import Arrival, Item, Result
 from streaming.decisions.policy import Policy, Verdict
-from streaming.decisions.results import Arrival, Item, Result
 from streaming.timestamps import iso_utc
 
 REPUBLISH_SECONDS = 30.0

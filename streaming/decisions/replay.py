@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from streaming.decisions.check_results import Item
 from streaming.decisions.decider import Decider
 from streaming.decisions.decision_table import DecisionTable
 from streaming.decisions.item_state import ItemState, advance
 from streaming.decisions.policy import Policy
-from streaming.decisions.results import Item
 from streaming.errors import PolicyError
 
 ITEMS_AT_ONCE = 100

@@ -14,11 +14,11 @@ from moto import mock_aws
 
 from streaming import Consumer, Publisher, Telemetry
 from streaming.consumer.interface import PredictionRecord
+from streaming.decisions.check_results import Arrival, Results
 from streaming.decisions.decider import Decider
 from streaming.decisions.decision_service import DecisionService
 from streaming.decisions.decision_table import TABLE, TTL, DecisionTable
 from streaming.decisions.policy import Policy, decode_policy
-from streaming.decisions.results import Arrival, Results
 from streaming.retries import Retries
 from tests.fakes.clock import EPOCH, Clock
 

@@ -9,10 +9,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streaming.decisions.check_results import CARRIED_BYTES, RESULT_BYTES, Arrival
 from streaming.decisions.decision_table import BUCKETS
 from streaming.decisions.item_state import ItemState, advance, bucket
 from streaming.decisions.policy import CHECKS
-from streaming.decisions.results import CARRIED_BYTES, RESULT_BYTES, Arrival
 from tests.streaming.decisions.decision_fixtures import (
     DEADLINE,
     START,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming import InvalidEvent
-from streaming.decisions.results import CARRIED_BYTES, RESULT_BYTES, Results
+from streaming.decisions.check_results import CARRIED_BYTES, RESULT_BYTES, Results
 from tests.streaming.decisions.decision_fixtures import START, arrival, opening, policy, result
 
 
