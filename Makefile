@@ -180,6 +180,11 @@ soak: $(RUN_ENV)/installed $(RUN_ENV)/installed-parquet ## The whole pipeline un
 	    $(if $(MEMORY_MB),--memory-mb "$(MEMORY_MB)") $(if $(CPU_SHARE),--cpu-share "$(CPU_SHARE)") \
 	    $(if $(FOLDER),--folder "$$FOLDER")
 
+.PHONY: soak-decisions
+soak-decisions: $(RUN_ENV)/installed ## The decision service under kills, throttles and lost responses: ITEMS=2000 SEED= FOLDER=build/soak-decisions
+	@exec $(RUN_ENV)/bin/python -m tests.soak.decision_soak \
+	    $(if $(ITEMS),--items "$(ITEMS)") $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
+
 .PHONY: reshard
 reshard: $(RUN_ENV)/installed ## Split and merge both streams' shards while rides flow (needs node): RIDES= RATE= SEED= FOLDER=build/soak
 	@exec $(RUN_ENV)/bin/python -m tests.soak.reshard \

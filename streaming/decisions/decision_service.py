@@ -96,11 +96,17 @@ class DecisionService:
         return done
 
 
-def build_service(environment: Mapping[str, str]) -> DecisionService:
+def build_service(
+    environment: Mapping[str, str], wrap: Callable[[Any], Any] = lambda client: client
+) -> DecisionService:
     """Build the service that environment variables describe.
 
     `DECISION_POLICY` is the policy's file, or `s3://bucket/key`; `DECISION_TABLE` is the table, and
     `PREDICTIONS_STREAM_NAME` the stream of the decisions. The others are the consumer's.
+
+    Args:
+        environment: Such as `os.environ`.
+        wrap: Returns what is used in place of a client of DynamoDB or Kinesis.
 
     Raises:
         SettingsError: A variable is missing, or has a value that is not allowed.
@@ -113,8 +119,8 @@ def build_service(environment: Mapping[str, str]) -> DecisionService:
     if stream is None:
         raise SettingsError("PREDICTIONS_STREAM_NAME", None, "the stream of the decisions")
     policy = read_policy(location)
-    table = DecisionTable(aws_client("dynamodb", **LIMITS), name, time.time)
-    client = kinesis_client(settings.kinesis_endpoint_url, **LIMITS)
+    table = DecisionTable(wrap(aws_client("dynamodb", **LIMITS)), name, time.time)
+    client = wrap(kinesis_client(settings.kinesis_endpoint_url, **LIMITS))
     decider = Decider(policy, table, Publisher(client, stream))
     dead_letters = None
     if settings.dead_letters:
