@@ -120,6 +120,12 @@ smoke: $(RUN_ENV)/installed ## Put marked rides on a deployment's stream, compar
 	    $(if $(STREAM),--stream "$$STREAM") $(if $(PREDICTIONS),--predictions "$$PREDICTIONS") \
 	    $(if $(ENDPOINT),--endpoint-url "$$ENDPOINT") $(if $(TIMEOUT),--timeout "$(TIMEOUT)")
 
+.PHONY: example-moderation
+example-moderation: $(RUN_ENV)/installed ## Uploads checked by three models, joined to one decision: UPLOADS=200 RATE=20 SEED= FOLDER=build/moderation
+	@exec $(RUN_ENV)/bin/python -m examples.moderation \
+	    $(if $(UPLOADS),--uploads "$(UPLOADS)") $(if $(RATE),--rate "$(RATE)") \
+	    $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
+
 .PHONY: test
 test: lint typecheck ## Lint, types and every test
 	@$(TEST_ENV)/bin/python -m pytest --cov --cov-report=term

@@ -13,8 +13,9 @@ from streaming.decisions import item_state
 from streaming.decisions.decision_service import build_service
 
 KILLED, THROTTLED, RESPONSE_LOST = "killed", "throttled", "response lost"
-KILLS, THROTTLES, LOST_RESPONSES = 0.02, 0.03, 0.02
-"""The probability of each fault at a call."""
+KILLS, THROTTLES, LOST_RESPONSES = 0.005, 0.02, 0.02
+"""The probability of each fault at a call. An invocation makes dozens of calls, and one that is
+killed starts again."""
 
 item_state.REPUBLISH_SECONDS = 1.0  # else the soak would take half a minute to end
 

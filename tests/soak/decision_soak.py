@@ -48,7 +48,7 @@ CHECKS = ("copyright", "language", "image")
 ITEMS_A_SECOND = 100.0
 TICK_SECONDS = 0.5
 END_SECONDS = 120.0
-"""How long items may stay undecided after the last result."""
+"""How long no item may be brought up to date after the last result."""
 
 POLICY = json.dumps(
     {
@@ -154,9 +154,9 @@ def run(items: int, seed_number: int, folder: Path) -> DecisionSoak:
         with open_pipeline(config, lambda _line: None) as pipeline, _ticks(pipeline):
             records = _put(pipeline.client, drawn, draw)
             table = DecisionTable(dynamodb, TABLE_NAME, time.time)
-            undecided = _wait(table, len(drawn))
+            _wait(table, len(drawn))
             pipeline.mapping.stop()
-            undecided += _wait(table, len(drawn))
+            undecided = _wait(table, len(drawn))
         reader = StreamReader(pipeline.client, DECISIONS_STREAM, follow=False, duplicate_window=0)
         published = [msgspec.json.decode(record.data) for record in reader]
     soak = counted(policy, drawn, published)
@@ -238,7 +238,7 @@ def _config(folder: Path, endpoint_url: str, seed_number: int) -> PipelineConfig
             timeout_seconds=30,
         ),
         mapping=EventSourceMappingConfiguration(
-            batch_size=50,
+            batch_size=20,
             bisect_batch_on_function_error=True,
             function_response_types=(PARTIAL_RESPONSES,),
         ),
@@ -288,10 +288,12 @@ def _put(client: Any, drawn: list[list[bytes]], draw: random.Random) -> int:
 
 def _wait(table: DecisionTable, items: int) -> int:
     """Wait until no item is due; return how many still are."""
-    ends_at = time.monotonic() + END_SECONDS
+    ends_at, before = time.monotonic() + END_SECONDS, items
     while True:
         states = list(table.states())
         undecided = items - sum(state.due_at is None for state in states)
+        if undecided < before:
+            ends_at, before = time.monotonic() + END_SECONDS, undecided
         if undecided == 0 or time.monotonic() > ends_at:
             return undecided
         time.sleep(TICK_SECONDS)
