@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from examples.moderation import train
+from examples.moderation import train_checks
 from examples.moderation.__main__ import run
 from examples.moderation.copyright.model import SHINGLE, WORD, Copyright
 from examples.moderation.outcome_counts import Moderation
@@ -64,7 +64,7 @@ def test_the_policy_reads_what_the_models_predict() -> None:
     verdict = policy.evaluate(found, time_up=False)
     assert verdict is not None
     assert (verdict.because, verdict.missing) == ("complete", ())
-    assert {check: bounds(policy, check) for check in policy.checks} == train.BOUNDS
+    assert {check: bounds(policy, check) for check in policy.checks} == train_checks.BOUNDS
 
 
 def bounds(policy: Any, check: str) -> tuple[float, ...]:
@@ -105,8 +105,8 @@ def test_training_again_gives_the_figures_that_are_shown(
 ) -> None:
     for check in ("copyright", "language", "image"):
         (tmp_path / check).mkdir()
-    monkeypatch.setattr(train, "FOLDER", tmp_path)
-    train.main()
+    monkeypatch.setattr(train_checks, "FOLDER", tmp_path)
+    train_checks.main()
 
     shown, again = (
         [line.split("|") for line in (folder / "figures.md").read_text().splitlines()[2:]]

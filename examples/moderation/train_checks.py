@@ -1,6 +1,6 @@
 """Trains the three checks, measures them on what they were not trained on, and writes both.
 
-python -m examples.moderation.train
+python -m examples.moderation.train_checks
 
 It needs scikit-learn, which ships the images; the example itself does not.
 """
