@@ -126,6 +126,12 @@ example-moderation: $(RUN_ENV)/installed ## Uploads checked by three models, joi
 	    $(if $(UPLOADS),--uploads "$(UPLOADS)") $(if $(RATE),--rate "$(RATE)") \
 	    $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
 
+.PHONY: example-rides
+example-rides: $(RUN_ENV)/installed ## Duration and tip by two functions, joined to one quote per ride: RIDES=100 RATE=20 SEED= FOLDER=build/rides
+	@exec $(RUN_ENV)/bin/python -m examples.rides \
+	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
+	    $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
+
 .PHONY: test
 test: lint typecheck ## Lint, types and every test
 	@$(TEST_ENV)/bin/python -m pytest --cov --cov-report=term

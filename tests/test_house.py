@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "demo": {"cli", "local", "streaming"},
     "deployment": {"cli", "streaming"},
     "training": {"model", "streaming"},
-    "examples": {"cli", "local", "streaming"},
+    "examples": {"cli", "demo", "local", "streaming"},
     "lifecycle": {"model", "streaming", "training"},
     "scripts": {
         *("cli", "demo", "deployment", "lifecycle", "local"),

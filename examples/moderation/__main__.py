@@ -5,8 +5,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +17,26 @@ if __name__ == "__main__":
 from cli.arguments import Parser, rate, seed, whole_number
 from cli.printable import printable
 from cli.run_folder import create_run_folder
+from examples.local_functions import TICK_SECONDS, LocalFunctions
 from examples.moderation.outcome_counts import Moderation
-from examples.moderation.pipelines import (
-    CHECKS,
-    READERS,
-    TICK_SECONDS,
-    UPLOADS,
-    create_table,
-    open_decisions,
-    open_function,
-)
 from examples.moderation.uploads import Upload, drawn_uploads
 from local.embedded_kinesis import embedded_kinesis
-from local.errors import FunctionError, LocalError
-from streaming import StreamReader, kinesis_client
+from local.errors import LocalError
+from streaming import StreamReader
 from streaming.errors import StreamingError
 
+FOLDER = Path(__file__).parent
+UPLOADS, CHECKED, DECISIONS = "uploads", "upload_checks", "upload_decisions"
 NOTIFICATIONS, REVIEWS = "notifications", "review_queue"
+CONSUMERS = {
+    "copyright": (UPLOADS, CHECKED),
+    "language": (UPLOADS, CHECKED),
+    "image": (UPLOADS, CHECKED),
+    "notify": (DECISIONS, NOTIFICATIONS),
+    "review": (DECISIONS, REVIEWS),
+}
+"""The consumers, each in the folder of its name, with their streams."""
+
 IDLE_SECONDS = 30.0
 """A run ends when nothing was decided for so long."""
 
@@ -71,18 +73,18 @@ def run(
         stopped: Ends the run early.
     """
     with embedded_kinesis(folder / "kinesis.log", port=0) as kinesis, ExitStack() as stack:
-        create_table(kinesis.endpoint_url)
-        decisions = stack.enter_context(open_decisions(folder, kinesis.endpoint_url))
-        for name in (*CHECKS, *READERS):
+        functions = LocalFunctions(folder, kinesis.endpoint_url)
+        for name, streams in CONSUMERS.items():
             print(f"Starting {name} ...")
-            stack.enter_context(open_function(name, folder, kinesis.endpoint_url))
-        client = kinesis_client(kinesis.endpoint_url, isolated=True)
+            stack.enter_context(functions.consumer(name, streams, FOLDER / name))
+        policy = FOLDER / "policy.json"
+        pipeline = stack.enter_context(functions.decisions((CHECKED, UPLOADS), DECISIONS, policy))
+        client = pipeline.client
         moderation = Moderation()
         readers = [
             StreamReader(client, stream, stopped=threading.Event(), duplicate_window=0)
             for stream in (NOTIFICATIONS, REVIEWS)
         ]
-        stack.enter_context(_ticks(decisions))
         reading = [
             threading.Thread(target=_read, args=(reader, moderation, show))
             for reader, show in zip(readers, (True, False), strict=True)
@@ -97,9 +99,7 @@ def run(
                 reader.stop()
             for thread in reading:
                 thread.join()
-    moderation.dead_letters = sum(
-        len(path.read_text().splitlines()) for path in (folder / "dead-letters").rglob("*.jsonl")
-    )
+    moderation.dead_letters = functions.dead_letters()
     return moderation
 
 
@@ -134,25 +134,3 @@ def _read(reader: StreamReader, moderation: Moderation, show: bool) -> None:  # 
             moderation.queue(found)
         elif line := moderation.notified(found, time.time()):
             print(printable(line), flush=True)
-
-
-@contextmanager
-def _ticks(function: Any) -> Iterator[None]:
-    """Invoke the decision service on a schedule; on AWS, EventBridge does."""
-    stopped = threading.Event()
-    payload = json.dumps({"detail-type": "Scheduled Event", "source": "aws.events"}).encode()
-
-    def tick() -> None:
-        while not stopped.wait(TICK_SECONDS):
-            try:
-                function.invoke(payload)
-            except FunctionError as error:
-                print(printable(f"a tick failed: {error}"), flush=True)
-
-    thread = threading.Thread(target=tick, name="schedule")
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
