@@ -120,6 +120,18 @@ smoke: $(RUN_ENV)/installed ## Put marked rides on a deployment's stream, compar
 	    $(if $(STREAM),--stream "$$STREAM") $(if $(PREDICTIONS),--predictions "$$PREDICTIONS") \
 	    $(if $(ENDPOINT),--endpoint-url "$$ENDPOINT") $(if $(TIMEOUT),--timeout "$(TIMEOUT)")
 
+.PHONY: example-moderation
+example-moderation: $(RUN_ENV)/installed ## Uploads checked by three models, joined to one decision: UPLOADS=200 RATE=20 SEED= FOLDER=build/moderation
+	@exec $(RUN_ENV)/bin/python -m examples.moderation \
+	    $(if $(UPLOADS),--uploads "$(UPLOADS)") $(if $(RATE),--rate "$(RATE)") \
+	    $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
+
+.PHONY: example-rides
+example-rides: $(RUN_ENV)/installed ## Duration and tip by two functions, joined to one quote per ride: RIDES=100 RATE=20 SEED= FOLDER=build/rides
+	@exec $(RUN_ENV)/bin/python -m examples.rides \
+	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
+	    $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
+
 .PHONY: test
 test: lint typecheck ## Lint, types and every test
 	@$(TEST_ENV)/bin/python -m pytest --cov --cov-report=term
@@ -179,6 +191,11 @@ soak: $(RUN_ENV)/installed $(RUN_ENV)/installed-parquet ## The whole pipeline un
 	    $(if $(RIDES_PER_RECORD),--rides-per-record "$(RIDES_PER_RECORD)") \
 	    $(if $(MEMORY_MB),--memory-mb "$(MEMORY_MB)") $(if $(CPU_SHARE),--cpu-share "$(CPU_SHARE)") \
 	    $(if $(FOLDER),--folder "$$FOLDER")
+
+.PHONY: soak-decisions
+soak-decisions: $(RUN_ENV)/installed ## The decision service under kills, throttles and lost responses: ITEMS=2000 SEED= FOLDER=build/soak-decisions
+	@exec $(RUN_ENV)/bin/python -m tests.soak.decision_soak \
+	    $(if $(ITEMS),--items "$(ITEMS)") $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
 
 .PHONY: reshard
 reshard: $(RUN_ENV)/installed ## Split and merge both streams' shards while rides flow (needs node): RIDES= RATE= SEED= FOLDER=build/soak

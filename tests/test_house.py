@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "demo": {"cli", "local", "streaming"},
     "deployment": {"cli", "streaming"},
     "training": {"model", "streaming"},
+    "examples": {"cli", "demo", "local", "streaming"},
     "lifecycle": {"model", "streaming", "training"},
     "scripts": {
         *("cli", "demo", "deployment", "lifecycle", "local"),
@@ -35,10 +36,12 @@ WITHIN_STREAMING = {
     "reader": {"reader"},
     "redrive": {"redrive"},
     "archive": {"archive", "consumer", "reader"},
+    "decisions": {"consumer", "decisions"},
 }
 """What the rooms of streaming/ may import of each other; what they share lies beside them."""
 
-SHARED_NAMES = {"__init__", "__main__", "conftest", "errors", "test_errors"}
+SHARED_NAMES = {"__init__", "__main__", "conftest", "errors", "model", "test_errors"}
+"""`model`: each consumer of examples/ has one, as the function imports it."""
 
 WRITTEN = ("*.py", "*.md", "*.yaml", "*.toml", "*.tf", "Makefile", "Dockerfile", ".ci/*")
 """Where words are looked at."""

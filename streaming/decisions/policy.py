@@ -1,0 +1,256 @@
+"""A policy: which checks an item needs, and what their results lead to. It is data, not code."""
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from streaming.consumer.validation import WHOLE_EVENT, invalid_event
+from streaming.errors import DECODE_ERRORS, PolicyError, excerpt
+
+CHECKS = 16
+"""The most checks of a policy; with `RESULT_BYTES` it keeps an item below DynamoDB's 400 KB."""
+
+DAY_SECONDS = 86_400
+
+Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_.-]{1,64}\Z")]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+OTHERWISE, MISSING = "otherwise", "missing"
+"""The rule ids of the two outcomes that no rule leads to."""
+
+OWN_FIELDS = frozenset(
+    {"decision", "outcome", "rule", "reason", "because", "missing", "revises", "checks"}
+)
+"""The fields of a decision that the policy does not name."""
+
+NAME = "1 to 64 letters, digits, and any of _.-"
+ALLOWED = {
+    WHOLE_EVENT: "a JSON object",
+    "name": NAME,
+    "version": "a whole number from 1; a newer policy has a higher one",
+    "event_type": NAME,
+    "item": NAME,
+    "checks": f"1 to {CHECKS} checks: the model of each by its name",
+    "rules": "a list of rules",
+    "deadline_seconds": f"a whole number from 1 to {7 * DAY_SECONDS}",
+    "keep_days": "a whole number from 1 to 400",
+}
+
+
+class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a rule asks of one check's prediction; every bound that is set must hold.
+
+    Attributes:
+        check: The check.
+        field: The field of its `prediction`.
+        at_least: The lowest number that fulfils the condition.
+        below: The lowest number that does not.
+        equals: The text, whole number or truth value that fulfils it.
+    """
+
+    check: Name
+    field: Name
+    at_least: float | None = None
+    below: float | None = None
+    equals: str | bool | int | None = None
+
+    def applies_to(self, value: Any) -> bool:
+        """Return whether a value is of the type that the condition compares."""
+        if self.equals is not None:
+            return type(value) is type(self.equals)
+        return type(value) in (int, float)
+
+    def holds(self, value: Any) -> bool:
+        """Return whether a value to which the condition applies fulfils it."""
+        if self.equals is not None:
+            return bool(value == self.equals)
+        enough = self.at_least is None or value >= self.at_least
+        return enough and (self.below is None or value < self.below)
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One rule.
+
+    Attributes:
+        id: What people cite.
+        outcome: What it leads to, such as `reject`.
+        reason: Why, for the person whom the decision concerns.
+        when: Conditions that must all hold.
+        early: Whether it decides before all results are in.
+    """
+
+    id: Name
+    outcome: Name
+    reason: Text
+    when: Annotated[tuple[Condition, ...], msgspec.Meta(min_length=1, max_length=CHECKS)]
+    early: bool = False
+
+
+class Fallback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An outcome where no rule holds."""
+
+    outcome: Name
+    reason: Text
+
+
+class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Events that announce an item before any result of it.
+
+    Attributes:
+        event_type: Their `event_type`.
+        item: Their field that names the item.
+    """
+
+    event_type: Name
+    item: Name
+
+
+class Verdict(NamedTuple):
+    """What a policy says of some results.
+
+    Attributes:
+        outcome: The outcome.
+        rule: The id of the rule that led to it.
+        reason: The rule's reason.
+        because: `complete`, `early` or `time_up`.
+        missing: The checks without a usable result.
+    """
+
+    outcome: str
+    rule: str
+    reason: str
+    because: str
+    missing: tuple[str, ...]
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A policy.
+
+    Attributes:
+        name: The value of `model` in a decision's record.
+        version: The value of `version`, which only grows.
+        event_type: The value of `event_type`.
+        item: The field of `prediction` that names the item, in results and in decisions.
+        checks: The checks that are expected, each with the `model` of its results.
+        rules: The first one that holds decides.
+        otherwise: The outcome if all results are in and no rule holds.
+        when_missing: The outcome if time is up, results are missing and no rule holds.
+        deadline_seconds: How long an item waits for its results.
+        keep_days: How long an item is kept after its last change.
+        carry: Fields of `prediction` that are copied to the decision, such as the user's id.
+        opens: Events that open an item; None: its first result does.
+    """
+
+    name: Name
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    event_type: Name
+    item: Name
+    checks: Annotated[dict[Name, Name], msgspec.Meta(min_length=1, max_length=CHECKS)]
+    rules: tuple[Rule, ...]
+    otherwise: Fallback
+    when_missing: Fallback
+    deadline_seconds: Annotated[int, msgspec.Meta(ge=1, le=7 * DAY_SECONDS)]
+    keep_days: Annotated[int, msgspec.Meta(ge=1, le=400)] = 30
+    carry: Annotated[tuple[Name, ...], msgspec.Meta(max_length=8)] = ()
+    opens: Opening | None = None
+
+    @property
+    def keep_seconds(self) -> int:
+        """`keep_days` in seconds."""
+        return self.keep_days * DAY_SECONDS
+
+    def evaluate(
+        self, predictions: Mapping[str, Mapping[str, Any]], *, time_up: bool
+    ) -> Verdict | None:
+        """Return what the policy says of some results; None: it waits for more.
+
+        Args:
+            predictions: The `prediction` of each check that has a result.
+            time_up: Whether to wait no longer.
+        """
+        usable = {
+            check: found
+            for check, found in predictions.items()
+            if check in self.checks and self.unusable_field(check, found) is None
+        }
+        missing = tuple(sorted(self.checks.keys() - usable.keys()))
+        because = "time_up" if time_up else "early"
+        for rule in self.rules:
+            if (rule.early or time_up or not missing) and all(
+                each.check in usable and each.holds(usable[each.check][each.field])
+                for each in rule.when
+            ):
+                because = because if missing else "complete"
+                return Verdict(rule.outcome, rule.id, rule.reason, because, missing)
+        if not missing:
+            return Verdict(self.otherwise.outcome, OTHERWISE, self.otherwise.reason, "complete", ())
+        if not time_up:
+            return None
+        reason = f"{self.when_missing.reason} (missing: {', '.join(missing)})"
+        return Verdict(self.when_missing.outcome, MISSING, reason, because, missing)
+
+    def unusable_field(self, check: str, prediction: Mapping[str, Any]) -> Condition | None:
+        """Return a condition that a check's prediction has no value for; None: it has all."""
+        for condition in chain.from_iterable(rule.when for rule in self.rules):
+            if condition.check == check and not condition.applies_to(
+                prediction.get(condition.field)
+            ):
+                return condition
+        return None
+
+
+def decode_policy(content: bytes, location: str) -> Policy:
+    """Decode and check a policy.
+
+    Args:
+        content: JSON.
+        location: Where it lies, for the error.
+
+    Raises:
+        PolicyError: It is not a policy; the error names the field, its value and what is allowed.
+    """
+    try:
+        policy = msgspec.json.decode(content, type=Policy)
+    except DECODE_ERRORS as error:
+        problem = str(invalid_event(content, error, ALLOWED))
+        if "unknown field" in str(error):
+            problem = str(error)
+        raise PolicyError(f"the policy {location}: {problem}") from error
+    for field, value, allowed in _problems(policy):
+        raise PolicyError(f"the policy {location}: {field} is {excerpt(value)}; allowed: {allowed}")
+    return policy
+
+
+def _problems(policy: Policy) -> list[tuple[str, object, str]]:
+    """Return what types cannot say: field, value, what is allowed."""
+    found: list[tuple[str, object, str]] = []
+    checks = ", ".join(policy.checks)
+    ids = {OTHERWISE, MISSING}
+    for number, rule in enumerate(policy.rules):
+        if rule.id in ids:
+            found.append((f"rules[{number}].id", rule.id, "an id that no other rule has"))
+        ids.add(rule.id)
+        for place, condition in enumerate(rule.when):
+            field = f"rules[{number}].when[{place}]"
+            if condition.check not in policy.checks:
+                found.append((f"{field}.check", condition.check, f"one of {checks}"))
+            bounds = (condition.at_least, condition.below)
+            if (condition.equals is None) == (bounds == (None, None)):
+                found.append((field, condition, "equals, or at_least, below or both"))
+            elif None not in bounds and bounds[0] >= bounds[1]:  # type: ignore[operator]
+                found.append((f"{field}.below", condition.below, "a number above at_least"))
+    models = list(policy.checks.values())
+    if len(set(models)) < len(models):
+        found.append(("checks", policy.checks, "a model of its own for each check"))
+    found += [
+        (f"carry[{place}]", name, "a name that the decision itself does not use")
+        for place, name in enumerate(policy.carry)
+        if name in OWN_FIELDS | {policy.item}
+    ]
+    if policy.item in OWN_FIELDS:
+        found.append(("item", policy.item, "a name that the decision itself does not use"))
+    if policy.keep_seconds <= policy.deadline_seconds:
+        found.append(("keep_days", policy.keep_days, "more than deadline_seconds"))
+    return found
