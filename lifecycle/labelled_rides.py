@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 from lifecycle.event_time import NEW_YORK
 from training.trips import MAX_MILES, MINUTES
 
+_EARLIEST = datetime(1, 1, 2)  # noqa: DTZ001  local
+
 # An event time that is long after the arrival comes from a wrong clock, and would age every ride.
 _AS_OF = """
 SELECT epoch_us(max(happened_at)) FROM (
@@ -123,15 +125,16 @@ class ArchivedTrips:
         self._db = db
         self.newest = (as_of - settled).astimezone(NEW_YORK).replace(tzinfo=None)
 
-    def write(self, folder: Path, begin: datetime, end: datetime) -> list[Path]:
+    def write(self, folder: Path, begin: datetime | None, end: datetime) -> list[Path]:
         """Write the rides picked up from `begin` until before `end`, a file for each month.
 
         Args:
             folder: Is created.
-            begin, end: New York local time.
+            begin: New York local time; None: from the first ride.
+            end: New York local time.
         """
         folder.mkdir(parents=True)
-        span = {"begin": begin, "end": end}
+        span = {"begin": begin or _EARLIEST, "end": end}
         paths = []
         for (month,) in self._db.execute(_MONTHS, span).fetchall():
             paths.append(folder / f"rides_{month}.parquet")
