@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lifecycle.archive_query import open_archive_tables
-from lifecycle.errors import ComparisonError, RetrainingError
+from lifecycle.errors import RetrainingError
 from lifecycle.gate import parse_graph
 from lifecycle.labelled_rides import ArchivedTrips
 from lifecycle.promotion import Author, PromotionRequest, promote
@@ -144,30 +144,6 @@ def test_a_champion_learns_no_factor_from_rides_that_it_has_seen(
 
     with pytest.raises(RetrainingError, match="ride-duration 2 has seen all labelled rides;"):
         recalibrate(second, labelled(location, tmp_path / "rides"), QUIET)
-
-
-def test_new_models_are_trained_on_trips_and_on_the_archive(
-    registry: Registry,
-    months: dict[str, Path],
-    slower: LabelledRides,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.uri)
-    monkeypatch.chdir(tmp_path)
-
-    versions = retrain(slower, [months["2023-01"]], tmp_path / "bundle", QUIET)
-
-    assert versions == {"duration": "4", "tip": "4"}
-    record = registry.model("duration", "4").record
-    assert record["trained_on"] == ["2023-01", "2023-03"]
-    assert record["until"] == "2023-03-14T00:00:00"
-    assert record["trips"] == 2_000 + len(read_trips(slower.learnt, QUIET))
-    mlflow.set_tracking_uri(None)
-    registry.move_alias(CHAMPION, versions)
-    slower.require_held_out(champion_models(registry))
-    with pytest.raises(ComparisonError, match="has seen 2023-03 in its training"):
-        LabelledRides([], slower.learnt, CUT).require_held_out(champion_models(registry))
 
 
 @pytest.mark.parametrize("name", ["green_tripdata_2023-03.parquet", "trips.parquet"])
