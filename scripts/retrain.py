@@ -96,15 +96,13 @@ def _candidates(
 def _table(learnt: Mapping[str, Recalibration]) -> Table:
     """Format what was learnt by the recalibration."""
     table = Table(
-        title="A factor for the days to come, and how good those of the days so far were",
-        caption="The factor of each day is learnt from the days before it.",
+        title="A factor for each day, learnt from the days before it",
         box=SIMPLE,
         padding=(0, 1, 0, 0),
         title_justify="left",
-        caption_justify="left",
     )
     table.add_column("")
-    for heading in ("factor", "days", "rides", "RMSE without", "with a factor", "bias"):
+    for heading in ("next factor", "days", "rides", "RMSE without", "with", "bias"):
         table.add_column(heading, justify="right")
     for target, found in learnt.items():
         errors = (f"{found.before:.3f}", f"{found.after:.3f}", f"{found.bias:+.2f}")
