@@ -77,19 +77,10 @@ class LabelledRides:
 
 
 def labelled_rides(trips: ArchivedTrips, folder: Path) -> LabelledRides:
-    """Write an archive's labelled rides to a folder.
-
-    Raises:
-        RetrainingError: There are none to learn from.
-    """
+    """Write an archive's labelled rides to a folder."""
     midnight = trips.newest.replace(hour=0, minute=0, second=0, microsecond=0)
     cut = midnight - HELD_OUT
     learnt = trips.write(folder / "learnt", None, cut)
-    if not learnt:
-        raise RetrainingError(
-            f"the archive has no labelled rides before {cut:%Y-%m-%d}; those of the last "
-            f"{MIN_DAYS} days are held out, to compare with the champion"
-        )
     return LabelledRides(learnt, trips.write(folder / "held-out", cut, trips.newest), cut)
 
 
@@ -108,9 +99,15 @@ def retrain(
         The registered versions.
 
     Raises:
-        RetrainingError: A file's month is not before the archive's first.
+        RetrainingError: There are no rides to learn from, or a file's month is not before the
+            archive's first.
         TrainingError: See `training.training_run.train`.
     """
+    if not labelled.learnt:
+        raise RetrainingError(
+            f"the archive has no labelled rides before {labelled.cut:%Y-%m-%d}; those of the last "
+            f"{MIN_DAYS} days are held out, to compare with the champion"
+        )
     first = min(map(month_of, labelled.learnt))
     for path in data:
         if not (MONTH.search(path.stem) and month_of(path) < first):
@@ -144,6 +141,8 @@ def recalibrate(
     if champions.keys() != MODELS.keys():
         raise RetrainingError("there is no champion to recalibrate; `make promote` makes one")
     paths = (*labelled.learnt, *labelled.held_out)
+    if not paths:
+        raise RetrainingError("the archive has no labelled rides")
     trips = read_trips(paths, progress)
     learnt, changed = {}, {}
     for target in progress.track(TARGETS, description="recalibrate"):

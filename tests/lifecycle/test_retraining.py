@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 CUT = datetime(2023, 3, 14)  # noqa: DTZ001  local; the last ride's pickup is on the 28th
 
 
-def labelled(location: str, folder: Path) -> LabelledRides:
+def labelled(location: str, folder: Path, as_of: datetime | None = None) -> LabelledRides:
     with open_archive_tables(location, pytest.fail) as tables:
-        return labelled_rides(ArchivedTrips(tables, None, SETTLED), folder)
+        return labelled_rides(ArchivedTrips(tables, as_of, SETTLED), folder)
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +67,23 @@ def test_the_last_two_weeks_are_held_out(slower: LabelledRides) -> None:
     assert len(learnt) + len(held_out) > 5_000
 
 
-def test_an_archive_that_is_too_young_to_learn_from_is_named(tmp_path: Path) -> None:
-    location = write_city_archive(tmp_path / "archive", "2023-03", trips=5)
-    as_of = datetime(2023, 3, 10, 12, tzinfo=UTC)
-    with open_archive_tables(location, pytest.fail) as tables:
-        trips = ArchivedTrips(tables, as_of, SETTLED)
-        with pytest.raises(RetrainingError, match="has no labelled rides before 2023-02-24;"):
-            labelled_rides(trips, tmp_path / "rides")
+def test_an_archive_that_is_too_young_to_train_on_is_named(tmp_path: Path) -> None:
+    young = labelled(
+        write_city_archive(tmp_path / "archive", "2023-03", trips=5),
+        tmp_path / "rides",
+        as_of=datetime(2023, 3, 10, 12, tzinfo=UTC),
+    )
+
+    with pytest.raises(RetrainingError, match="has no labelled rides before 2023-02-24; those of"):
+        retrain(young, [], tmp_path / "bundle", QUIET)
+
+
+def test_an_empty_archive_has_nothing_to_recalibrate_with(second: Registry, tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    nothing = labelled((tmp_path / "archive").as_uri(), tmp_path / "rides")
+
+    with pytest.raises(RetrainingError, match="the archive has no labelled rides"):
+        recalibrate(second, nothing, QUIET)
 
 
 def test_a_recalibration_makes_a_version_of_the_champion_with_another_level(
