@@ -267,6 +267,12 @@ train: $(TRAIN_ENV)/installed ## Train a bundle: MONTHS=2023-01,2023-02 or DATA=
 	    $(if $(VALIDATE),--validate "$$VALIDATE") $(if $(TEST),--test "$$TEST") \
 	    $(if $(OUTPUT),--output "$$OUTPUT")
 
+.PHONY: tune
+tune: $(TRAIN_ENV)/installed ## Search a model's parameters: DATA="<files>" VALIDATE="<files>" TARGET=tip TRIALS=30
+	@exec $(TRAIN_ENV)/bin/python -m scripts tune \
+	    $(if $(DATA),--data "$$DATA") $(if $(VALIDATE),--validate "$$VALIDATE") \
+	    $(if $(TARGET),--target "$$TARGET") $(if $(TRIALS),--trials "$(TRIALS)")
+
 .PHONY: mlflow
 mlflow: $(TRAIN_ENV)/installed ## MLflow's tracking server and registry on this machine: PORT=5000 ARTIFACTS=mlartifacts
 	@exec $(TRAIN_ENV)/bin/python -m scripts mlflow_server \
@@ -278,6 +284,13 @@ CHAMPION = $(if $(WHY),--why "$$WHY") $(if $(PUBLISH),--publish "$$PUBLISH")
 promote: $(TRAIN_ENV)/installed ## Publish the latest models if better than the champion: DATA="<files>" VERSION= FORCE=1 WHY= PUBLISH=build/models-live
 	@exec $(TRAIN_ENV)/bin/python -m scripts promote \
 	    $(if $(DATA),--data "$$DATA") $(if $(VERSION),--version "$$VERSION") $(call switch,FORCE,--force) $(CHAMPION)
+
+.PHONY: retrain
+retrain: $(TRAIN_ENV)/installed ## Candidates from an archive's labelled rides, promoted if better: ARCHIVE=build/archive DATA="<files>" or RECALIBRATE=1, only another level; AS_OF= OUTPUT=build/bundle FORCE=1 WHY= PUBLISH=build/models-live
+	@exec $(TRAIN_ENV)/bin/python -m scripts retrain "$${ARCHIVE:-build/archive}" \
+	    $(call switch,RECALIBRATE,--recalibrate) $(if $(DATA),--data "$$DATA") \
+	    $(if $(AS_OF),--as-of "$$AS_OF") $(if $(OUTPUT),--output "$$OUTPUT") \
+	    $(call switch,FORCE,--force) $(CHAMPION)
 
 .PHONY: rollback-model
 rollback-model: $(TRAIN_ENV)/installed ## Publish the former champion again: WHY= PUBLISH=build/models-live

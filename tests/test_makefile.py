@@ -161,6 +161,8 @@ SWITCHES = [
     ("archive", "ONCE", "--once"),
     ("models", "AUDIT", "--audit"),
     ("promote", "FORCE", "--force"),
+    ("retrain", "RECALIBRATE", "--recalibrate"),
+    ("retrain", "FORCE", "--force"),
     ("quality", "CLOUDWATCH", "--cloudwatch"),
 ]
 

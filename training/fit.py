@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,7 @@ class Parameters:
         estimated: Each trip is trained on with its exact distance and with an estimated one; this
             is the second's share of the weight.
         unknown: Share of the trips that are trained on with an unknown distance.
-        level_share: Share of the error in the level that `set_level` corrects.
+        level_share: Share of the error in the level that `training.level.set_level` corrects.
         seed: For all random numbers.
     """
 
@@ -133,7 +133,7 @@ class FittedModel:
         trees: Predicts the target minus the tables' guess.
         range_trees: The same for each of `QUANTILES`; empty if the target has no range.
         trips: Number of trips that it was fitted to.
-        level: Factor on every prediction; see `set_level`.
+        level: Factor on every prediction; see `training.level`.
     """
 
     target: Target
@@ -217,19 +217,6 @@ def fit(target: Target, trips: pd.DataFrame, progress: Progress) -> FittedModel:
     )
     tables = _tables(rides, truth, weight, np.ones(len(truth), bool))
     return FittedModel(target, tables, trees, tuple(range_trees), len(truth))
-
-
-def set_level(model: FittedModel, trips: pd.DataFrame) -> FittedModel:
-    """Return the model with the level of trips that are newer than those it was fitted to.
-
-    The level differs from year to year and with the season, which the features do not hold. It
-    changes from month to month, too; therefore only `Parameters.level_share` of the difference
-    between the mean of these trips and that of their predictions is corrected.
-    """
-    rides, truth = inputs_and_target(model.target, trips)
-    predicted = model.predict(rides).mean(dtype=np.float64)
-    error = truth.mean(dtype=np.float64) / predicted - 1
-    return replace(model, level=model.level * (1 + model.target.parameters.level_share * error))
 
 
 def with_noise(rides: Rides) -> Rides:

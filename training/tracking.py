@@ -129,7 +129,7 @@ def log_outcome(
     """
     target = outcome.target
     with mlflow.start_run(run_name=target.model, nested=True) as run:
-        mlflow.log_params({**target.logged_parameters(), "trips": outcome.trips})
+        mlflow.log_params({**record["parameters"], "trips": outcome.trips})
         mlflow.log_metrics(dict(outcome.metrics))
         for name, figure in outcome.figures.items():
             mlflow.log_figure(figure, name)
