@@ -82,7 +82,7 @@ $(RUN_ENV)/installed-parquet:
 	touch $@
 
 .PHONY: run
-run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SPEED= SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= CHALLENGER="<bundles>" ARCHIVE=<folder> TABLES= FOLDER=build/local
+run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SPEED= SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= CHALLENGER="<bundles>" ARCHIVE=<folder> TABLES= PAGE=<port, 0: none> FOLDER=build/local
 	@$(RUN_ENV)/bin/python -m scripts check_model --quiet
 	@exec $(RUN_ENV)/bin/python -m demo \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
@@ -91,7 +91,16 @@ run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) #
 	    $(if $(FUNCTION_URL),--function-url "$(FUNCTION_URL)") \
 	    $(if $(ON_FAILURE),--on-failure "$(ON_FAILURE)") \
 	    $(foreach bundle,$(CHALLENGER),--challenger "$(bundle)") $(if $(FOLDER),--folder "$$FOLDER") \
-	    $(if $(ARCHIVE),--archive "$$ARCHIVE") $(if $(TABLES),--tables "$(TABLES)")
+	    $(if $(ARCHIVE),--archive "$$ARCHIVE") $(if $(TABLES),--tables "$(TABLES)") \
+	    $(if $(PAGE),--page "$$PAGE")
+
+.PHONY: page
+page: $(RUN_ENV)/installed ## A live page of any endpoint's streams, AWS included; it only reads: ENDPOINT= STREAM=ride_events PREDICTIONS="<names>" DEAD_LETTERS= HOST=127.0.0.1 PORT=8765
+	@exec $(RUN_ENV)/bin/python -m scripts page \
+	    $(if $(ENDPOINT),--endpoint-url "$$ENDPOINT") $(if $(STREAM),--stream "$$STREAM") \
+	    $(if $(PREDICTIONS),--predictions $$PREDICTIONS) \
+	    $(if $(DEAD_LETTERS),--dead-letters "$$DEAD_LETTERS") \
+	    $(if $(HOST),--host "$$HOST") $(if $(PORT),--port "$$PORT")
 
 ONE_EVENT = $(if $(JSON),--json "$$JSON") $(if $(PU),--pickup "$$PU") $(if $(DO),--dropoff "$$DO") \
 	    $(if $(MILES),--miles "$$MILES") $(if $(AT),--at "$$AT") $(if $(ID),--ride-id "$$ID")

@@ -11,8 +11,8 @@ from typing import Any
 from cli.parquet_library import install_command
 from demo.errors import RidesUnavailable
 from demo.ride_generator import RideEvent
+from page.ride_records import RIDE_ENDED
 
-RIDE_ENDED = "ride_ended"
 
 _PICKUP = "lpep_pickup_datetime"
 _ZONES = ("PULocationID", "DOLocationID")
