@@ -15,7 +15,7 @@ import msgspec
 
 from streaming import DECODE_ERRORS, DeadLetterRecord
 
-SHOWN = 8
+SHOWN = 4
 KINDS = 50
 PREVIEW_BYTES = 16 * 1024
 TYPE_LIMIT = 80

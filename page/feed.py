@@ -26,6 +26,8 @@ class Feed:
     Args:
         cells: Returns the state: each cell's JSON.
         clients: How many there may be at once.
+        tick: Seconds between two looks for changes.
+        heartbeat: Seconds after which a client hears something even if nothing has changed.
         sleep: Waits for some seconds.
 
     Attributes:
@@ -36,11 +38,16 @@ class Feed:
         self,
         cells: Callable[[], Mapping[str, Any]],
         clients: int = CLIENTS,
+        *,
+        tick: float = TICK_SECONDS,
+        heartbeat: float = HEARTBEAT_SECONDS,
         sleep: Callable[[float], Any] = asyncio.sleep,
     ) -> None:
         self.connected = 0
         self._cells = cells
         self._clients = clients
+        self._tick = tick
+        self._heartbeat = heartbeat
         self._sleep = sleep
         self._board = Board()
         self._changed = asyncio.Event()
@@ -70,8 +77,8 @@ class Feed:
         """Look for changes while anybody watches, until it is cancelled."""
         while True:
             await self._watched.wait()
-            self._publish()
-            await self._sleep(TICK_SECONDS)
+            self.publish()
+            await self._sleep(self._tick)
 
     def close(self) -> None:
         """End every client's events."""
@@ -87,7 +94,7 @@ class Feed:
         """
         version = self._board.version_of(last_event_id)
         yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-        self._publish()
+        self.publish()
         while not self._closed:
             changed, sent = self._changed, self._board.version
             message = self._board.since(version)
@@ -95,9 +102,10 @@ class Feed:
             version = sent
             if not self._closed:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), HEARTBEAT_SECONDS)
+                    await asyncio.wait_for(changed.wait(), self._heartbeat)
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
+        """Look for changes, and tell every client that there are any."""
         if self._board.update(self._cells()):
             self._wake()
 

@@ -27,7 +27,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from page.feed import CLIENTS, Feed
+from page.feed import CLIENTS, TICK_SECONDS, Feed
 from page.guard import COOKIE, LOOPBACK, Guard, cookie_value, has_token, same
 from page.ride_form import Busy, RideForm
 from streaming import InvalidEvent, StreamError, StreamingError
@@ -55,6 +55,7 @@ class Page:
         token: What visitors must know; None: nothing.
         hosts: The hosts that a request may name; empty: any.
         clients: How many browsers may watch at once.
+        tick: Seconds between two looks for changes.
     """
 
     cells: Callable[[], Mapping[str, Any]]
@@ -62,6 +63,7 @@ class Page:
     token: str | None = None
     hosts: tuple[str, ...] = LOOPBACK
     clients: int = CLIENTS
+    tick: float = TICK_SECONDS
 
 
 def build_app(page: Page, feed: Feed) -> Starlette:
@@ -166,7 +168,7 @@ def serve(page: Page, host: str = HOST, port: int | None = None) -> Iterator[str
         PageError: The address cannot be bound, or the server does not start.
     """
     listener = _listener(host, port)
-    feed = Feed(page.cells, page.clients)
+    feed = Feed(page.cells, page.clients, tick=page.tick)
     config = uvicorn.Config(
         build_app(page, feed),
         log_config=None,

@@ -109,10 +109,7 @@ def svg_path(ring: Sequence[tuple[int, int]]) -> str:
     kept += [point for before, point in pairwise(ring) if point != before]
     if len(kept) > 1 and kept[-1] == kept[0]:
         kept.pop()
-    steps = (
-        f"{x - before_x},{y - before_y}"
-        for (before_x, before_y), (x, y) in pairwise(kept)
-    )
+    steps = (f"{x - before_x},{y - before_y}" for (before_x, before_y), (x, y) in pairwise(kept))
     return f"M{kept[0][0]},{kept[0][1]}l{' '.join(steps)}z" if len(kept) > 1 else ""
 
 

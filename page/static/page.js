@@ -6,6 +6,7 @@ import { ZoneMap } from "./map.js";
 
 const STALE_MILLISECONDS = 3_000;
 const RECONNECT_MILLISECONDS = 2_000;
+const REASONS = 4;
 const FIGURES = {
   in_per_second: ["rides in per second", count],
   out_per_second: ["predictions out per second", count],
@@ -19,6 +20,7 @@ const FIGURES = {
   duplicates: ["duplicates removed", count],
   ended: ["rides ended", count],
 };
+const OPTIONAL = new Set(["ended", "outstanding"]);
 
 const form = new RideForm();
 const map = new ZoneMap((zone) => form.pick(zone));
@@ -38,6 +40,7 @@ const figures = Object.fromEntries(
 function showFigures(values) {
   for (const [name, [, format]] of Object.entries(FIGURES)) {
     setText(figures[name], values ? format(values[name]) : "–");
+    byId(`figure-${name}`).hidden = OPTIONAL.has(name) && !values?.[name];
   }
 }
 
@@ -81,8 +84,10 @@ function showVersions(versions) {
 }
 
 function showDeadLetters({ reasons, last }) {
+  const more = reasons.slice(REASONS).reduce((sum, [, number]) => sum + number, 0);
   byId("reasons").replaceChildren(
-    ...reasons.map(([reason, number]) => element("li", {}, `${reason}: ${count(number)}`)),
+    ...reasons.slice(0, REASONS).map(([reason, number]) => element("li", {}, `${reason}: ${count(number)}`)),
+    ...(more ? [element("li", {}, `other reasons: ${count(more)}`)] : []),
   );
   byId("letters").hidden = last.length === 0;
   byId("no-letters").hidden = last.length > 0;
