@@ -11,13 +11,13 @@ from demo.event_time_replay import Outgoing, at_rate, at_speed
 from demo.outcomes import DeadLetterFolders, read_events, read_predictions
 from demo.page_feed import PageFeed
 from demo.producer import OutgoingEnd, OutgoingRide, paced_batches, put_records_batches
-from page.live_rides import tapped
-from page.measures import RateMeter
 from demo.ride_pipeline import dead_letter_folder
 from demo.ride_sources import Rides
 from demo.ride_tracker import RideCounts, RideTracker
 from demo.snapshot import Snapshot
 from local.pipeline import Pipeline
+from page.live_rides import tapped
+from page.measures import RateMeter
 from streaming import Publisher, StreamError, StreamReader
 
 POLL_SECONDS = 0.25

@@ -86,8 +86,8 @@ def open_page(
         about,
         live,
         feed.dead_letters,
-        lambda: feed.snapshot and figures(feed.snapshot, meter),
-        threads.failure,
+        lambda: figures(feed.snapshot, meter) if feed.snapshot else None,
+        failure=threads.failure,
     )
     form = RideForm(pipeline.client, config.input_stream, live)
     with serve(Page(cells=state.cells, form=form), port=port) as address:

@@ -13,7 +13,6 @@ from demo.errors import RidesUnavailable
 from demo.ride_generator import RideEvent
 from page.ride_records import RIDE_ENDED
 
-
 _PICKUP = "lpep_pickup_datetime"
 _ZONES = ("PULocationID", "DOLocationID")
 _DISTANCE = "trip_distance"

@@ -49,7 +49,7 @@ class Board:
         return f"{self._epoch}-{self.version}"
 
     def version_of(self, event_id: str | None) -> int:
-        """Return the version that an event id names; 0, of the empty board, if it is none of ours."""
+        """Return the version that an event id names; 0, the empty board's, if it is not ours."""
         epoch, _, text = (event_id or "").partition("-")
         if epoch != self._epoch or not VERSION.fullmatch(text):
             return 0

@@ -1,8 +1,8 @@
 """What is shown of dead letters: no more than the function logs of them.
 
-The log has a poison record's event id, the type of its error and a reason without any value from the
-record. A dead-letter record also has its data, and a message with the offending value: neither may
-reach a browser. See `streaming.errors.Poison.reason`.
+The log has a poison record's event id, the type of its error and a reason without any value from
+the record. A dead-letter record also has its data, and a message with the offending value: neither
+may reach a browser. See `streaming.errors.Poison.reason`.
 """
 
 import base64

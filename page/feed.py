@@ -1,12 +1,12 @@
 """Server-sent events: a snapshot, then what changed, at most ten times a second.
 
 Bound: the server keeps for each client a version number, at most one message (the board, below
-100 kB) and what the socket has buffered (64 KiB, then it waits). A client that does not read gets the
-newest state when it does.
+100 kB) and what the socket has buffered (64 KiB, then it waits). A client that does not read gets
+the newest state when it does.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -85,7 +85,7 @@ class Feed:
         self._closed = True
         self._wake()
 
-    async def events(self, last_event_id: str | None) -> AsyncIterator[bytes]:
+    async def events(self, last_event_id: str | None) -> AsyncGenerator[bytes, None]:
         """Yield events until the feed is closed, to a client that has joined.
 
         Args:

@@ -159,7 +159,7 @@ class LiveRides:
         return found
 
     def expect(self, ride: str, call: Expected) -> None:
-        """Call a function, in a reader's thread, when a ride is predicted on the champion's stream."""
+        """Call a function, in a reader's thread, when the champion has predicted a ride."""
         with self._lock:
             self._expected[ride] = call
 
@@ -174,7 +174,7 @@ class LiveRides:
             return {str(number): zone.values() for number, zone in self._zones.items()}
 
     def versions(self) -> list[dict[str, Any]]:
-        """Return each version's count and share of its stream, and its errors, the champion first."""
+        """Return each version's share of its stream and its errors, the champion's first."""
         with self._lock:
             of_stream = {stream: 0 for stream, _, _ in self._versions}
             for (stream, _, _), version in self._versions.items():

@@ -71,12 +71,13 @@ class PageState:
         clock: Monotonic seconds.
     """
 
-    def __init__(  # noqa: PLR0913  each is a source of its own
+    def __init__(
         self,
         about: About,
         live: LiveRides,
         dead_letters: DeadLetters,
         figures: Callable[[], Figures | None],
+        *,
         failure: Callable[[], str | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -39,6 +39,8 @@ BODY_BYTES = 4096
 CONNECTIONS = 2 * CLIENTS
 START_SECONDS = 10.0
 STOP_SECONDS = 3.0
+STATUS: dict[type[Exception], int] = {InvalidEvent: 422, Busy: 503, StreamError: 502}
+"""By the error of a ride that cannot be put."""
 
 
 class PageError(StreamingError):
@@ -68,51 +70,7 @@ class Page:
 
 def build_app(page: Page, feed: Feed) -> Starlette:
     """Return the ASGI application of a page."""
-
-    async def index(request: Request) -> Response:
-        if not has_token(request.scope, page.token):
-            return FileResponse(STATIC / "token.html", status_code=401)
-        return FileResponse(STATIC / "index.html")
-
-    async def events(request: Request) -> Response:
-        if not feed.join():
-            text = f"{page.clients} browsers watch; allowed: {page.clients} at once"
-            return PlainTextResponse(text, 503)
-        stream = feed.events(request.headers.get("last-event-id"))
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return _Events(stream, feed.leave, headers)
-
-    async def state(_request: Request) -> Response:
-        return Response(feed.snapshot(), media_type="application/json")
-
-    async def put_ride(request: Request) -> Response:
-        if page.form is None:
-            return _refused("the page only shows: rides cannot be put here", 403)
-        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-            return _refused("the content type is not allowed; allowed: application/json", 415)
-        content = await _body(request)
-        if content is None:
-            return _refused(f"the ride is too large; allowed: {BODY_BYTES} bytes", 413)
-        try:
-            found = await page.form.put(content)
-        except InvalidEvent as error:
-            return _refused(str(error), 422)
-        except Busy as error:
-            return _refused(str(error), 503)
-        except StreamError as error:
-            return _refused(str(error), 502)
-        if found is None:
-            return _refused("no prediction in time: see the dead letters, and the function", 504)
-        return JSONResponse(found)
-
-    async def enter(request: Request) -> Response:
-        content = await _body(request) or b""
-        given = parse_qs(content.decode("utf-8", "replace")).get("token", [""])[0]
-        if page.token is None or not same(given, page.token):
-            return FileResponse(STATIC / "token.html", status_code=401)
-        response = RedirectResponse("/", 303)
-        response.set_cookie(COOKIE, cookie_value(page.token), httponly=True, samesite="strict")
-        return response
+    answers = _Answers(page, feed)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -124,16 +82,66 @@ def build_app(page: Page, feed: Feed) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/", index),
-            Route("/events", events),
-            Route("/state", state),
-            Route("/rides", put_ride, methods=["POST"]),
-            Route("/token", enter, methods=["POST"]),
+            Route("/", answers.index),
+            Route("/events", answers.events),
+            Route("/state", answers.state),
+            Route("/rides", answers.put_ride, methods=["POST"]),
+            Route("/token", answers.enter, methods=["POST"]),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, hosts=page.hosts, token=page.token)],
         lifespan=lifespan,
     )
+
+
+class _Answers:
+    def __init__(self, page: Page, feed: Feed) -> None:
+        self._page = page
+        self._feed = feed
+
+    async def index(self, request: Request) -> Response:
+        if not has_token(request.scope, self._page.token):
+            return FileResponse(STATIC / "token.html", status_code=401)
+        return FileResponse(STATIC / "index.html")
+
+    async def events(self, request: Request) -> Response:
+        if not self._feed.join():
+            limit = self._page.clients
+            return PlainTextResponse(f"{limit} browsers watch; allowed: {limit} at once", 503)
+        stream = self._feed.events(request.headers.get("last-event-id"))
+        return _Events(
+            stream, self._feed.leave, {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
+
+    async def state(self, _request: Request) -> Response:
+        return Response(self._feed.snapshot(), media_type="application/json")
+
+    async def put_ride(self, request: Request) -> Response:
+        form = self._page.form
+        if form is None:
+            return _refused("the page only shows: rides cannot be put here", 403)
+        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            return _refused("the content type is not allowed; allowed: application/json", 415)
+        content = await _body(request)
+        if content is None:
+            return _refused(f"the ride is too large; allowed: {BODY_BYTES} bytes", 413)
+        try:
+            found = await form.put(content)
+        except tuple(STATUS) as error:
+            return _refused(str(error), STATUS[type(error)])
+        if found is None:
+            return _refused("no prediction in time: see the dead letters, and the function", 504)
+        return JSONResponse(found)
+
+    async def enter(self, request: Request) -> Response:
+        token = self._page.token
+        content = await _body(request) or b""
+        given = parse_qs(content.decode("utf-8", "replace")).get("token", [""])[0]
+        if token is None or not same(given, token):
+            return FileResponse(STATIC / "token.html", status_code=401)
+        response = RedirectResponse("/", 303)
+        response.set_cookie(COOKIE, cookie_value(token), httponly=True, samesite="strict")
+        return response
 
 
 class _Events(StreamingResponse):

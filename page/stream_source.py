@@ -12,8 +12,16 @@ from page.dead_letter_view import DeadLetters
 from page.live_rides import LiveRides
 from page.measures import Latencies, RateMeter
 from page.page_state import Figures
-from streaming import LATEST, InvalidDeadLetter, StartingPosition, Storage, StorageError
-from streaming import StreamError, StreamReader, StreamRecord
+from streaming import (
+    LATEST,
+    InvalidDeadLetter,
+    StartingPosition,
+    Storage,
+    StorageError,
+    StreamError,
+    StreamReader,
+    StreamRecord,
+)
 from streaming.redrive.formats import read_dead_letter_records
 
 logger = logging.getLogger(__name__)
@@ -200,7 +208,7 @@ class DeadLetterPoll:
         for name in new[:MOST_OBJECTS]:
             content = storage.read(name)
             self._read.add(name)
-            with suppress(InvalidDeadLetter):  # somebody else's file
+            with suppress(InvalidDeadLetter):  # a file that the function did not write
                 for record in read_dead_letter_records(content):
                     self._found.add(record)
 

@@ -1,4 +1,4 @@
-"""Show a stream's rides and predictions live in a browser: on AWS, or at any endpoint; it only reads.
+"""Show a stream's rides and predictions live in a browser, on AWS or at any endpoint.
 
 It reads from AWS, or from the endpoint that --endpoint-url or KINESIS_ENDPOINT_URL names.
 """
@@ -24,7 +24,6 @@ from page.server import HOST, Page, serve
 from page.stream_source import DeadLetterPoll, StreamCounts, StreamThreads
 from streaming import Storage, StreamError, StreamingError, aws_client, open_storage
 from streaming.clients import is_aws
-
 
 WAKE_SECONDS = 0.2
 
@@ -59,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         live,
         dead_letters or DeadLetters(),
         lambda: counts.figures(threads.duplicates),
-        threads.failure,
+        failure=threads.failure,
     )
     page = Page(
         cells=state.cells,

@@ -11,6 +11,7 @@ from page.live_rides import LiveRides, tapped
 from tests.page.ride_stream import CHALLENGER, PREDICTIONS, ended, predicted, record, started
 
 if TYPE_CHECKING:
+    from page.ride_records import Predicted
     from streaming import StreamRecord
     from tests.fakes.clock import Clock
 
@@ -170,7 +171,7 @@ def test_its_memory_is_bounded(live: LiveRides, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_ride_that_is_waited_for_is_reported_once_it_is_predicted(live: LiveRides) -> None:
-    found = []
+    found: list[Predicted] = []
     live.expect("page-1", found.append)
     live.prediction(CHALLENGER, predicted("page-1", 5.0))
     live.prediction(PREDICTIONS, predicted("page-2", 6.0))
