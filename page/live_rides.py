@@ -43,6 +43,7 @@ Expected = Callable[[Predicted], object]
 @dataclass(slots=True)
 class _Ride:
     started: Started | None = None
+    ended: Ended | None = None
     predicted: dict[str, tuple["_Version", Predicted]] = field(default_factory=dict)
 
 
@@ -148,6 +149,8 @@ class LiveRides:
             ride = self._ride(found.ride)
             known = stream in ride.predicted
             ride.predicted[stream] = version, found
+            if ride.ended is not None and not known:  # a replay's rides end sooner than that
+                _compare(ride, version, found)
             expected = None
             if stream == self.champion:
                 self._recent.append((found, ride))
@@ -200,13 +203,11 @@ class LiveRides:
             self._show(started.route, ride.predicted[self.champion][1])
 
     def _end(self, ended: Ended) -> None:
-        ride = self._rides.pop(ended.ride, None)
-        if ride is None or ride.started is None:
-            return
-        minutes = minutes_between(ride.started.at, ended.at)
-        if minutes >= 0:
+        ride = self._rides.get(ended.ride)
+        if ride is not None and ride.ended is None:
+            ride.ended = ended
             for version, predicted in ride.predicted.values():
-                version.ended(predicted, minutes, ended.tip)
+                _compare(ride, version, predicted)
 
     def _show(self, route: Route, predicted: Predicted) -> None:
         pickup = route[0]
@@ -233,6 +234,14 @@ class LiveRides:
         return self._versions[key]
 
 
+def _compare(ride: _Ride, version: _Version, predicted: Predicted) -> None:
+    """Add a prediction's error, if the ride's start and end are known and in this order."""
+    if ride.started is not None and ride.ended is not None:
+        minutes = minutes_between(ride.started.at, ride.ended.at)
+        if minutes >= 0:
+            version.ended(predicted, minutes, ride.ended.tip)
+
+
 def _median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return round(median(known), 2) if known else None
@@ -241,11 +250,10 @@ def _median(values: Iterable[float | None]) -> float | None:
 def _errors(differences: deque[float]) -> dict[str, float] | None:
     if not differences:
         return None
-    count = len(differences)
     return {
-        "rides": count,
-        "mean_absolute": round(sum(map(abs, differences)) / count, 2),
-        "bias": round(sum(differences) / count, 2),
+        "rides": len(differences),
+        "absolute": round(median(map(abs, differences)), 2),
+        "bias": round(median(differences), 2),
     }
 
 

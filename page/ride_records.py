@@ -16,6 +16,9 @@ RIDE_ENDED = "ride_ended"
 TEXT_LIMIT = 200
 """Characters that are kept of what a producer chose: a name, an id, another model's prediction."""
 
+CARD = 1
+"""TLC's payment code."""
+
 NEW_YORK = ZoneInfo("America/New_York")
 
 Route = tuple[int, int]
@@ -33,6 +36,7 @@ class _Event(msgspec.Struct):
     event_type: str = RIDE_STARTED
     dropoff_datetime: Any = None
     tip_amount: Any = None
+    payment_type: Any = None
 
 
 class _EventType(msgspec.Struct):
@@ -78,7 +82,7 @@ class Ended(msgspec.Struct, frozen=True):
     Attributes:
         ride: Its id as text.
         at: The dropoff; timezone-aware.
-        tip: US dollars; None if not known.
+        tip: US dollars; None if not known, as after a payment in cash.
     """
 
     ride: str
@@ -122,8 +126,7 @@ def decode_event(record: StreamRecord) -> Started | Ended | None:
         event = msgspec.json.decode(record.data, type=_Event)
         if event.event_type == RIDE_ENDED:
             at = _instant(event.dropoff_datetime, record.arrived_at)
-            tip = event.tip_amount
-            return Ended(str(event.ride_id), at, float(tip) if _is_number(tip) else None)
+            return Ended(str(event.ride_id), at, _tip(event))
         if event.event_type == RIDE_STARTED and event.ride is not None:
             at = _instant(event.ride.pickup_datetime, record.arrived_at)
             return Started(str(event.ride_id), _route(event.ride), at)
@@ -203,8 +206,11 @@ def _instant(text: object, arrived_at: datetime) -> datetime:
     return (named if named.tzinfo else named.replace(tzinfo=NEW_YORK)).astimezone(UTC)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _tip(event: _Event) -> float | None:
+    tip = event.tip_amount
+    is_number = isinstance(tip, int | float) and not isinstance(tip, bool)
+    # Tips in cash are not recorded: TLC's records have 0 (data dictionary, tip_amount).
+    return float(tip) if is_number and event.payment_type in (None, CARD) else None
 
 
 def _text(value: object) -> str:

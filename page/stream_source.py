@@ -162,7 +162,8 @@ class DeadLetterPoll:
     """Reads the dead letters that the function writes today.
 
     Args:
-        open_day: Opens the storage of a day's objects, `<stream>/<yyyy>/<mm>/<dd>`.
+        open_day: Opens the storage of a day's objects, `<stream>/<yyyy>/<mm>/<dd>`; None if there
+            is no such folder, as on a day without any.
         stream: The input stream.
         found: Gets the dead letters.
         now: The current time.
@@ -170,7 +171,7 @@ class DeadLetterPoll:
 
     def __init__(
         self,
-        open_day: Callable[[str], Storage],
+        open_day: Callable[[str], Storage | None],
         stream: str,
         found: DeadLetters,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -204,6 +205,8 @@ class DeadLetterPoll:
             self._day = day
             self._read.clear()
         storage = self._open_day(day)
+        if storage is None:
+            return
         new = [name for name in storage.names() if name not in self._read]
         for name in new[:MOST_OBJECTS]:
             content = storage.read(name)

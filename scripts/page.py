@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 from cli.arguments import Parser, location, port
 from cli.endpoint import endpoint_client, named_endpoint, one_line
@@ -24,7 +25,9 @@ from page.server import HOST, Page, serve
 from page.stream_source import DeadLetterPoll, StreamCounts, StreamThreads
 from streaming import Storage, StreamError, StreamingError, aws_client, open_storage
 from streaming.clients import is_aws
+from streaming.locations import parse_location
 
+SETTING = "--dead-letters"
 WAKE_SECONDS = 0.2
 
 
@@ -33,13 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve the page until Ctrl-C; the exit status is 1 if a stream cannot be read."""
     options = _parser().parse_args(argv)
     token = checked_token(options.host, os.environ)
+    days = _Days(options.dead_letters) if options.dead_letters else None
     endpoint_url = named_endpoint(options.endpoint_url)
     # Each reader has a thread, and visitors put rides beside them.
     client = endpoint_client(endpoint_url, max_pool_connections=len(options.predictions) + 10)
     endpoint = client.meta.endpoint_url
     champion = options.predictions[0]
     live = LiveRides(champion)
-    dead_letters = DeadLetters() if options.dead_letters else None
+    dead_letters = DeadLetters() if days else None
     counts = StreamCounts(live, dead_letters)
     threads = StreamThreads(client, counts.taps(options.stream, options.predictions))
     try:
@@ -69,8 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     stopped = threading.Event()
     with ExitStack() as stack:
         address = stack.enter_context(serve(page, options.host, options.port))
-        if dead_letters is not None:
-            poll = DeadLetterPoll(_days(options.dead_letters), options.stream, dead_letters)
+        if dead_letters is not None and days is not None:
+            poll = DeadLetterPoll(days, options.stream, dead_letters)
             poll.start()
             stack.callback(poll.stop)
         threads.start()
@@ -84,17 +88,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Days:
-    """Opens a day's dead letters."""
+    """Opens a day's dead letters.
+
+    Raises:
+        SettingsError: The place is neither a folder nor on S3.
+    """
 
     def __init__(self, place: str) -> None:
-        self._place = place.rstrip("/")
+        self._place = location(place).rstrip("/")
+        parse_location(SETTING, self._place)
 
-    def __call__(self, day: str) -> Storage:
-        return open_storage("--dead-letters", f"{self._place}/{day}", lambda: aws_client("s3"))
-
-
-def _days(place: str) -> _Days:
-    return _Days(location(place))
+    def __call__(self, day: str) -> Storage | None:
+        place = f"{self._place}/{day}"
+        found = parse_location(SETTING, place)
+        if isinstance(found, Path) and not found.is_dir():
+            return None
+        return open_storage(SETTING, place, lambda: aws_client("s3"))
 
 
 def _parser() -> Parser:

@@ -66,8 +66,7 @@ function showRecent(predictions) {
 function error(found, format) {
   if (!found) return { text: "–", number: true };
   const sign = found.bias > 0 ? "+" : "−";
-  const mean = `mean ${sign}${format(Math.abs(found.bias))}, rides: ${count(found.rides)}`;
-  return { text: format(found.mean_absolute), small: mean, number: true };
+  return { text: format(found.absolute), small: `bias ${sign}${format(Math.abs(found.bias))}`, number: true };
 }
 
 function showVersions(versions) {
@@ -78,6 +77,7 @@ function showVersions(versions) {
       small: `${each.model} on ${each.stream}`,
     },
     { text: `${(100 * each.share).toFixed(0)} %`, small: count(each.count), number: true },
+    { text: count((each.duration ?? each.tip)?.rides ?? 0), number: true },
     error(each.duration, minutes),
     error(each.tip, dollars),
   ]));

@@ -275,8 +275,8 @@ def test_versions_challengers_and_errors_are_shown(visit: Visit, city: City) -> 
     city.live.event(ended(1, dropoff_datetime="2025-03-01T08:35:00", tip_amount=3.0))
 
     champion, challenger = "#versions tbody tr:nth-child(1)", "#versions tbody tr:nth-child(2)"
-    visit.has(champion, re.compile(r"champion v1.*100 %.*5\.0 min.*mean \+5\.0 min, rides: 1"))
-    visit.has(challenger, re.compile(r"challenger rival.*100 %.*2\.0 min.*mean \u22122\.0 min"))
+    visit.has(champion, re.compile(r"champion v1.*100 %.*5\.0 min.*bias \+5\.0 min"))
+    visit.has(challenger, re.compile(r"challenger rival.*100 %.*2\.0 min.*bias \u22122\.0 min"))
 
 
 def test_dead_letters_show_reason_and_structure(visit: Visit, city: City) -> None:

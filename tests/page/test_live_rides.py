@@ -85,9 +85,42 @@ def test_the_errors_are_those_of_each_version_on_the_rides_that_ended(live: Live
         live.event(ended(ride, dropoff_datetime="2025-03-01T08:35:00", tip_amount=tip))
 
     (row,) = live.versions()
-    assert row["duration"] == {"rides": 2, "mean_absolute": 5.0, "bias": 0.0}
-    assert row["tip"] == {"rides": 1, "mean_absolute": 1.0, "bias": -1.0}
+    assert row["duration"] == {"rides": 2, "absolute": 5.0, "bias": 0.0}
+    assert row["tip"] == {"rides": 1, "absolute": 1.0, "bias": -1.0}
     assert live.ends == 2
+
+
+def test_a_replayed_ride_may_end_before_its_prediction_is_read(live: LiveRides) -> None:
+    live.event(started(1, pickup_datetime="2025-03-01T08:15:00"))
+    live.event(ended(1, dropoff_datetime="2025-03-01T08:35:00", tip_amount=2.0))
+    for _ in range(2):
+        live.prediction(PREDICTIONS, predicted(1, 25.0, tip=2.5))
+
+    (row,) = live.versions()
+    assert row["duration"] == {"rides": 1, "absolute": 5.0, "bias": 5.0}
+    assert row["tip"] == {"rides": 1, "absolute": 0.5, "bias": 0.5}
+    assert live.recent()[0]["route"] == (130, 205)
+
+
+@pytest.mark.parametrize("payment_type", [2, 0, "1", [], None, 1])
+def test_of_tips_only_those_on_a_card_are_compared(live: LiveRides, payment_type: object) -> None:
+    live.event(started(1))
+    live.prediction(PREDICTIONS, predicted(1, tip=2.0))
+    live.event(ended(1, tip_amount=3.0, payment_type=payment_type))
+
+    is_compared = payment_type in (None, 1)
+    assert (live.versions()[0]["tip"] is not None) == is_compared
+
+
+def test_a_trip_of_a_whole_day_does_not_move_the_error(live: LiveRides) -> None:
+    """The TLC's months have some: a taximeter that was left on."""
+    for ride in range(9):
+        live.event(started(ride, pickup_datetime="2025-03-01T08:15:00"))
+        live.prediction(PREDICTIONS, predicted(ride, 25.0))
+        day = 2 if ride == 0 else 1
+        live.event(ended(ride, dropoff_datetime=f"2025-03-0{day}T08:35:00"))
+
+    assert live.versions()[0]["duration"] == {"rides": 9, "absolute": 5.0, "bias": 5.0}
 
 
 def test_an_end_counts_once_and_only_after_its_start(live: LiveRides) -> None:
