@@ -6,7 +6,7 @@ Each line is a run of its own. "Event to pixel" is from the ride's arrival on th
 function and both streams included, to the second frame after its row was written, for the rides
 that the table showed. CPU and memory are those of the process that puts the rides, reads the
 streams and serves the page, as a share of one core; the line without a page says what it needs
-besides.
+besides. "Read to pixel" begins when that process has read the prediction: what the page adds.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-RATE = 1_000
+RATE = int(os.environ.get("RATE", "1000"))
 WARM_SECONDS = 8.0
 SECONDS = 15.0
 CLIENTS = (None, 0, 1, 50)
@@ -46,12 +46,12 @@ OBSERVE = """() => {
     const body = document.querySelector("#recent tbody");
     new MutationObserver(() => {
         const news = [...body.rows]
-            .map((row) => [row.cells[0].textContent, Number(row.dataset.arrived)])
+            .map((row) => [row.cells[0].textContent, row.dataset.arrived, row.dataset.read])
             .filter(([ride, arrived]) => arrived && !seen.has(ride));
         news.forEach(([ride]) => seen.add(ride));
         requestAnimationFrame(() => requestAnimationFrame(() => {
             const now = performance.timeOrigin + performance.now();
-            for (const [, arrived] of news) window.shown.push(now - arrived);
+            for (const [, arrived, read] of news) window.shown.push([now - arrived, now - read]);
         }));
     }).observe(body, { subtree: true, childList: true, characterData: true, attributes: true });
 }"""
@@ -64,7 +64,16 @@ def main() -> int:
         print("error: Chromium is not installed (apt-get install chromium)", file=sys.stderr)
         return 1
     rows = [_row(chromium, clients) for clients in CLIENTS]
-    header = ["clients", "event to pixel p50", "p99", "rides shown", "CPU", "memory"]
+    header = [
+        "clients",
+        "event to pixel p50",
+        "p99",
+        "read to pixel p50",
+        "p99",
+        "rides shown",
+        "CPU",
+        "memory",
+    ]
     for row in (header, ["---"] * len(header), *rows):
         print(f"| {' | '.join(row)} |")
     return 0
@@ -73,7 +82,7 @@ def main() -> int:
 def _row(chromium: str, clients: int | None) -> list[str]:
     with tempfile.TemporaryDirectory() as folder, _run(Path(folder), clients) as (run, address):
         time.sleep(WARM_SECONDS)
-        shown: list[float] = []
+        shown: list[tuple[float, float]] = []
         if clients:
             cpu, shown = _watched(chromium, address, clients, run.pid)
         else:
@@ -81,8 +90,8 @@ def _row(chromium: str, clients: int | None) -> list[str]:
             time.sleep(SECONDS)
             cpu = (_cpu_seconds(run.pid) - before) / SECONDS
         memory = _memory(run.pid)
-    shown.sort()
-    quantiles = [f"{shown[int(q * len(shown))]:,.0f} ms" if shown else "" for q in (0.5, 0.99)]
+    arrived, read = (sorted(each[part] for each in shown) for part in (0, 1))
+    quantiles = [*_quantiles(arrived), *_quantiles(read)]
     name = "no page" if clients is None else str(clients)
     return [name, *quantiles, f"{len(shown):,}", f"{cpu:.0%}", f"{memory / 2**20:,.0f} MB"]
 
@@ -110,7 +119,9 @@ def _run(folder: Path, clients: int | None) -> Iterator[tuple["subprocess.Popen[
         run.wait(60)
 
 
-def _watched(chromium: str, address: str, clients: int, pid: int) -> tuple[float, list[float]]:
+def _watched(
+    chromium: str, address: str, clients: int, pid: int
+) -> tuple[float, list[tuple[float, float]]]:
     others = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "benchmarks.page_latency", address, str(clients - 1)]
     )
@@ -124,7 +135,7 @@ def _watched(chromium: str, address: str, clients: int, pid: int) -> tuple[float
             before = _cpu_seconds(pid)
             tab.wait_for_timeout(SECONDS * 1000)
             cpu = (_cpu_seconds(pid) - before) / SECONDS
-            shown: list[float] = tab.evaluate("() => window.shown")
+            shown: list[tuple[float, float]] = tab.evaluate("() => window.shown")
             browser.close()
     finally:
         others.terminate()
@@ -143,6 +154,11 @@ async def read_events(address: str, clients: int) -> None:
             pass
 
     await asyncio.gather(*(client() for _ in range(clients)))
+
+
+def _quantiles(milliseconds: list[float]) -> list[str]:
+    count = len(milliseconds)
+    return [f"{milliseconds[int(q * count)]:,.0f} ms" if count else "" for q in (0.5, 0.99)]
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -113,17 +113,24 @@ class LiveRides:
     Args:
         champion: The stream whose predictions are on the map and in the table.
         clock: Monotonic seconds.
+        now: Seconds since the epoch.
     """
 
-    def __init__(self, champion: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        champion: str,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.champion = champion
         self.events = self.starts = self.ends = 0
         self._clock = clock
+        self._now = now
         self._lock = threading.Lock()
         self._rides: OrderedDict[str, _Ride] = OrderedDict()
         self._zones: dict[int, _Zone] = {}
         self._versions: OrderedDict[tuple[str, str, str], _Version] = OrderedDict()
-        self._recent: deque[tuple[Predicted, _Ride]] = deque(maxlen=RECENT)
+        self._recent: deque[tuple[Predicted, _Ride, float]] = deque(maxlen=RECENT)
         self._expected: dict[str, Expected] = {}
 
     def event(self, record: StreamRecord) -> None:
@@ -153,7 +160,7 @@ class LiveRides:
                 _compare(ride, version, found)
             expected = None
             if stream == self.champion:
-                self._recent.append((found, ride))
+                self._recent.append((found, ride, self._now()))
                 if not known and ride.started is not None:
                     self._show(ride.started.route, found)
                 expected = self._expected.get(found.ride)
@@ -189,10 +196,10 @@ class LiveRides:
         """Return the last predictions, the newest first."""
         with self._lock:
             last = [
-                (predicted, ride.started.route if ride.started else None)
-                for predicted, ride in reversed(self._recent)
+                (predicted, ride.started.route if ride.started else None, read_at)
+                for predicted, ride, read_at in reversed(self._recent)
             ]
-        return [_shown(predicted, route) for predicted, route in last]
+        return [_shown(*each) for each in last]
 
     def _start(self, started: Started) -> None:
         ride = self._ride(started.ride)
@@ -257,7 +264,7 @@ def _errors(differences: deque[float]) -> dict[str, float] | None:
     }
 
 
-def _shown(predicted: Predicted, route: Route | None) -> dict[str, Any]:
+def _shown(predicted: Predicted, route: Route | None, read_at: float) -> dict[str, Any]:
     arrived_at = predicted.arrived_at
     return {
         "ride": predicted.ride[:TEXT_LIMIT],
@@ -269,6 +276,7 @@ def _shown(predicted: Predicted, route: Route | None) -> dict[str, Any]:
         "text": predicted.text and predicted.text[:TEXT_LIMIT],
         "milliseconds": None if predicted.latency is None else round(predicted.latency * 1000),
         "arrived": arrived_at and round(arrived_at.timestamp() * 1000),
+        "read": round(read_at * 1000),
     }
 
 
