@@ -13,6 +13,7 @@ RUN_ENV := .venv-run
 TRAIN_ENV := .venv-train
 TEST_ENV := .venv-test
 BENCH_ENV := .venv-bench
+BROWSER_ENV := .venv-browser
 FUZZ_ENV := .venv-fuzz
 AUDIT_ENV := .venv-audit
 MUTANTS_ENV := .venv-mutants
@@ -29,7 +30,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 
 # A misspelt variable would be ignored. A goal takes those that its help line names.
-TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
+TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV BROWSER_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 ifneq ($(filter-out $(TAKEN_BY_ALL),$(GIVEN)),)
 TAKEN := $(sort $(foreach goal,$(or $(MAKECMDGOALS),help),$(shell sed -n 's/^$(goal):.*\#\# //p' $(firstword $(MAKEFILE_LIST)) | grep -o '[A-Z_]*=' | tr -d =)))
@@ -47,6 +48,7 @@ $(RUN_ENV)/installed: requirements/run.txt
 $(TRAIN_ENV)/installed: requirements/train.txt
 $(TEST_ENV)/installed: requirements/test.txt
 $(BENCH_ENV)/installed: requirements/bench.txt
+$(BROWSER_ENV)/installed: requirements/browser.txt
 $(FUZZ_ENV)/installed: requirements/fuzz.txt
 $(AUDIT_ENV)/installed: requirements/audit.txt
 $(MUTANTS_ENV)/installed: requirements/mutants.txt
@@ -82,7 +84,7 @@ $(RUN_ENV)/installed-parquet:
 	touch $@
 
 .PHONY: run
-run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SPEED= SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= CHALLENGER="<bundles>" ARCHIVE=<folder> TABLES= FOLDER=build/local
+run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SPEED= SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= CHALLENGER="<bundles>" ARCHIVE=<folder> TABLES= PAGE=<port, 0: none> FOLDER=build/local
 	@$(RUN_ENV)/bin/python -m scripts check_model --quiet
 	@exec $(RUN_ENV)/bin/python -m demo \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
@@ -91,7 +93,16 @@ run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) #
 	    $(if $(FUNCTION_URL),--function-url "$(FUNCTION_URL)") \
 	    $(if $(ON_FAILURE),--on-failure "$(ON_FAILURE)") \
 	    $(foreach bundle,$(CHALLENGER),--challenger "$(bundle)") $(if $(FOLDER),--folder "$$FOLDER") \
-	    $(if $(ARCHIVE),--archive "$$ARCHIVE") $(if $(TABLES),--tables "$(TABLES)")
+	    $(if $(ARCHIVE),--archive "$$ARCHIVE") $(if $(TABLES),--tables "$(TABLES)") \
+	    $(if $(PAGE),--page "$$PAGE")
+
+.PHONY: page
+page: $(RUN_ENV)/installed ## A live page of any endpoint's streams, AWS included; it only reads: ENDPOINT= STREAM=ride_events PREDICTIONS="<names>" DEAD_LETTERS= HOST=127.0.0.1 PORT=8765
+	@exec $(RUN_ENV)/bin/python -m scripts page \
+	    $(if $(ENDPOINT),--endpoint-url "$$ENDPOINT") $(if $(STREAM),--stream "$$STREAM") \
+	    $(if $(PREDICTIONS),--predictions $$PREDICTIONS) \
+	    $(if $(DEAD_LETTERS),--dead-letters "$$DEAD_LETTERS") \
+	    $(if $(HOST),--host "$$HOST") $(if $(PORT),--port "$$PORT")
 
 ONE_EVENT = $(if $(JSON),--json "$$JSON") $(if $(PU),--pickup "$$PU") $(if $(DO),--dropoff "$$DO") \
 	    $(if $(MILES),--miles "$$MILES") $(if $(AT),--at "$$AT") $(if $(ID),--ride-id "$$ID")
@@ -135,6 +146,12 @@ example-rides: $(RUN_ENV)/installed ## Duration and tip by two functions, joined
 .PHONY: test
 test: lint typecheck ## Lint, types and every test
 	@$(TEST_ENV)/bin/python -m pytest --cov --cov-report=term
+
+.PHONY: browser-test
+browser-test: $(BROWSER_ENV)/installed ## The page in a real browser; needs Chromium, which CHROMIUM= may name: SCREENSHOTS=<folder>
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || \
+	    { echo "browser-test: Chromium is not installed (apt-get install chromium)" >&2; exit 1; }
+	@$(BROWSER_ENV)/bin/python -m pytest tests/page/test_browser.py
 
 .PHONY: check-model
 check-model: $(RUN_ENV)/installed ## Check model.py before any event comes: EVENTS=<a file, an event per line>

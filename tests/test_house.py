@@ -19,14 +19,15 @@ MAY_IMPORT = {
     "streaming": set[str](),
     "local": {"streaming"},
     "cli": {"local", "streaming"},
-    "demo": {"cli", "local", "streaming"},
+    "page": {"streaming"},
+    "demo": {"cli", "local", "page", "streaming"},
     "deployment": {"cli", "streaming"},
     "training": {"model", "streaming"},
     "examples": {"cli", "demo", "local", "streaming"},
     "lifecycle": {"model", "streaming", "training"},
     "scripts": {
         *("cli", "demo", "deployment", "lifecycle", "local"),
-        *("model", "streaming", "training"),
+        *("model", "page", "streaming", "training"),
     },
 }
 ROOMS = {*MAY_IMPORT, "benchmarks", "tests"}
