@@ -40,8 +40,9 @@ def test_a_column_has_its_type_whatever_its_values() -> None:
         [("a", "m1", ARRIVED, 20.0), ("b", "m2", ARRIVED)],
         [("a", "m1", ARRIVED)],
         [("a", "m1", ARRIVED, 20.0, "more")],
+        [("a", "m1", ARRIVED, 20.0), ("b", "m2", ARRIVED, 20.0, "more")],
     ],
-    ids=["one too short", "all too short", "too long"],
+    ids=["one too short", "all too short", "all too long", "one too long"],
 )
 def test_rows_without_a_value_for_each_column_are_an_error(rows: list[Row]) -> None:
     with pytest.raises(ValueError, match="argument"):

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streaming.consumer.consumer import SLICE_RECORDS
 from streaming.consumer.model_calls import REFERENCE_BYTES, SAMPLE
 from tests.kpl_aggregation import aggregate, entry, field
 from tests.lambda_events import SHARD, event
-from tests.streaming.consumer.harness import Harness, Shout, context, failed
+from tests.streaming.consumer.harness import BrokenStorage, Harness, Shout, context, failed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -342,3 +343,16 @@ def test_with_outages_between_and_within_batches_no_event_is_lost(
             if word in {b"ant", b"bee"}:
                 assert event_id not in dead
         first += len(sent) or 1
+
+
+def test_after_an_outage_nothing_is_published_before_what_failed_although_poison_failed_too(
+    harness: RemoteHarness,
+) -> None:
+    harness.model.outage, harness.model.ends_after = {"predict"}, 1 + SAMPLE
+    batch = event(*words(2 * SLICE_RECORDS, b"w0rd"), first=42)
+
+    response = harness.handle(batch, dead_letters=BrokenStorage())
+
+    assert response["batchItemFailures"] == failed(42)
+    assert harness.model.outage == set()
+    assert harness.words() == []

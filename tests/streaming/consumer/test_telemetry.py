@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import runpy
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -321,6 +322,18 @@ def test_times_are_measured_in_microseconds(
 
     metrics, _ = logged(capsys)
     assert (metrics["BatchLatency"], metrics["ArrivalAge"]) == ([123.457], [1234.568])
+
+
+def test_a_line_has_its_time_to_the_millisecond(
+    service: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as stopped:
+        stopped.setattr(time, "time", lambda: 1740834901.9996)
+        Telemetry(service, "Rides").warning("little time is left")
+
+    (line,) = logged(capsys)
+    at = datetime.strptime(line["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z")
+    assert at.timestamp() == 1740834901.999
 
 
 def test_poison_within_the_limit_is_logged_and_nothing_more(
