@@ -15,7 +15,6 @@ from streaming.consumer.interface import Prediction
 from streaming.consumer.validation import WHOLE_EVENT, invalid_event
 from streaming.decisions.policy import Policy
 from streaming.errors import DECODE_ERRORS, InvalidEvent
-from streaming.timestamps import iso_utc
 
 RESULT_BYTES = 4096
 """The most bytes of a result's `prediction`."""
@@ -128,7 +127,7 @@ class Results:
             days = self._policy.keep_days
             raise InvalidEvent(
                 "arrived_at",
-                iso_utc(arrived_at),
+                record.arrived_at.isoformat(),
                 f"at most {days} days ago, as long as decisions are kept",
             )
         size = len(bytes(record.prediction))

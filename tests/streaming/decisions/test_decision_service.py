@@ -218,7 +218,7 @@ def test_a_result_older_than_what_is_kept_is_dead_lettered(world: World) -> None
     world.clock.advance(31 * 86_400)
     put(world, result("copyright", "u1", 0.9))
 
-    assert b"arrived_at is '2025-03-01T13:15:00.000Z'" in world.dead_letters[0]
+    assert b"arrived_at is '2025-03-01T13:15:00+00:00'" in world.dead_letters[0]
     assert world.stream.records == []
 
 
