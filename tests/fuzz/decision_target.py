@@ -6,7 +6,7 @@ import msgspec
 
 from streaming.decisions.check_results import Results
 from streaming.decisions.item_state import ItemState, advance
-from streaming.decisions.policy import decode_policy
+from streaming.decisions.policy_file import decode_policy
 from streaming.errors import InvalidEvent
 from streaming.publisher import PARTITION_KEY_CHARACTERS
 
