@@ -13,9 +13,8 @@ import msgspec
 
 from streaming.consumer.interface import Prediction
 from streaming.consumer.validation import WHOLE_EVENT, invalid_event
-from streaming.decisions.policy import Policy
+from streaming.decisions.policy import DAY_SECONDS, Policy
 from streaming.errors import DECODE_ERRORS, InvalidEvent
-from streaming.timestamps import iso_utc
 
 RESULT_BYTES = 4096
 """The most bytes of a result's `prediction`."""
@@ -108,7 +107,7 @@ class Results:
         self._now = now
         self._check_of = {model: check for check, model in policy.checks.items()}
 
-    def decode(self, content: bytes, _arrived_at: float) -> Arrival | None:
+    def decode(self, content: bytes, arrived_at: float) -> Arrival | None:
         """Decode a record; None: it is neither an expected result nor does it open an item.
 
         Raises:
@@ -118,19 +117,14 @@ class Results:
         opens = self._policy.opens
         if opens is not None and header.event_type == opens.event_type:
             event = _decoded(content, dict[str, Any])
+            self._check_age(arrived_at)
             return Arrival(_item(event, opens.item, ""), carried=self._carried(event))
         check = self._check_of.get(header.model) if isinstance(header.model, str) else None
         if check is None:
             return None
         record = _decoded(content, _Record)
-        arrived_at = record.arrived_at.timestamp()
-        if self._now() - arrived_at > self._policy.keep_seconds:
-            days = self._policy.keep_days
-            raise InvalidEvent(
-                "arrived_at",
-                iso_utc(arrived_at),
-                f"at most {days} days ago, as long as decisions are kept",
-            )
+        put_at = record.arrived_at.timestamp()
+        self._check_age(put_at)
         size = len(bytes(record.prediction))
         if size > RESULT_BYTES:
             raise InvalidEvent("prediction", f"{size} bytes", f"at most {RESULT_BYTES} bytes")
@@ -145,8 +139,15 @@ class Results:
             value = prediction.get(unusable.field)
             allowed = "a number" if unusable.equals is None else type(unusable.equals).__name__
             raise InvalidEvent(f"prediction.{unusable.field}", value, allowed)
-        result = Result(record.version, record.event_id, round(1000 * arrived_at), prediction)
+        result = Result(record.version, record.event_id, round(1000 * put_at), prediction)
         return Arrival(item, check, result, self._carried(prediction))
+
+    def _check_age(self, arrived_at: float) -> None:
+        """Refuse what may belong to an item that has expired: it would open that again."""
+        age, days = (self._now() - arrived_at) / DAY_SECONDS, self._policy.keep_days
+        if age > days:
+            allowed = f"at most {days} days ago, as long as decisions are kept"
+            raise InvalidEvent("arrived_at", f"{age:.1f} days ago", allowed)
 
     def predict(self, events: Sequence[Arrival]) -> list[Prediction]:
         """Return the arrivals themselves, each under its item's partition key."""

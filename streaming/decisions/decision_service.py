@@ -1,7 +1,7 @@
 """The function of a decision service: batches from streams, and the schedule's events."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,8 @@ from streaming.consumer.telemetry import Telemetry
 from streaming.decisions.check_results import Arrival, Item, Results
 from streaming.decisions.decider import Decider
 from streaming.decisions.decision_table import DecisionTable
-from streaming.decisions.policy import Policy, decode_policy
+from streaming.decisions.policy import Policy
+from streaming.decisions.policy_file import decode_policy
 from streaming.errors import PolicyError, SettingsError, StorageError, TableUnavailable
 from streaming.publisher import Publisher
 from streaming.storage import open_storage
@@ -81,19 +82,22 @@ class DecisionService:
             remaining = float(context.get_remaining_time_in_millis()) / 1000
         deadline = self._clock() + max(remaining - CALL_SECONDS - RESPONSE_SECONDS, remaining / 2)
         done, failures = 0, dict[Item, str]()
-        for page in self._table.due():
-            for start in range(0, len(page), DUE_ITEMS):
-                if self._clock() >= deadline:
-                    break
-                items = page[start : start + DUE_ITEMS]
-                failed = self._decider.settle(dict.fromkeys(items, ()), deadline)
-                done += len(items) - len(failed)
-                failures |= failed
+        for items in self._due_items():
+            if self._clock() >= deadline:
+                break
+            failed = self._decider.settle(dict.fromkeys(items, ()), deadline)
+            done += len(items) - len(failed)
+            failures |= failed
         if failures:
             reason = next(iter(failures.values()))
             total = done + len(failures)
             raise TableUnavailable(f"{len(failures)} of {total} due items failed: {reason}")
         return done
+
+    def _due_items(self) -> Iterator[list[Item]]:
+        for page in self._table.due():
+            for start in range(0, len(page), DUE_ITEMS):
+                yield page[start : start + DUE_ITEMS]
 
 
 def build_service(

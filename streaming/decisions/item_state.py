@@ -147,12 +147,19 @@ def _record(
     }
     return PredictionRecord(
         event_type=policy.event_type,
-        event_id=f"{state.item}:{opened}:{decided.number}",
+        event_id=f"{_unambiguous(state.item)}:{opened}:{decided.number}",
         model=policy.name,
         version=str(policy.version),
         prediction=decision,
         arrived_at=iso_utc(state.opened_at),
     )
+
+
+def _unambiguous(item: Item) -> str:
+    """Return an item as text that no other item has: 256 as it is, and the text "256" in quotes."""
+    if isinstance(item, str) and (item[0] in '"-' or item[0].isdecimal()):
+        return msgspec.json.encode(item).decode()
+    return str(item)
 
 
 def bucket(item: Item, buckets: int) -> str:

@@ -37,7 +37,8 @@ from streaming.clients import aws_client
 from streaming.decisions.check_results import Results
 from streaming.decisions.decision_service import SCHEDULED
 from streaming.decisions.decision_table import TABLE, DecisionTable
-from streaming.decisions.policy import Policy, decode_policy
+from streaming.decisions.policy import Policy
+from streaming.decisions.policy_file import decode_policy
 from streaming.errors import StreamingError
 from streaming.reader.stream_reader import StreamReader
 from streaming.timestamps import iso_utc

@@ -11,7 +11,7 @@ import pytest
 
 from streaming.decisions.check_results import Results
 from streaming.decisions.item_state import ItemState, advance
-from streaming.decisions.policy import decode_policy
+from streaming.decisions.policy_file import decode_policy
 from tests.soak.decision_soak import POLICY, counted, drawn_results, run
 
 if TYPE_CHECKING:

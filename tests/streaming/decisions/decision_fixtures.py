@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import msgspec
@@ -18,9 +18,12 @@ from streaming.decisions.check_results import Arrival, Results
 from streaming.decisions.decider import Decider
 from streaming.decisions.decision_service import DecisionService
 from streaming.decisions.decision_table import TABLE, TTL, DecisionTable
-from streaming.decisions.policy import Policy, decode_policy
+from streaming.decisions.policy_file import decode_policy
 from streaming.retries import Retries
 from tests.fakes.clock import EPOCH, Clock
+
+if TYPE_CHECKING:
+    from streaming.decisions.policy import Policy
 
 START = EPOCH.timestamp()
 NAME = "decisions"

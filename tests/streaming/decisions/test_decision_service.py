@@ -130,6 +130,10 @@ def test_ids_that_look_alike_are_different_items(world: World) -> None:
     assert [record.prediction["upload_id"] for record in world.stream.records] == [256]
     assert len(world.items()) == 2
 
+    put(world, result("copyright", "256", 0.1))
+    ids = [record.event_id for record in world.stream.records]
+    assert ids == [f"256:{round(START * 1000)}:1", f'"256":{round(START * 1000)}:1']
+
 
 def test_many_items_of_one_batch_are_decided_by_several_workers(world: World) -> None:
     names = [f"u{number}" for number in range(50)]
@@ -196,6 +200,22 @@ def test_a_sweep_without_work_reads_each_bucket_once(world: World) -> None:
     assert calls.made == ["query"] * BUCKETS
 
 
+class OutOfTime:
+    """Lambda's context at the end of an invocation."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 0
+
+
+def test_a_sweep_without_time_leaves_what_is_due_to_the_next(world: World) -> None:
+    put(world, result("language", "u1", 0.1))
+    world.clock.advance(DEADLINE)
+
+    assert world.service().handle(SCHEDULED, OutOfTime()) == {"due": 0}
+    assert world.stream.records == []
+    assert world.service().handle(SCHEDULED) == {"due": 1}
+
+
 def test_a_missing_table_is_an_error_of_one_line(world: World) -> None:
     world.client.delete_table(TableName="decisions")
 
@@ -214,12 +234,14 @@ def test_an_expired_item_begins_anew_with_other_event_ids(world: World) -> None:
     assert [found["decision"] for found in world.stream.decisions("u1")] == [1, 1]
 
 
-def test_a_result_older_than_what_is_kept_is_dead_lettered(world: World) -> None:
+def test_what_is_older_than_decisions_are_kept_is_dead_lettered(world: World) -> None:
     world.clock.advance(31 * 86_400)
-    put(world, result("copyright", "u1", 0.9))
+    put(world, result("copyright", "u1", 0.9), opening("u2"))  # both from 1 March
 
-    assert b"arrived_at is '2025-03-01T13:15:00.000Z'" in world.dead_letters[0]
-    assert world.stream.records == []
+    for line in world.dead_letters[0].splitlines():
+        assert json.loads(line)["error_message"].startswith("arrived_at is '31.0 days ago'; allow")
+    assert len(world.dead_letters[0].splitlines()) == 2
+    assert world.items() == []
 
 
 def test_only_what_is_decided_and_published_may_expire(world: World) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from streaming.decisions.policy import CHECKS, Policy, Verdict, decode_policy
+from streaming.decisions.policy import CHECKS, Policy, Verdict
+from streaming.decisions.policy_file import decode_policy
 from streaming.errors import PolicyError
 from tests.streaming.decisions.decision_fixtures import POLICY, policy
 
