@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ def test_another_level_is_learnt_compared_and_published(
     assert main([archive, "--recalibrate", "--why", "slower", "--publish", "live"]) == 0
 
     shown = capsys.readouterr().out
-    assert " duration  1.0" in shown
+    assert re.search(r"^ duration +1\.0[4-8]\d\d ", shown, re.MULTILINE)
     assert "duration version 4 is the champion now (better by more than noise" in shown
     assert "tip version" not in shown
     assert weak.aliased(CHAMPION) == {"duration": "4", "tip": "2"}
