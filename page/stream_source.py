@@ -1,11 +1,8 @@
 """Reads the streams of any endpoint for the page: it only reads."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from page.dead_letter_view import DeadLetters
@@ -14,23 +11,14 @@ from page.measures import Latencies, RateMeter
 from page.page_state import Figures
 from streaming import (
     LATEST,
-    InvalidDeadLetter,
     StartingPosition,
-    Storage,
-    StorageError,
     StreamError,
     StreamReader,
     StreamRecord,
 )
-from streaming.redrive.formats import read_dead_letter_records
-
-logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
-POLL_SECONDS = 10.0
 JOIN_SECONDS = 1.0
-MOST_OBJECTS = 200
-"""Dead-letter objects that are read in one go; more are read the next time."""
 
 Tap = Callable[[StreamRecord], object]
 
@@ -108,6 +96,7 @@ class StreamCounts:
     Args:
         live: Follows the rides.
         dead_letters: The dead letters; None: it is not known where they are.
+        iterator_age: Returns the function's, in milliseconds; None if it is not known.
         clock: Monotonic seconds.
     """
 
@@ -115,10 +104,12 @@ class StreamCounts:
         self,
         live: LiveRides,
         dead_letters: DeadLetters | None,
+        iterator_age: Callable[[], float | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._live = live
         self._dead_letters = dead_letters
+        self._iterator_age = iterator_age
         self._clock = clock
         self._predictions = 0
         self._latencies = Latencies()
@@ -144,7 +135,7 @@ class StreamCounts:
             out_per_second=self._predictions_meter.rate(now, self._predictions),
             p50=p50 and p50 * 1000,
             p99=p99 and p99 * 1000,
-            iterator_age=None,
+            iterator_age=self._iterator_age(),
             duplicates=duplicates,
             dead_lettered=self._dead_letters.count if self._dead_letters else None,
             ended=self._live.ends,
@@ -156,69 +147,3 @@ class StreamCounts:
             self._predictions += 1
             if found.latency is not None:
                 self._latencies.add(found.latency)
-
-
-class DeadLetterPoll:
-    """Reads the dead letters that the function writes today.
-
-    Args:
-        open_day: Opens the storage of a day's objects, `<stream>/<yyyy>/<mm>/<dd>`; None if there
-            is no such folder, as on a day without any.
-        stream: The input stream.
-        found: Gets the dead letters.
-        now: The current time.
-    """
-
-    def __init__(
-        self,
-        open_day: Callable[[str], Storage | None],
-        stream: str,
-        found: DeadLetters,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._open_day = open_day
-        self._stream = stream
-        self._found = found
-        self._now = now
-        self._day = ""
-        self._read: set[str] = set()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="page-dead-letters", daemon=True)
-
-    def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._stopped.set()
-        self._thread.join(JOIN_SECONDS)
-
-    def poll(self) -> None:
-        """Read the objects that are new; at most 200 of them.
-
-        Raises:
-            StorageError: The storage cannot be read.
-        """
-        day = f"{self._stream}/{self._now():%Y/%m/%d}"
-        if day != self._day:
-            self._day = day
-            self._read.clear()
-        storage = self._open_day(day)
-        if storage is None:
-            return
-        new = [name for name in storage.names() if name not in self._read]
-        for name in new[:MOST_OBJECTS]:
-            content = storage.read(name)
-            self._read.add(name)
-            with suppress(InvalidDeadLetter):  # a file that the function did not write
-                for record in read_dead_letter_records(content):
-                    self._found.add(record)
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self.poll()
-            except StorageError as error:
-                logger.warning("%s; retrying", error)
-            self._stopped.wait(POLL_SECONDS)

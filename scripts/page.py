@@ -20,9 +20,10 @@ from page.dead_letter_view import DeadLetters
 from page.guard import LOOPBACK, checked_token
 from page.live_rides import LiveRides
 from page.page_state import About, PageState
+from page.polls import AGE_SECONDS, DEAD_LETTER_SECONDS, DeadLetterDays, FunctionAge, Poll
 from page.ride_form import RideForm
 from page.server import HOST, Page, serve
-from page.stream_source import DeadLetterPoll, StreamCounts, StreamThreads
+from page.stream_source import StreamCounts, StreamThreads
 from streaming import Storage, StreamError, StreamingError, aws_client, open_storage
 from streaming.clients import is_aws
 from streaming.locations import parse_location
@@ -44,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     champion = options.predictions[0]
     live = LiveRides(champion)
     dead_letters = DeadLetters() if days else None
-    counts = StreamCounts(live, dead_letters)
+    age = FunctionAge(aws_client("cloudwatch"), options.function) if options.function else None
+    counts = StreamCounts(live, dead_letters, lambda: age.milliseconds if age else None)
     threads = StreamThreads(client, counts.taps(options.stream, options.predictions))
     try:
         threads.open()
@@ -73,8 +75,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     stopped = threading.Event()
     with ExitStack() as stack:
         address = stack.enter_context(serve(page, options.host, options.port))
+        polls = []
         if dead_letters is not None and days is not None:
-            poll = DeadLetterPoll(days, options.stream, dead_letters)
+            letters = DeadLetterDays(days, options.stream, dead_letters)
+            polls.append(Poll(letters.poll, DEAD_LETTER_SECONDS))
+        if age is not None:
+            polls.append(Poll(age.poll, AGE_SECONDS))
+        for poll in polls:
             poll.start()
             stack.callback(poll.stop)
         threads.start()
@@ -120,6 +127,11 @@ def _parser() -> Parser:
         "--dead-letters",
         metavar="PLACE",
         help="where the function writes them: s3://bucket/prefix or a folder; default: not shown",
+    )
+    parser.add_argument(
+        "--function",
+        metavar="NAME",
+        help="the function whose iterator age CloudWatch is asked for; default: not shown",
     )
     parser.add_argument("--endpoint-url", metavar="URL", help="default: KINESIS_ENDPOINT_URL, AWS")
     parser.add_argument(
