@@ -296,10 +296,11 @@ compare: $(TRAIN_ENV)/installed ## Two versions' predictions of the same rides, 
 	    $(if $(SINCE),--since "$$SINCE") $(if $(AS_OF),--as-of "$$AS_OF")
 
 .PHONY: drift
-drift: $(TRAIN_ENV)/installed ## How far rides have moved from a bundle's training: ARCHIVE=build/archive or DATA="<files>"; BUNDLE=models or AGAINST="<files>"
+drift: $(TRAIN_ENV)/installed ## How far rides have moved from a bundle's training; status 1 beyond a bound: ARCHIVE=build/archive or DATA="<files>"; BUNDLE=models or AGAINST="<files>"; FAIL_IF="moved far"
 	@exec $(TRAIN_ENV)/bin/python -m scripts drift \
 	    $(if $(DATA),--data "$$DATA",$(if $(ARCHIVE),"$$ARCHIVE",build/archive)) \
-	    $(if $(BUNDLE),--bundle "$$BUNDLE") $(if $(AGAINST),--against "$$AGAINST")
+	    $(if $(BUNDLE),--bundle "$$BUNDLE") $(if $(AGAINST),--against "$$AGAINST") \
+	    $(if $(FAIL_IF),--fail-if "$$FAIL_IF")
 
 .PHONY: schemas
 schemas: $(RUN_ENV)/installed ## Write the JSON Schemas of docs/schemas from the code
