@@ -82,15 +82,16 @@ $(RUN_ENV)/installed-parquet:
 	touch $@
 
 .PHONY: run
-run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SPEED= SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= CHALLENGER="<bundles>" ARCHIVE=<folder> TABLES= FOLDER=build/local
+run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) $(if $(filter @%,$(CHALLENGER)),$(TRAIN_ENV)/installed) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SPEED= SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= CHALLENGER="<bundles, @aliases>" ARCHIVE=<folder> TABLES= FOLDER=build/local
 	@$(RUN_ENV)/bin/python -m scripts check_model --quiet
+	@$(foreach alias,$(filter @%,$(CHALLENGER)),$(TRAIN_ENV)/bin/python -m scripts publish_alias "$(alias:@%=%)" &&) true
 	@exec $(RUN_ENV)/bin/python -m demo \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
 	    $(if $(DATA),--data "$$DATA") $(if $(SPEED),--speed "$(SPEED)") $(if $(SHARDS),--shards "$(SHARDS)") \
 	    $(if $(SEED),--seed "$(SEED)") $(if $(POISON),--poison "$(POISON)") \
 	    $(if $(FUNCTION_URL),--function-url "$(FUNCTION_URL)") \
 	    $(if $(ON_FAILURE),--on-failure "$(ON_FAILURE)") \
-	    $(foreach bundle,$(CHALLENGER),--challenger "$(bundle)") $(if $(FOLDER),--folder "$$FOLDER") \
+	    $(foreach bundle,$(CHALLENGER:@%=build/models-live/alias-%.json),--challenger "$(bundle)") $(if $(FOLDER),--folder "$$FOLDER") \
 	    $(if $(ARCHIVE),--archive "$$ARCHIVE") $(if $(TABLES),--tables "$(TABLES)")
 
 ONE_EVENT = $(if $(JSON),--json "$$JSON") $(if $(PU),--pickup "$$PU") $(if $(DO),--dropoff "$$DO") \
