@@ -39,6 +39,9 @@ LIMITS: dict[str, Any] = {
     "read_timeout": 0.2,
     "retries": {"total_max_attempts": 1},
 }
+PATIENT = {**LIMITS, "call_seconds": 2.0, "connect_timeout": 1.5, "read_timeout": 1.5}
+"""For what must get past handshakes first, however busy the machine is."""
+
 ENTRY: Any = {"Data": b"x", "PartitionKey": "k"}
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue" + b" " * 1_000_000
@@ -57,12 +60,16 @@ class Endpoint:
         self.requests: list[bytes] = []
         self._context = context
         self._open: list[socket.socket] = []
+        self._opening = threading.Lock()
+        self._is_closed = False
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.address = self._listening.getsockname()
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
     def close(self) -> None:
+        with self._opening:
+            self._is_closed = True
         for each in [self._listening, *self._open]:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -76,16 +83,26 @@ class Endpoint:
                 connection, _ = self._listening.accept()
             except OSError:
                 return
-            self._open.append(connection)
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), connection:
+                self._keep(connection)
                 self._trickle(connection)
-            connection.close()
+
+    def _keep(self, opened: socket.socket) -> None:
+        """Let `close` end what reads from a socket, also if its client stays connected."""
+        with self._opening:
+            if self._is_closed:
+                raise ConnectionAbortedError
+            self._open.append(opened)
 
     def _secured(self, connection: socket.socket) -> socket.socket:
         if self._context is None:
             return connection
-        self._open.append(self._context.wrap_socket(connection, server_side=True))
-        return self._open[-1]
+        secured = self._context.wrap_socket(
+            connection, server_side=True, do_handshake_on_connect=False
+        )
+        self._keep(secured)
+        secured.do_handshake()
+        return secured
 
     def _trickle(self, connection: socket.socket) -> None:
         with self._secured(connection) as opened:
@@ -114,6 +131,7 @@ class Proxy(Endpoint):
             host, port = client.recv(65536).split()[1].decode().split(":")
             client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
             with socket.create_connection((host, int(port))) as target:
+                self._keep(target)
                 while True:
                     for source in select.select([client, target], [], [])[0]:
                         if not (data := source.recv(65536)):
@@ -171,7 +189,7 @@ def test_a_response_over_tls_that_trickles_in_ends_at_the_deadline(
 ) -> None:
     endpoint = serve(HEAD + b" " * 1000, certified(tmp_path, monkeypatch))
     host, port = endpoint.address
-    client = kinesis_client(f"https://{host}:{port}", **LIMITS)
+    client = kinesis_client(f"https://{host}:{port}", **PATIENT)
 
     with pytest.raises(ReadTimeoutError):
         client.put_records(StreamName="s", Records=[ENTRY])
@@ -245,7 +263,7 @@ def test_a_connection_is_reused_and_each_request_has_its_own_deadline(
     answering = Answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", context)
     url = "{}://{}:{}".format("https" if proxied else "http", *answering.address)
     proxy = Proxy(b"", context)
-    client: Any = through(proxy, url) if proxied else kinesis_client(url, **LIMITS)
+    client: Any = through(proxy, url) if proxied else kinesis_client(url, **PATIENT)
     try:
         for _ in range(3):
             client.put_records(StreamName="s", Records=[ENTRY])
@@ -314,7 +332,7 @@ def through(proxy: Endpoint, endpoint_url: str) -> Any:
     """Return a client that reaches an endpoint through an https:// proxy only."""
     host, port = proxy.address
     proxies = dict.fromkeys(("http", "https"), f"https://{host}:{port}")
-    return kinesis_client(endpoint_url, **LIMITS, proxies=proxies)
+    return kinesis_client(endpoint_url, **PATIENT, proxies=proxies)
 
 
 def certified(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
