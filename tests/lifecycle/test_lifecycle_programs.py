@@ -84,6 +84,7 @@ def test_a_pointer_that_differs_from_the_registry_is_shown(
     ]
 
 
+@pytest.mark.rides
 def test_an_alias_is_published_beside_what_serves(
     live: str, registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
