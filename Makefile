@@ -84,15 +84,16 @@ $(RUN_ENV)/installed-parquet:
 	touch $@
 
 .PHONY: run
-run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SPEED= SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= CHALLENGER="<bundles>" ARCHIVE=<folder> TABLES= PAGE=<port, 0: none> FOLDER=build/local
+run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) $(if $(filter @%,$(CHALLENGER)),$(TRAIN_ENV)/installed) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SPEED= SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= CHALLENGER="<bundles, @aliases>" ARCHIVE=<folder> TABLES= PAGE=<port, 0: none> FOLDER=build/local
 	@$(RUN_ENV)/bin/python -m scripts check_model --quiet
+	@$(foreach alias,$(filter @%,$(CHALLENGER)),$(TRAIN_ENV)/bin/python -m scripts publish_alias "$(alias:@%=%)" &&) true
 	@exec $(RUN_ENV)/bin/python -m demo \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
 	    $(if $(DATA),--data "$$DATA") $(if $(SPEED),--speed "$(SPEED)") $(if $(SHARDS),--shards "$(SHARDS)") \
 	    $(if $(SEED),--seed "$(SEED)") $(if $(POISON),--poison "$(POISON)") \
 	    $(if $(FUNCTION_URL),--function-url "$(FUNCTION_URL)") \
 	    $(if $(ON_FAILURE),--on-failure "$(ON_FAILURE)") \
-	    $(foreach bundle,$(CHALLENGER),--challenger "$(bundle)") $(if $(FOLDER),--folder "$$FOLDER") \
+	    $(foreach bundle,$(CHALLENGER:@%=build/models-live/alias-%.json),--challenger "$(bundle)") $(if $(FOLDER),--folder "$$FOLDER") \
 	    $(if $(ARCHIVE),--archive "$$ARCHIVE") $(if $(TABLES),--tables "$(TABLES)") \
 	    $(if $(PAGE),--page "$$PAGE")
 
@@ -344,10 +345,11 @@ compare: $(TRAIN_ENV)/installed ## Two versions' predictions of the same rides, 
 	    $(if $(SINCE),--since "$$SINCE") $(if $(AS_OF),--as-of "$$AS_OF")
 
 .PHONY: drift
-drift: $(TRAIN_ENV)/installed ## How far rides have moved from a bundle's training: ARCHIVE=build/archive or DATA="<files>"; BUNDLE=models or AGAINST="<files>"
+drift: $(TRAIN_ENV)/installed ## How far rides have moved from a bundle's training; status 1 beyond a bound: ARCHIVE=build/archive or DATA="<files>"; BUNDLE=models or AGAINST="<files>"; FAIL_IF="moved far"
 	@exec $(TRAIN_ENV)/bin/python -m scripts drift \
 	    $(if $(DATA),--data "$$DATA",$(if $(ARCHIVE),"$$ARCHIVE",build/archive)) \
-	    $(if $(BUNDLE),--bundle "$$BUNDLE") $(if $(AGAINST),--against "$$AGAINST")
+	    $(if $(BUNDLE),--bundle "$$BUNDLE") $(if $(AGAINST),--against "$$AGAINST") \
+	    $(if $(FAIL_IF),--fail-if "$$FAIL_IF")
 
 .PHONY: schemas
 schemas: $(RUN_ENV)/installed ## Write the JSON Schemas of docs/schemas from the code

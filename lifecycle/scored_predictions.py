@@ -31,17 +31,20 @@ _BANDS[next(iter(MILES))] = 1e-9  # 0 miles are an unknown distance
 _SCORED = """
 CREATE TEMP TABLE scored AS
 WITH predicted AS (
-    SELECT *, CASE $target WHEN 'duration' THEN ride_duration ELSE ride_tip END AS value
+    SELECT *, CASE $target WHEN 'duration' THEN ride_duration ELSE ride_tip END AS value,
+           CASE $target WHEN 'duration' THEN ride_duration_low END AS low,
+           CASE $target WHEN 'duration' THEN ride_duration_high END AS high
     FROM predictions
 ),
 one AS (
     SELECT event_id, ride_id, stream, model, version, min(arrived_at) AS arrived_at,
-           arg_min(value, published_at) AS prediction
+           arg_min({'value': value, 'low': low, 'high': high}, published_at) AS given
     FROM predicted WHERE isfinite(value)
     GROUP BY event_id, ride_id, stream, model, version
 ),
 joined AS (
-    SELECT one.*, s.pickup, s.zone, s.trip_distance, s.payment_type, l.label.minutes AS minutes,
+    SELECT one.*, given.value AS prediction, s.pickup, s.zone, s.trip_distance,
+           s.payment_type, l.label.minutes AS minutes,
            CASE WHEN $target = 'duration' THEN l.label.minutes
                 WHEN l.label.payment_type = $card THEN l.label.tip_amount END AS truth
     FROM one
@@ -55,7 +58,9 @@ SELECT j.event_id, j.ride_id, j.stream, j.model, j.version, j.prediction, j.trut
        coalesce(j.truth BETWEEN $lowest AND $highest
                 AND j.minutes BETWEEN $shortest AND $longest, false) AS usable,
        hour(j.pickup AT TIME ZONE 'America/New_York') AS hour, z.borough, b.name AS distance,
-       (epoch_us($as_of) - epoch_us(j.pickup)) / 6e7 AS age, prediction - truth AS error
+       (epoch_us($as_of) - epoch_us(j.pickup)) / 6e7 AS age, prediction - truth AS error,
+       CASE WHEN isfinite(j.given.low) AND isfinite(j.given.high)
+            THEN truth BETWEEN j.given.low AND j.given.high END AS in_range
 FROM joined AS j
 LEFT JOIN zones AS z ON z.zone = j.zone
 ASOF LEFT JOIN bands AS b ON j.trip_distance >= b.start

@@ -4,17 +4,20 @@ import io
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from rich.progress import Progress
-from sklearn.ensemble import HistGradientBoostingRegressor
 
 from training.errors import TripDataError
 from training.features import FEATURES, Tables, build_tables, look_up
 from training.trips import Array, Rides, card_trips, inputs
 from training.zones import load_zones
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingRegressor
 
 QUANTILES = (0.1, 0.9)
 """The ends of a range: shares of the trips below it."""
@@ -138,8 +141,8 @@ class FittedModel:
 
     target: Target
     tables: Tables
-    trees: HistGradientBoostingRegressor
-    range_trees: tuple[HistGradientBoostingRegressor, ...]
+    trees: "HistGradientBoostingRegressor"
+    range_trees: "tuple[HistGradientBoostingRegressor, ...]"
     trips: int
     level: float = 1.0
 
@@ -160,7 +163,7 @@ class FittedModel:
         return prediction, np.minimum(low, prediction), np.maximum(high, prediction)
 
     def _predict(
-        self, trees: HistGradientBoostingRegressor, features: Array, guess: Array
+        self, trees: "HistGradientBoostingRegressor", features: Array, guess: Array
     ) -> Array:
         residual: Array = trees.predict(features).astype(np.float32)
         prediction: Array = np.maximum((residual + guess) * np.float32(self.level), 0)
@@ -245,7 +248,7 @@ def _tables(rides: Rides, truth: Array, weight: Array, chosen: NDArray[np.bool_]
 
 def _fit_trees(
     target: Target, features: Array, residual: Array, weight: Array, progress: Progress
-) -> list[HistGradientBoostingRegressor]:
+) -> "list[HistGradientBoostingRegressor]":
     """Return the fitted trees of the prediction and of each end of its range, if it has one."""
     regressors = [_regressor(target.parameters)]
     if target.range is not None:
@@ -280,8 +283,11 @@ class _TreeCount(io.TextIOBase):
 
 def _regressor(
     parameters: Parameters, quantile: float | None = None
-) -> HistGradientBoostingRegressor:
+) -> "HistGradientBoostingRegressor":
     """Return trees that predict the mean or a quantile."""
+    # Whoever only names the targets, as the registry's programs do, need not wait for it.
+    from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415
+
     # No `categorical_features`: skl2onnx converts them incorrectly.
     return HistGradientBoostingRegressor(
         loss="squared_error" if quantile is None else "quantile",

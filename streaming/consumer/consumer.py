@@ -32,6 +32,9 @@ from streaming.storage import Storage
 DEFAULT_BUDGET_SECONDS = 60.0
 """Time for a batch that comes without Lambda's context."""
 
+CALL_SECONDS = 7.0
+"""The longest that a call to Kinesis, or a write of dead letters, may take."""
+
 RESPONSE_SECONDS = 1.0
 """Time to return the response after the last call to AWS."""
 
@@ -74,7 +77,7 @@ class Consumer(Generic[EventT]):
         publisher: Sink | None,
         dead_letters: Storage | None,
         telemetry: Telemetry,
-        call_seconds: float = 7.0,
+        call_seconds: float = CALL_SECONDS,
         now: Callable[[], float] = time.time,
         retries: Retries = Retries(),  # noqa: B008  it is immutable
         draw: Draw = random.sample,
