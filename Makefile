@@ -98,13 +98,13 @@ run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) $
 	    $(if $(PAGE),--page "$$PAGE")
 
 .PHONY: page
-page: $(RUN_ENV)/installed ## A live page of any endpoint's streams, AWS included; it only reads: ENDPOINT= STREAM=ride_events PREDICTIONS="<names>" DEAD_LETTERS= FUNCTION= HOST=127.0.0.1 PORT=8765
+page: $(RUN_ENV)/installed ## A live page of any endpoint's streams, AWS included; it only reads: ENDPOINT= STREAM=ride_events PREDICTIONS="<names>" DEAD_LETTERS= FUNCTION= LISTEN=127.0.0.1 PORT=8765
 	@exec $(RUN_ENV)/bin/python -m scripts page \
 	    $(if $(ENDPOINT),--endpoint-url "$$ENDPOINT") $(if $(STREAM),--stream "$$STREAM") \
 	    $(if $(PREDICTIONS),--predictions $$PREDICTIONS) \
 	    $(if $(DEAD_LETTERS),--dead-letters "$$DEAD_LETTERS") \
 	    $(if $(FUNCTION),--function "$$FUNCTION") \
-	    $(if $(HOST),--host "$$HOST") $(if $(PORT),--port "$$PORT")
+	    $(if $(LISTEN),--host "$$LISTEN") $(if $(PORT),--port "$$PORT")
 
 ONE_EVENT = $(if $(JSON),--json "$$JSON") $(if $(PU),--pickup "$$PU") $(if $(DO),--dropoff "$$DO") \
 	    $(if $(MILES),--miles "$$MILES") $(if $(AT),--at "$$AT") $(if $(ID),--ride-id "$$ID")

@@ -42,6 +42,8 @@ function showFigures(values) {
     setText(figures[name], values ? format(values[name]) : "–");
     byId(`figure-${name}`).hidden = OPTIONAL.has(name) && !values?.[name];
   }
+  const areRead = values?.dead_lettered !== null;
+  setText(byId("no-letters"), areRead ? "None." : "Not read: DEAD_LETTERS= of make page names their place.");
 }
 
 function route(zones) {

@@ -62,6 +62,7 @@ class City:
         self.live = LiveRides(PREDICTIONS)
         self.letters = DeadLetters()
         self.failure: str | None = None
+        self.are_letters_read = True
         self.put: list[dict[str, Any]] = []
         about = About(
             endpoint="http://127.0.0.1:4566",
@@ -95,7 +96,7 @@ class City:
             p99=873.0,
             iterator_age=17.0,
             duplicates=3,
-            dead_lettered=self.letters.count,
+            dead_lettered=self.letters.count if self.are_letters_read else None,
             ended=self.live.ends,
         )
 
@@ -298,6 +299,14 @@ def test_dead_letters_show_reason_and_structure(visit: Visit, city: City) -> Non
     visit.has("#reasons", "InvalidEvent: ride.PULocationID is not an integer from 1 to 265: 1")
     visit.has("#letters", "31 bytes, JSON: {ride: {PULocationID: number}}")
     assert "999" not in visit.tab.locator("main").inner_text()
+
+
+def test_dead_letters_that_are_not_read_are_not_said_to_be_none(visit: Visit, city: City) -> None:
+    visit.has("#no-letters", "None.")
+    city.are_letters_read = False
+
+    visit.has("#no-letters", "Not read: DEAD_LETTERS= of make page names their place.")
+    visit.has("#figure-dead_lettered dd", "\u2013")
 
 
 def test_html_in_a_stream_stays_text(visit: Visit, city: City) -> None:
