@@ -212,7 +212,7 @@ soak: $(RUN_ENV)/installed $(RUN_ENV)/installed-parquet ## The whole pipeline un
 	    $(if $(FOLDER),--folder "$$FOLDER")
 
 .PHONY: soak-decisions
-soak-decisions: $(RUN_ENV)/installed ## The decision service under kills, throttles and lost responses: ITEMS=2000 SEED= FOLDER=build/soak-decisions
+soak-decisions: $(RUN_ENV)/installed ## The decision service under kills, throttles and lost responses: ITEMS=1000 SEED= FOLDER=build/soak-decisions
 	@exec $(RUN_ENV)/bin/python -m tests.soak.decision_soak \
 	    $(if $(ITEMS),--items "$(ITEMS)") $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
 

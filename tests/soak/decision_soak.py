@@ -304,7 +304,7 @@ def _wait(table: DecisionTable, items: int) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run one soak; the exit status is 0 only if nothing is lost or made twice."""
     parser = Parser(prog="python -m tests.soak.decision_soak", description="Decisions under faults")
-    parser.add_argument("--items", type=whole_number, default=2000, metavar="N")
+    parser.add_argument("--items", type=whole_number, default=1000, metavar="N")
     parser.add_argument("--seed", type=seed, default=1, metavar="N")
     parser.add_argument("--folder", type=Path, default=Path("build/soak-decisions"))
     options = parser.parse_args(argv)
