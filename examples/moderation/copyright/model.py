@@ -113,7 +113,8 @@ def signature(text: str) -> Signature | None:
         return None
     values = np.fromiter(shingles, dtype=np.uint64)
     hashed = (np.outer(values, _factors) + _offsets) % PRIME
-    return hashed.min(axis=0)  # type: ignore[no-any-return]
+    lowest: Signature = hashed.min(axis=0)
+    return lowest
 
 
 def load_model(_environment: Mapping[str, str], _s3_client: Callable[[], Any]) -> Copyright:
