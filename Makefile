@@ -13,6 +13,7 @@ RUN_ENV := .venv-run
 TRAIN_ENV := .venv-train
 TEST_ENV := .venv-test
 BENCH_ENV := .venv-bench
+BROWSER_ENV := .venv-browser
 FUZZ_ENV := .venv-fuzz
 AUDIT_ENV := .venv-audit
 MUTANTS_ENV := .venv-mutants
@@ -29,7 +30,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 
 # A misspelt variable would be ignored. A goal takes those that its help line names.
-TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
+TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV BROWSER_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 ifneq ($(filter-out $(TAKEN_BY_ALL),$(GIVEN)),)
 TAKEN := $(sort $(foreach goal,$(or $(MAKECMDGOALS),help),$(shell sed -n 's/^$(goal):.*\#\# //p' $(firstword $(MAKEFILE_LIST)) | grep -o '[A-Z_]*=' | tr -d =)))
@@ -47,6 +48,7 @@ $(RUN_ENV)/installed: requirements/run.txt
 $(TRAIN_ENV)/installed: requirements/train.txt
 $(TEST_ENV)/installed: requirements/test.txt
 $(BENCH_ENV)/installed: requirements/bench.txt
+$(BROWSER_ENV)/installed: requirements/browser.txt
 $(FUZZ_ENV)/installed: requirements/fuzz.txt
 $(AUDIT_ENV)/installed: requirements/audit.txt
 $(MUTANTS_ENV)/installed: requirements/mutants.txt
@@ -82,16 +84,27 @@ $(RUN_ENV)/installed-parquet:
 	touch $@
 
 .PHONY: run
-run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SPEED= SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= CHALLENGER="<bundles>" ARCHIVE=<folder> TABLES= FOLDER=build/local
+run: $(RUN_ENV)/installed $(if $(DATA)$(ARCHIVE),$(RUN_ENV)/installed-parquet) $(if $(filter @%,$(CHALLENGER)),$(TRAIN_ENV)/installed) ## The whole pipeline on this machine: RIDES= RATE= DATA=<month.parquet> SPEED= SHARDS= SEED= POISON= FUNCTION_URL= ON_FAILURE= CHALLENGER="<bundles, @aliases>" ARCHIVE=<folder> TABLES= PAGE=<port, 0: none> FOLDER=build/local
 	@$(RUN_ENV)/bin/python -m scripts check_model --quiet
+	@$(foreach alias,$(filter @%,$(CHALLENGER)),$(TRAIN_ENV)/bin/python -m scripts publish_alias "$(alias:@%=%)" &&) true
 	@exec $(RUN_ENV)/bin/python -m demo \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
 	    $(if $(DATA),--data "$$DATA") $(if $(SPEED),--speed "$(SPEED)") $(if $(SHARDS),--shards "$(SHARDS)") \
 	    $(if $(SEED),--seed "$(SEED)") $(if $(POISON),--poison "$(POISON)") \
 	    $(if $(FUNCTION_URL),--function-url "$(FUNCTION_URL)") \
 	    $(if $(ON_FAILURE),--on-failure "$(ON_FAILURE)") \
-	    $(foreach bundle,$(CHALLENGER),--challenger "$(bundle)") $(if $(FOLDER),--folder "$$FOLDER") \
-	    $(if $(ARCHIVE),--archive "$$ARCHIVE") $(if $(TABLES),--tables "$(TABLES)")
+	    $(foreach bundle,$(CHALLENGER:@%=build/models-live/alias-%.json),--challenger "$(bundle)") $(if $(FOLDER),--folder "$$FOLDER") \
+	    $(if $(ARCHIVE),--archive "$$ARCHIVE") $(if $(TABLES),--tables "$(TABLES)") \
+	    $(if $(PAGE),--page "$$PAGE")
+
+.PHONY: page
+page: $(RUN_ENV)/installed ## A live page of any endpoint's streams, AWS included; it only reads: ENDPOINT= STREAM=ride_events PREDICTIONS="<names>" DEAD_LETTERS= FUNCTION= LISTEN=127.0.0.1 PORT=8765
+	@exec $(RUN_ENV)/bin/python -m scripts page \
+	    $(if $(ENDPOINT),--endpoint-url "$$ENDPOINT") $(if $(STREAM),--stream "$$STREAM") \
+	    $(if $(PREDICTIONS),--predictions $$PREDICTIONS) \
+	    $(if $(DEAD_LETTERS),--dead-letters "$$DEAD_LETTERS") \
+	    $(if $(FUNCTION),--function "$$FUNCTION") \
+	    $(if $(LISTEN),--host "$$LISTEN") $(if $(PORT),--port "$$PORT")
 
 ONE_EVENT = $(if $(JSON),--json "$$JSON") $(if $(PU),--pickup "$$PU") $(if $(DO),--dropoff "$$DO") \
 	    $(if $(MILES),--miles "$$MILES") $(if $(AT),--at "$$AT") $(if $(ID),--ride-id "$$ID")
@@ -120,9 +133,27 @@ smoke: $(RUN_ENV)/installed ## Put marked rides on a deployment's stream, compar
 	    $(if $(STREAM),--stream "$$STREAM") $(if $(PREDICTIONS),--predictions "$$PREDICTIONS") \
 	    $(if $(ENDPOINT),--endpoint-url "$$ENDPOINT") $(if $(TIMEOUT),--timeout "$(TIMEOUT)")
 
+.PHONY: example-moderation
+example-moderation: $(RUN_ENV)/installed ## Uploads checked by three models, joined to one decision: UPLOADS=200 RATE=20 SEED= FOLDER=build/moderation
+	@exec $(RUN_ENV)/bin/python -m examples.moderation \
+	    $(if $(UPLOADS),--uploads "$(UPLOADS)") $(if $(RATE),--rate "$(RATE)") \
+	    $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
+
+.PHONY: example-rides
+example-rides: $(RUN_ENV)/installed ## Duration and tip by two functions, joined to one quote per ride: RIDES=100 RATE=20 SEED= FOLDER=build/rides
+	@exec $(RUN_ENV)/bin/python -m examples.rides \
+	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
+	    $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
+
 .PHONY: test
 test: lint typecheck ## Lint, types and every test
 	@$(TEST_ENV)/bin/python -m pytest --cov --cov-report=term
+
+.PHONY: browser-test
+browser-test: $(BROWSER_ENV)/installed ## The page in a real browser; needs Chromium, which CHROMIUM= may name: SCREENSHOTS=<folder>
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || \
+	    { echo "browser-test: Chromium is not installed (apt-get install chromium)" >&2; exit 1; }
+	@$(BROWSER_ENV)/bin/python -m pytest tests/page/test_browser.py
 
 .PHONY: check-model
 check-model: $(RUN_ENV)/installed ## Check model.py before any event comes: EVENTS=<a file, an event per line>
@@ -179,6 +210,11 @@ soak: $(RUN_ENV)/installed $(RUN_ENV)/installed-parquet ## The whole pipeline un
 	    $(if $(RIDES_PER_RECORD),--rides-per-record "$(RIDES_PER_RECORD)") \
 	    $(if $(MEMORY_MB),--memory-mb "$(MEMORY_MB)") $(if $(CPU_SHARE),--cpu-share "$(CPU_SHARE)") \
 	    $(if $(FOLDER),--folder "$$FOLDER")
+
+.PHONY: soak-decisions
+soak-decisions: $(RUN_ENV)/installed ## The decision service under kills, throttles and lost responses: ITEMS=1000 SEED= FOLDER=build/soak-decisions
+	@exec $(RUN_ENV)/bin/python -m tests.soak.decision_soak \
+	    $(if $(ITEMS),--items "$(ITEMS)") $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
 
 .PHONY: reshard
 reshard: $(RUN_ENV)/installed ## Split and merge both streams' shards while rides flow (needs node): RIDES= RATE= SEED= FOLDER=build/soak
@@ -250,6 +286,12 @@ train: $(TRAIN_ENV)/installed ## Train a bundle: MONTHS=2023-01,2023-02 or DATA=
 	    $(if $(VALIDATE),--validate "$$VALIDATE") $(if $(TEST),--test "$$TEST") \
 	    $(if $(OUTPUT),--output "$$OUTPUT")
 
+.PHONY: tune
+tune: $(TRAIN_ENV)/installed ## Search a model's parameters: DATA="<files>" VALIDATE="<files>" TARGET=tip TRIALS=30
+	@exec $(TRAIN_ENV)/bin/python -m scripts tune \
+	    $(if $(DATA),--data "$$DATA") $(if $(VALIDATE),--validate "$$VALIDATE") \
+	    $(if $(TARGET),--target "$$TARGET") $(if $(TRIALS),--trials "$(TRIALS)")
+
 .PHONY: mlflow
 mlflow: $(TRAIN_ENV)/installed ## MLflow's tracking server and registry on this machine: PORT=5000 ARTIFACTS=mlartifacts
 	@exec $(TRAIN_ENV)/bin/python -m scripts mlflow_server \
@@ -261,6 +303,13 @@ CHAMPION = $(if $(WHY),--why "$$WHY") $(if $(PUBLISH),--publish "$$PUBLISH")
 promote: $(TRAIN_ENV)/installed ## Publish the latest models if better than the champion: DATA="<files>" VERSION= FORCE=1 WHY= PUBLISH=build/models-live
 	@exec $(TRAIN_ENV)/bin/python -m scripts promote \
 	    $(if $(DATA),--data "$$DATA") $(if $(VERSION),--version "$$VERSION") $(call switch,FORCE,--force) $(CHAMPION)
+
+.PHONY: retrain
+retrain: $(TRAIN_ENV)/installed ## Candidates from an archive's labelled rides, promoted if better: ARCHIVE=build/archive DATA="<files>" or RECALIBRATE=1, only another level; AS_OF= OUTPUT=build/bundle FORCE=1 WHY= PUBLISH=build/models-live
+	@exec $(TRAIN_ENV)/bin/python -m scripts retrain "$${ARCHIVE:-build/archive}" \
+	    $(call switch,RECALIBRATE,--recalibrate) $(if $(DATA),--data "$$DATA") \
+	    $(if $(AS_OF),--as-of "$$AS_OF") $(if $(OUTPUT),--output "$$OUTPUT") \
+	    $(call switch,FORCE,--force) $(CHAMPION)
 
 .PHONY: rollback-model
 rollback-model: $(TRAIN_ENV)/installed ## Publish the former champion again: WHY= PUBLISH=build/models-live
@@ -296,10 +345,11 @@ compare: $(TRAIN_ENV)/installed ## Two versions' predictions of the same rides, 
 	    $(if $(SINCE),--since "$$SINCE") $(if $(AS_OF),--as-of "$$AS_OF")
 
 .PHONY: drift
-drift: $(TRAIN_ENV)/installed ## How far rides have moved from a bundle's training: ARCHIVE=build/archive or DATA="<files>"; BUNDLE=models or AGAINST="<files>"
+drift: $(TRAIN_ENV)/installed ## How far rides have moved from a bundle's training; status 1 beyond a bound: ARCHIVE=build/archive or DATA="<files>"; BUNDLE=models or AGAINST="<files>"; FAIL_IF="moved far"
 	@exec $(TRAIN_ENV)/bin/python -m scripts drift \
 	    $(if $(DATA),--data "$$DATA",$(if $(ARCHIVE),"$$ARCHIVE",build/archive)) \
-	    $(if $(BUNDLE),--bundle "$$BUNDLE") $(if $(AGAINST),--against "$$AGAINST")
+	    $(if $(BUNDLE),--bundle "$$BUNDLE") $(if $(AGAINST),--against "$$AGAINST") \
+	    $(if $(FAIL_IF),--fail-if "$$FAIL_IF")
 
 .PHONY: schemas
 schemas: $(RUN_ENV)/installed ## Write the JSON Schemas of docs/schemas from the code

@@ -19,15 +19,13 @@ from streaming import (
     open_storage,
 )
 from streaming.clients import NO_RETRIES
+from streaming.consumer.consumer import CALL_SECONDS
 
 # For a model that has no names of its own; see `streaming.Model`.
 OUTPUT_STREAM = "predictions"
 METRICS_NAMESPACE = "Predictions"
 
 ERROR_CHARACTERS = 2_000
-
-CALL_SECONDS = 7.0
-"""The longest that a call to Kinesis, or a write of dead letters, may take."""
 
 # Only the publisher and the consumer retry: they know the deadline.
 CALL_LIMITS: dict[str, Any] = {
@@ -78,7 +76,6 @@ def build_consumer(environment: Mapping[str, str]) -> Consumer[Any]:
         publisher=publisher,
         dead_letters=dead_letters,
         telemetry=telemetry,
-        call_seconds=CALL_SECONDS,
         refresh=refresh,
     )
 

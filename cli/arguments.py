@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+LAST_PORT = 65_535
+
 CHOICE = re.compile(r": invalid choice: (?P<value>.*) \(choose from (?P<choices>.*)\)$", re.DOTALL)
 """How argparse says that a value is none of an option's `choices`; their quotes vary by Python."""
 
@@ -28,6 +30,13 @@ class Parser(argparse.ArgumentParser):
 def whole_number(text: str) -> int:
     """Parse a whole number from 1, such as a count of rides."""
     return int(_number(text, lambda value: value >= 1 and value.is_integer(), "1, 2, 3, ..."))
+
+
+def port(text: str) -> int:
+    """Parse a TCP port; what 0 means is the option's."""
+    return int(
+        _number(text, lambda value: 0 <= value <= LAST_PORT and value.is_integer(), "0 to 65535")
+    )
 
 
 def seed(text: str) -> int:

@@ -16,17 +16,18 @@ if __name__ == "__main__":
     run_program("demo.__main__")  # before the slow imports
 
 from cli.archives import RIDE_TABLES, open_archives, tables, written_rows
-from cli.arguments import Parser, location, rate, rate_or_none, seed, share, whole_number
+from cli.arguments import Parser, location, port, rate, rate_or_none, seed, share, whole_number
 from cli.printable import counted, printable
 from cli.run_folder import create_run_folder
 from demo.aws_commands import ANY_EVENT, SMALLEST_RIDE, put_command, write_commands
 from demo.challengers import Challenger, challenger_lines, open_challengers
 from demo.demo import Demo, exit_status
-from demo.display import OutputConsole, open_display
+from demo.display import OutputConsole, Show, open_display
+from demo.page_feed import PageFeed, open_page
 from demo.ride_generator import RideStatistics, read_statistics
 from demo.ride_pipeline import PREDICTIONS, RIDES, ride_pipeline
 from demo.ride_sources import Rides, drawn_rides, no_rides, replayed_rides
-from demo.snapshot import closing_lines
+from demo.snapshot import Snapshot, closing_lines
 from local.errors import FunctionError, LocalError, StartError
 from local.pipeline import Pipeline, open_pipeline
 from streaming.archive.archive_threads import ArchiveThreads
@@ -81,12 +82,16 @@ def _run(options: argparse.Namespace) -> int:
         open_pipeline(config, print) as pipeline,
         open_challengers(pipeline, options.challenger, print) as challengers,
         _archived(options, pipeline, challengers, stop) as archives,
+        ExitStack() as pages,
     ):
+        page = None
+        if options.page != 0:
+            page = pages.enter_context(open_page(pipeline, challengers, options.page, print))
         hint = _hint(pipeline, options.rate) if rides.count is None else ()
-        demo = Demo(pipeline, rides, _rate(options), stop, speed=options.speed)
+        demo = Demo(pipeline, rides, _rate(options), stop, speed=options.speed, page=page)
         signals.enter_context(stop_on_signal(stop.set, signal.SIGHUP))
         with open_display(OutputConsole(), statistics.zones, hint) as show:
-            last = demo.run(show)
+            last = demo.run(_shown_by(show, page))
         for line in challenger_lines(pipeline, challengers):
             print(printable(line))
         if archives is not None:
@@ -100,6 +105,17 @@ def _run(options: argparse.Namespace) -> int:
     if demo.failure is not None:
         raise demo.failure
     return exit_status(last.counts, rides.count)
+
+
+def _shown_by(show: Show, page: PageFeed | None) -> Show:
+    if page is None:
+        return show
+
+    def both(snapshot: Snapshot) -> None:
+        page.show(snapshot)
+        show(snapshot)
+
+    return both
 
 
 @contextmanager
@@ -222,6 +238,13 @@ def _parser() -> Parser:
         default=RIDE_TABLES,
         metavar="MODULE",
         help="the archive's tables; default: %(default)s",
+    )
+    parser.add_argument(
+        "--page",
+        type=port,
+        metavar="PORT",
+        help="of the page that shows the run in a browser; default: 8765, or a free one if that is "
+        "taken; 0: no page",
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: %(default)s")
     return parser

@@ -7,6 +7,7 @@ from typing import Any
 
 from cli.endpoint import EMBEDDED
 from streaming.clients import EMULATOR_KEY, is_aws
+from streaming.reader.shard_reader import shard_pages
 
 RIDE_ID = 256
 SMALLEST_EVENT = {
@@ -46,10 +47,10 @@ def shard_of(client: Any, stream_name: str, partition_key: str) -> str:
     reference, PutRecord).
     """
     md5 = hashlib.md5(partition_key.encode(), usedforsecurity=False).hexdigest()
-    shards = client.list_shards(StreamName=stream_name)["Shards"]
     return next(
         str(shard["ShardId"])
-        for shard in shards
+        for page in shard_pages(client, stream_name)
+        for shard in page["Shards"]
         if "EndingSequenceNumber" not in shard["SequenceNumberRange"]
         and int(shard["HashKeyRange"]["StartingHashKey"]) <= int(md5, 16)
         and int(md5, 16) <= int(shard["HashKeyRange"]["EndingHashKey"])

@@ -9,13 +9,15 @@ from cli.run_folder import require_space
 from demo.display import Show
 from demo.event_time_replay import Outgoing, at_rate, at_speed
 from demo.outcomes import DeadLetterFolders, read_events, read_predictions
+from demo.page_feed import PageFeed
 from demo.producer import OutgoingEnd, OutgoingRide, paced_batches, put_records_batches
-from demo.rate_meter import RateMeter
 from demo.ride_pipeline import dead_letter_folder
 from demo.ride_sources import Rides
 from demo.ride_tracker import RideCounts, RideTracker
 from demo.snapshot import Snapshot
 from local.pipeline import Pipeline
+from page.live_rides import tapped
+from page.measures import RateMeter
 from streaming import Publisher, StreamError, StreamReader
 
 POLL_SECONDS = 0.25
@@ -47,6 +49,7 @@ class Demo:
         speed: How many times faster than real time to replay, in place of `rate`.
         watch_others: Whether to read the input stream too, and count what others put: at full
             speed on two cores that takes a quarter of the throughput.
+        page: Gets what is read, to show it in a browser.
 
     Attributes:
         failure: The error that ended the run early, or None.
@@ -61,6 +64,7 @@ class Demo:
         *,
         speed: float | None = None,
         watch_others: bool = True,
+        page: PageFeed | None = None,
     ) -> None:
         self.failure: Exception | None = None
         self._pipeline = pipeline
@@ -72,7 +76,12 @@ class Demo:
         self._meter = RateMeter()
         self._all_put = threading.Event()
         config = pipeline.config
-        self._folders = DeadLetterFolders(dead_letter_folder(config.folder), config.discarded)
+        self._folders = DeadLetterFolders(
+            dead_letter_folder(config.folder),
+            config.discarded,
+            page.dead_letter if page else lambda _: None,
+        )
+        self._page = page
         self._events, self._predictions = (
             StreamReader(pipeline.client, stream, config.mapping.starting_position)
             for stream in (config.input_stream, config.output_stream)
@@ -173,10 +182,12 @@ class Demo:
         return self._stop.is_set()
 
     def _read_events(self) -> None:
-        read_events(self._events, self._tracker)
+        page = self._page
+        read_events(tapped(self._events, page.event) if page else self._events, self._tracker)
 
     def _read_predictions(self) -> None:
-        read_predictions(self._predictions, self._tracker)
+        page, records = self._page, self._predictions
+        read_predictions(tapped(records, page.prediction) if page else records, self._tracker)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:

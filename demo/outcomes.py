@@ -1,41 +1,14 @@
 """Reads what became of rides: predictions from their stream, dead-letter records from folders."""
 
 import base64
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import msgspec
-
-from demo.ride_tracker import DeadLetter, Prediction, RideTracker, Route
-from demo.trip_replay import RIDE_ENDED
-from streaming import DECODE_ERRORS, DeadLetterRecord, StreamRecord
+from demo.ride_tracker import DeadLetter, Prediction, RideTracker
+from page.ride_records import Predicted, decode_prediction, decode_route, is_end
+from streaming import DeadLetterRecord, StreamRecord
 from streaming.redrive.formats import read_dead_letter_records
 from streaming.storage import FolderStorage
-
-
-class _Values(msgspec.Struct):
-    ride_duration: float | None = None
-    ride_tip: float | None = None
-
-
-class _Predicted(msgspec.Struct):
-    prediction: msgspec.Raw
-    event_id: str | None = None
-    arrived_at: datetime | None = None
-
-
-class _Route(msgspec.Struct):
-    PULocationID: int
-    DOLocationID: int
-
-
-class _RideStarted(msgspec.Struct):
-    ride: _Route
-
-
-class _Event(msgspec.Struct):
-    event_type: str
 
 
 def read_events(records: Iterable[StreamRecord], tracker: RideTracker) -> None:
@@ -47,10 +20,10 @@ def read_events(records: Iterable[StreamRecord], tracker: RideTracker) -> None:
     """
     for record in records:
         key = record.partition_key
-        if _is_end(record.data) and tracker.end_arrived(record.event_id, key):
+        if is_end(record.data) and tracker.end_arrived(record.event_id, key):
             continue
         if not tracker.knows(key):
-            tracker.arrived(record.event_id, _route(record.data))
+            tracker.arrived(record.event_id, decode_route(record.data))
 
 
 def read_predictions(records: Iterable[StreamRecord], tracker: RideTracker) -> None:
@@ -61,48 +34,19 @@ def read_predictions(records: Iterable[StreamRecord], tracker: RideTracker) -> N
         tracker: Tracks the rides.
     """
     for record in records:
-        try:
-            prediction = _prediction(record)
-        except DECODE_ERRORS:
-            continue
-        tracker.predicted(prediction)
+        found = decode_prediction(record)
+        if found is not None:
+            tracker.predicted(_prediction(found))
 
 
-def _is_end(data: bytes) -> bool:
-    if RIDE_ENDED.encode() not in data:  # most events need no decoding
-        return False
-    try:
-        return msgspec.json.decode(data, type=_Event).event_type == RIDE_ENDED
-    except DECODE_ERRORS:
-        return False
-
-
-def _route(data: bytes) -> Route | None:
-    try:
-        ride = msgspec.json.decode(data, type=_RideStarted).ride
-    except DECODE_ERRORS:
-        return None
-    return ride.PULocationID, ride.DOLocationID
-
-
-def _prediction(record: StreamRecord) -> Prediction:
-    event = msgspec.json.decode(record.data, type=_Predicted)
-    try:
-        values = msgspec.json.decode(event.prediction, type=_Values)
-    except msgspec.ValidationError:
-        values = _Values()
-    text = latency = None
-    if values.ride_duration is values.ride_tip is None:
-        text = msgspec.json.format(bytes(event.prediction), indent=-1).decode()
-    if event.arrived_at is not None and event.arrived_at.tzinfo is not None:
-        latency = (record.arrived_at - event.arrived_at).total_seconds()
+def _prediction(found: Predicted) -> Prediction:
     return Prediction(
-        key=record.partition_key,
-        duration=values.ride_duration,
-        tip=values.ride_tip,
-        latency=latency,
-        text=text,
-        event_id=event.event_id,
+        key=found.ride,
+        duration=found.duration,
+        tip=found.tip,
+        latency=found.latency,
+        text=found.text,
+        event_id=found.event_id,
     )
 
 
@@ -112,9 +56,16 @@ class DeadLetterFolders:
     Args:
         dead_letters: Where the function writes its dead-letter records.
         discarded: The mapping's on-failure destination.
+        tap: Called with each record.
     """
 
-    def __init__(self, dead_letters: Path, discarded: Path) -> None:
+    def __init__(
+        self,
+        dead_letters: Path,
+        discarded: Path,
+        tap: Callable[[DeadLetterRecord], object] = lambda _: None,
+    ) -> None:
+        self._tap = tap
         self._dead_letters = dead_letters
         self._discarded = discarded
         self._read: set[Path] = set()
@@ -136,9 +87,11 @@ class DeadLetterFolders:
         for name in storage.names() if folder.is_dir() else ():
             if folder / name not in self._read:
                 self._read.add(folder / name)
-                yield from read_dead_letter_records(storage.read(name))
+                for record in read_dead_letter_records(storage.read(name)):
+                    self._tap(record)
+                    yield record
 
 
 def _dead_letter(record: DeadLetterRecord, reason: str) -> DeadLetter:
-    ended = _is_end(base64.b64decode(record.data))
+    ended = is_end(base64.b64decode(record.data))
     return DeadLetter(record.partition_key, reason, record.event_id, ended)

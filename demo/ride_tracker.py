@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from demo.other_events import OtherEvents
 from demo.producer import OutgoingEnd, OutgoingRide
 from demo.ride_ends import EndCounts, RideEnds
+from page.measures import Latencies
+from page.ride_records import Route
 from streaming.redrive.survey import VALUES
 
 REMEMBERED = 100_000
-LATENCIES = 10_000
 RECENT = 8
 ROUTES = 1_000
-
-Route = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +159,7 @@ class RideTracker:
         self._outstanding: dict[str, tuple[float, Route]] = {}
         self._completed: OrderedDict[str, None] = OrderedDict()
         self._remembered = remembered
-        self._latencies: deque[float] = deque(maxlen=LATENCIES)
+        self._latencies = Latencies()
         self._recent: deque[Prediction] = deque(maxlen=RECENT)
         self._recent_others: deque[Prediction] = deque(maxlen=RECENT)
         self._newest_dead_letter: DeadLetter | None = None
@@ -220,7 +219,7 @@ class RideTracker:
             self._counts.predicted += 1
             self._complete(prediction.key)
             latency = self._changed_at - put_at
-            self._latencies.append(latency)
+            self._latencies.add(latency)
             self._recent.appendleft(dataclasses.replace(prediction, route=route, latency=latency))
 
     def dead_lettered(self, dead_letter: DeadLetter) -> None:
@@ -278,11 +277,7 @@ class RideTracker:
 
     def latency(self, *quantiles: float) -> list[float | None]:
         """Return quantiles (0 to 1) of the last 10,000 latencies in seconds; None before any."""
-        with self._lock:
-            latencies = sorted(self._latencies)
-        if not latencies:
-            return [None for _ in quantiles]
-        return [latencies[min(int(q * len(latencies)), len(latencies) - 1)] for q in quantiles]
+        return self._latencies.quantiles(*quantiles)
 
     def recent(self) -> list[Prediction]:
         """Return the last predictions of this run's rides, the newest first."""
@@ -317,7 +312,7 @@ class RideTracker:
             self._counts.duplicates += 1
             return
         if prediction.latency is not None:
-            self._latencies.append(prediction.latency)
+            self._latencies.add(prediction.latency)
         self._recent_others.appendleft(dataclasses.replace(prediction, by_others=True))
 
     def _complete(self, key: str) -> None:

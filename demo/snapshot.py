@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from cli.printable import counted, printable
-from demo.ride_tracker import DeadLetter, Prediction, RideCounts, Route
+from demo.ride_tracker import DeadLetter, Prediction, RideCounts
+from page.ride_records import Route
 
 Zones = Mapping[int, tuple[str, str]]
 """TLC zone to (borough, zone name)."""

@@ -11,8 +11,7 @@ from typing import Any
 from cli.parquet_library import install_command
 from demo.errors import RidesUnavailable
 from demo.ride_generator import RideEvent
-
-RIDE_ENDED = "ride_ended"
+from page.ride_records import RIDE_ENDED
 
 _PICKUP = "lpep_pickup_datetime"
 _ZONES = ("PULocationID", "DOLocationID")

@@ -4,7 +4,7 @@ variable "consumers" {
   description = "The functions on the event stream, by name; each has a role, an alias, an event source mapping and alarms of its own"
   type = map(object({
     models                     = optional(string)                 # MODELS, such as duration,tip; null: the model's default
-    environment                = optional(map(string), {})        # other settings of the function, such as MODEL_LOCATION
+    environment                = optional(map(string), {})        # other settings of the function, such as MODEL_LOCATION and MODEL_REFRESH_SECONDS
     memory_mb                  = optional(number, 512)            # 128 to 10,240
     timeout_seconds            = optional(number, 60)             # 30 to 900
     reserved_concurrency       = optional(number)                 # 1 or more; null: the account's unreserved concurrency
@@ -44,6 +44,14 @@ variable "consumers" {
   validation {
     condition     = alltrue([for consumer in var.consumers : can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#*]*)?$|^/[^?#*]+$|^[^:/][^:?#*]*$", lookup(consumer.environment, "MODEL_LOCATION", "models")))])
     error_message = "consumers.environment.MODEL_LOCATION: allowed is s3://bucket/prefix, or a folder in the image."
+  }
+  validation {
+    condition     = alltrue([for consumer in var.consumers : can(regex("^[1-9][0-9]{0,4}$", lookup(consumer.environment, "MODEL_REFRESH_SECONDS", "10"))) && tonumber(lookup(consumer.environment, "MODEL_REFRESH_SECONDS", "10")) <= 86400])
+    error_message = "consumers.environment.MODEL_REFRESH_SECONDS: allowed is a whole number from 1 to 86,400."
+  }
+  validation {
+    condition     = alltrue([for consumer in var.consumers : !endswith(lookup(consumer.environment, "MODEL_LOCATION", ""), ".json") || lookup(consumer.environment, "RUN_ID", "") == ""])
+    error_message = "consumers.environment.RUN_ID: allowed only if MODEL_LOCATION is no pointer (its name ends in .json): each model that a pointer names has a version of its own."
   }
   validation {
     condition     = alltrue([for consumer in var.consumers : consumer.memory_mb >= 128 && consumer.memory_mb <= 10240 && floor(consumer.memory_mb) == consumer.memory_mb])

@@ -66,6 +66,21 @@ module "dead_letters" {
   retention_days = var.dead_letter_retention_days
 }
 
+module "archive" {
+  source = "./modules/archive"
+  count  = var.archive == null ? 0 : 1
+
+  name               = var.name
+  place              = local.place
+  location           = try(var.archive.location, "")
+  buffer_seconds     = try(var.archive.buffer_seconds, 300)
+  streams            = { ride_events = module.event_stream.arn, ride_predictions = module.prediction_stream.arn }
+  key_arn            = module.encryption.key_arn
+  log_retention_days = var.log_retention_days
+  alarm_topic_arn    = module.observability.alarm_topic_arn
+  runbook            = var.runbook
+}
+
 module "consumer" {
   source   = "./modules/consumer"
   for_each = var.consumers

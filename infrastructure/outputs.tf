@@ -38,6 +38,11 @@ output "alarm_topic_arn" {
   value       = module.observability.alarm_topic_arn
 }
 
+output "archive" {
+  description = "Of the archive, or null: database (AWS Glue), tables (where each is), delivery_streams, log_group, alarms"
+  value       = one(module.archive[*])
+}
+
 output "dashboard_name" {
   description = "CloudWatch dashboard"
   value       = module.observability.dashboard_name

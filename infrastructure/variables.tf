@@ -128,6 +128,24 @@ variable "dead_letter_retention_days" {
   }
 }
 
+variable "archive" {
+  description = "Where Firehose writes both streams as Parquet; null: nowhere"
+  type = object({
+    location       = string                # s3://bucket/prefix, a bucket of this account that exists
+    buffer_seconds = optional(number, 300) # 60 to 900: how long rows wait to be written
+  })
+  default = null
+
+  validation {
+    condition     = var.archive == null ? true : can(regex("^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.=-]+)*/?$", var.archive.location))
+    error_message = "archive.location: allowed is s3://bucket/prefix, with a prefix of letters, digits and any of _.=-/."
+  }
+  validation {
+    condition     = var.archive == null ? true : var.archive.buffer_seconds >= 60 && var.archive.buffer_seconds <= 900 && floor(var.archive.buffer_seconds) == var.archive.buffer_seconds
+    error_message = "archive.buffer_seconds: allowed is a whole number from 60 to 900."
+  }
+}
+
 variable "alarm_emails" {
   description = "Who gets an email at an alarm; each address has to confirm its subscription"
   type        = set(string)

@@ -3,8 +3,9 @@
 A test's p-value would call every difference significant once there are enough rides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.spatial.distance import jensenshannon
@@ -24,6 +25,9 @@ MOVED_UNKNOWN = 0.05
 
 LEAST_SHARE = 1e-4
 """A bin's share counts as at least this: PSI is infinite if one of two is empty."""
+
+Verdict = Literal["", "moved", "moved far", "too few rides"]
+Bound = Literal["moved", "moved far"]
 
 MOST_BY_CHANCE = 0.02
 """With fewer rides, PSI by chance alone is larger than this: nothing is said."""
@@ -53,8 +57,8 @@ class Drift:
     by_chance: float
 
     @property
-    def verdict(self) -> str:
-        """What can be said, in words."""
+    def verdict(self) -> Verdict:
+        """What can be said, in words; empty: nothing has moved."""
         if self.by_chance > MOST_BY_CHANCE:
             return "too few rides"
         if self.psi >= MOVED_FAR:
@@ -74,6 +78,27 @@ def measure_drift(reference: Histograms, current: Histograms) -> list[Drift]:
         for name, before in reference.counts.items()
         if before[:-1].any() and (after := current.counts[name])[:-1].any()
     ]
+
+
+def drift_failures(reference: Histograms, drifts: Sequence[Drift], bound: Bound) -> Iterator[str]:
+    """Yield a sentence for each thing that has moved, or of which nothing can be said.
+
+    Args:
+        reference: What was compared with.
+        drifts: From `measure_drift`.
+        bound: `moved far`: what has only moved is no failure.
+    """
+    found = {drift.name: drift for drift in drifts}
+    for name, before in reference.counts.items():
+        if not before[:-1].any():
+            continue
+        what, drift = name.replace("_", " "), found.get(name)
+        if drift is None:
+            yield f"no {what} is known: nothing can be decided"
+        elif drift.verdict == "too few rides":
+            yield f"too few rides have a known {what}, {drift.rides:,}: nothing can be decided"
+        elif drift.verdict in {bound, "moved far"}:
+            yield f"the {what} has {drift.verdict}, on {drift.rides:,} rides"
 
 
 def _drift(name: str, all_before: Counts, all_after: Counts) -> Drift:

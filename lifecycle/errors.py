@@ -5,6 +5,7 @@ LifecycleError
 │   └── ChampionChanged  somebody else promoted or rolled back at the same time
 ├── PublicationError     a bundle exists with other content, or cannot be written
 ├── ComparisonError      the held-out trips are not held out, or there are too few
+├── RetrainingError      an archive has too few labelled rides, or a model cannot learn from them
 ├── ArchiveUnreadable    an archive's files cannot be read, or hold other tables
 └── ServerError          the tracking server does not start
 """
@@ -28,6 +29,10 @@ class PublicationError(LifecycleError):
 
 class ComparisonError(LifecycleError):
     """The held-out trips are not held out, or there are too few."""
+
+
+class RetrainingError(LifecycleError):
+    """An archive has too few labelled rides, or a model cannot learn from them."""
 
 
 class ArchiveUnreadable(LifecycleError):

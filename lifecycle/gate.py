@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from lifecycle.errors import ComparisonError
 from lifecycle.graph_cost import GraphCost, measure_graph
+from lifecycle.recalibration import then_known
 from lifecycle.registry import RegisteredModel
 from lifecycle.slices import slices
 from training.export import run_graph
 from training.fit import Target, inputs_and_target
-from training.trips import file_hashes, month_of
+from training.trips import file_hashes, first_pickup, month_of
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
@@ -126,7 +127,9 @@ class Comparison:
 def require_held_out(paths: Sequence[Path], models: Mapping[str, RegisteredModel]) -> None:
     """Check that no model has seen any of the files, by month and by content.
 
-    The months that a model was validated on count: its level was taken from them.
+    The months that a model was validated on count: its level was taken from them. Of a model that
+    has learnt from a month's first days only, later rides of that month are held out; so are those
+    of a recalibrated model, each of whose days is compared with the factor of the days before.
 
     Args:
         paths: Parquet files.
@@ -137,12 +140,17 @@ def require_held_out(paths: Sequence[Path], models: Mapping[str, RegisteredModel
         TripDataError: A file cannot be read.
     """
     hashes = file_hashes(paths)
+    first = {month_of(path): first_pickup(path) for path in paths}
     for name, model in models.items():
         record = model.record
         months = {*record["trained_on"], *record["validated_on"]}
         contents = set(record["data"].values())
+        until = pd.Timestamp(record.get("until") or pd.Timestamp.max)
+        later = {month for month in months & first.keys() if first[month] >= until}
         seen = sorted(
-            month for month, digest in hashes.items() if month in months or digest in contents
+            month
+            for month, digest in hashes.items()
+            if month in months - later or digest in contents
         )
         if seen:
             raise ComparisonError(
@@ -159,6 +167,9 @@ def compare(
     paths: Sequence[Path],
 ) -> Comparison:
     """Compare a candidate with the champion on the same trips.
+
+    The predictions of a recalibrated model are those of each trip's day: see
+    `lifecycle.recalibration`.
 
     Args:
         target: What both predict.
@@ -180,8 +191,10 @@ def compare(
             f"the {target.name} of {len(truth):,} held-out trips on {days} days is known; at least "
             f"{MIN_RIDES:,} trips on {MIN_DAYS} days are needed"
         )
+    pickup = target.select(trips)["pickup"].to_numpy()
     squares = [
-        (run_graph(_parse(model, target), rides).astype(np.float64) - truth) ** 2
+        (run_graph(parse_graph(model, target), rides) * then_known(model.record, pickup) - truth)
+        ** 2
         for model in (champion, candidate)
     ]
     everything = np.ones(len(truth), bool)
@@ -234,7 +247,12 @@ def difference(
     )
 
 
-def _parse(model: RegisteredModel, target: Target) -> onnx.ModelProto:
+def parse_graph(model: RegisteredModel, target: Target) -> onnx.ModelProto:
+    """Return a registered model's graph.
+
+    Raises:
+        ComparisonError: It cannot be read.
+    """
     try:
         return onnx.load_from_string(model.graph)
     except DecodeError as error:

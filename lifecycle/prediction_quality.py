@@ -23,7 +23,7 @@ WHY_COHORTS = (
 _FIGURES = """
 count(*), count(*) FILTER (labelled), count(*) FILTER (usable),
 sqrt(avg(error * error) FILTER (usable)), avg(abs(error)) FILTER (usable),
-avg(error) FILTER (usable)
+avg(error) FILTER (usable), avg(in_range::INT) FILTER (usable)
 """
 _COLUMNS: dict[By, str] = {
     "version": "''",
@@ -46,6 +46,8 @@ class Figures:
         rides: How many are scored.
         rmse, mae: In the target's unit; None if no ride is scored.
         bias: The mean of prediction minus truth; likewise.
+        in_range: Of the scored rides that have a range, the share whose truth lies in it; None if
+            none has one.
     """
 
     model: str
@@ -57,6 +59,7 @@ class Figures:
     rmse: float | None
     mae: float | None
     bias: float | None
+    in_range: float | None = None
 
     @property
     def labelled_share(self) -> float:

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from lifecycle.errors import PublicationError
-from lifecycle.registry import MODELS, Registry, Versions, bundle_version
+from lifecycle.errors import PublicationError, RegistryError
+from lifecycle.registry import CHAMPION, MODELS, Registry, Versions, bundle_version
 from streaming import StorageError
 from streaming.consumer.model_bundle import MANIFEST
 from streaming.consumer.model_pointer import POINTER_FORMAT, Pointer, decode_pointer
@@ -90,15 +90,19 @@ class Publication:
         digest = hashlib.sha256(files[MANIFEST]).hexdigest()
         return Pointer(POINTER_FORMAT, version, bundle, digest)
 
-    def write_pointer(self, pointer: Pointer) -> None:
+    def write_pointer(self, pointer: Pointer, name: str = POINTER) -> None:
         """Let a bundle serve.
+
+        Args:
+            pointer: Names the bundle.
+            name: The pointer's own name; the default is what serves.
 
         Raises:
             PublicationError: The pointer cannot be written.
         """
         content = msgspec.json.encode(pointer)
-        if self._read(POINTER) != content:
-            self._put(POINTER, content)
+        if self._read(name) != content:
+            self._put(name, content)
 
     def served(self) -> str | None:
         """Return the version of the bundle that serves; None: nothing is published.
@@ -125,6 +129,35 @@ class Publication:
             self._storage.put(name, content)
         except StorageError as error:
             raise PublicationError(str(error)) from error
+
+
+def publish_alias(registry: Registry, published: Publication, alias: str) -> tuple[Pointer, str]:
+    """Publish the versions that an alias names, beside what serves, which stays as it is.
+
+    A target without the alias has the champion's version: a challenger may be a better duration.
+
+    Returns:
+        The pointer, and its name.
+
+    Raises:
+        RegistryError: Neither the alias nor the champion names a version of some target, or the
+            alias names none at all.
+        PublicationError: The bundle or the pointer cannot be written.
+    """
+    named = registry.aliased(alias)
+    if not named:
+        models = " or ".join(MODELS.values())
+        raise RegistryError(f"{registry.uri} has no alias {alias} of {models}")
+    versions = {**registry.aliased(CHAMPION), **named}
+    if missing := [MODELS[target] for target in MODELS if target not in versions]:
+        raise RegistryError(
+            f"{registry.uri} has neither {alias} nor {CHAMPION} of {', '.join(missing)}; a bundle "
+            "needs a version of each"
+        )
+    pointer = published.write_bundle(make_bundle(registry, versions))
+    name = f"alias-{alias}.json"
+    published.write_pointer(pointer, name)
+    return pointer, name
 
 
 def _is_absent(error: BaseException | None) -> bool:

@@ -49,8 +49,9 @@ def _data(target: str, figures: Figures) -> Iterator[dict[str, Any]]:
         "MAE": figures.mae,
         "Bias": figures.bias,
         "Labelled": 100 * figures.labelled_share,
+        "InRange": None if figures.in_range is None else 100 * figures.in_range,
     }
     for name, value in values.items():
         if value is not None:
-            unit = "Percent" if name == "Labelled" else "None"
+            unit = "Percent" if name in {"Labelled", "InRange"} else "None"
             yield {"MetricName": name, "Dimensions": dimensions, "Value": value, "Unit": unit}

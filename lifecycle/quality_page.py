@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lifecycle.prediction_quality import WHY_COHORTS, By, Figures
-from lifecycle.quality_tables import HEADINGS, Section, sections
+from lifecycle.quality_tables import Section, sections
 
 PLOTTED: tuple[By, ...] = ("hour", "age", "borough", "distance")
 MOST_VERSIONS = 5
@@ -60,7 +60,7 @@ def _heading(by: By) -> str:
 
 
 def _table(section: Section) -> str:
-    head = "".join(f"<th>{escape(text)}</th>" for text in ("", *HEADINGS))
+    head = "".join(f"<th>{escape(text)}</th>" for text in ("", *section.headings))
     rows = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>\n" for row in section.rows
     )

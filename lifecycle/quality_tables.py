@@ -10,6 +10,9 @@ from lifecycle.prediction_quality import By, Figures
 from lifecycle.scored_predictions import Scored
 
 HEADINGS = ("number", "labelled", "RMSE", "MAE", "bias")
+RANGE = "in range"
+"""A further heading, if any prediction has a range."""
+
 TITLES: Mapping[By, str] = {
     "version": "By version",
     "age": "By age, the time since the pickup",
@@ -24,10 +27,12 @@ class Section(NamedTuple):
 
     Attributes:
         title: Its title.
-        rows: A name, and a cell for each of `HEADINGS`.
+        headings: Those of its columns, but for the first.
+        rows: A name, and a cell for each heading.
     """
 
     title: str
+    headings: tuple[str, ...]
     rows: list[tuple[str, ...]]
 
 
@@ -53,6 +58,8 @@ def summary(scored: Scored, by_version: Sequence[Figures]) -> list[str]:
 
 def sections(by: By, figures: Sequence[Figures]) -> Iterator[Section]:
     """Yield the tables of a kind of slice: one of all versions, or one for each version."""
+    ranged = any(found.in_range is not None for found in figures)
+    headings = (*HEADINGS, RANGE) if ranged else HEADINGS
     several_models = len({found.model for found in figures}) > 1
 
     def version(found: Figures) -> str:
@@ -60,20 +67,24 @@ def sections(by: By, figures: Sequence[Figures]) -> Iterator[Section]:
 
     if by == "version":
         if figures:
-            yield Section(TITLES[by], [(version(found), *_cells(found)) for found in figures])
+            rows = [(version(found), *_cells(found, headings)) for found in figures]
+            yield Section(TITLES[by], headings, rows)
         return
-    for name, rows in groupby(figures, version):
+    for name, group in groupby(figures, version):
         title = f"{TITLES[by]}: version {name}"
-        yield Section(title, [(found.part, *_cells(found)) for found in rows])
+        yield Section(title, headings, [(each.part, *_cells(each, headings)) for each in group])
 
 
-def _cells(figures: Figures) -> tuple[str, ...]:
-    errors = (
+def _cells(figures: Figures, headings: Sequence[str]) -> tuple[str, ...]:
+    cells = (
+        f"{figures.predictions:,}",
+        f"{figures.labelled_share:.1%}",
         "" if figures.rmse is None else f"{figures.rmse:.2f}",
         "" if figures.mae is None else f"{figures.mae:.2f}",
         "" if figures.bias is None else f"{figures.bias:+.2f}",
+        "" if figures.in_range is None else f"{figures.in_range:.1%}",
     )
-    return f"{figures.predictions:,}", f"{figures.labelled_share:.1%}", *errors
+    return cells[: len(headings)]
 
 
 def _local(instant: datetime) -> str:

@@ -4,9 +4,7 @@ Rides are joined by what the events say, not by when they arrived, so that a lab
 its prediction, or days later:
 
 - A prediction belongs to the `ride_started` event whose `event_id` and `ride_id` it has.
-- A `ride_ended` event belongs to the last start of its ride id that is not after the drop-off. A
-  ride id that occurs twice is two rides, each with its own end.
-- If a ride has two ends, the first to arrive counts: a ride that has been scored keeps its score.
+- Which end belongs to which start: see `lifecycle.labelled_rides`.
 - Of two predictions of one event by one version, the first that was published counts.
 """
 
@@ -17,6 +15,7 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
+from lifecycle.labelled_rides import label_rides, latest_event
 from lifecycle.slices import MILES, boroughs
 from training.trips import CARD, DOLLARS, MINUTES
 
@@ -29,50 +28,23 @@ _EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 _BANDS = {"not known": 0.0, **{name: float(start) for name, start in MILES.items()}}
 _BANDS[next(iter(MILES))] = 1e-9  # 0 miles are an unknown distance
 
-# An event time that is long after the arrival comes from a wrong clock, and would age every ride.
-_AS_OF = """
-SELECT epoch_us(max(happened_at)) FROM (
-    SELECT pickup_datetime AS happened_at, arrived_at FROM ride_started
-    UNION ALL SELECT dropoff_datetime, arrived_at FROM ride_ended
-) WHERE happened_at <= arrived_at + INTERVAL 1 HOUR
-"""
-
-_STARTS = """
-CREATE TEMP TABLE starts AS
-SELECT event_id, ride_id, min(pickup_datetime) AS pickup, min(PULocationID) AS zone,
-       min(trip_distance) AS trip_distance, min(payment_type) AS payment_type
-FROM ride_started
-WHERE pickup_datetime <= $as_of
-GROUP BY event_id, ride_id
-"""
-
-_LABELS = """
-CREATE TEMP TABLE labels AS
-SELECT s.ride_id, s.pickup,
-       arg_min({'minutes': (epoch_us(e.dropoff_datetime) - epoch_us(s.pickup)) / 6e7,
-                'tip_amount': e.tip_amount, 'payment_type': e.payment_type},
-               (e.arrived_at, e.event_id)) AS label
-FROM ride_ended AS e
-ASOF JOIN (SELECT DISTINCT ride_id, pickup FROM starts) AS s
-  ON e.ride_id = s.ride_id AND e.dropoff_datetime >= s.pickup
-WHERE e.dropoff_datetime <= $as_of
-GROUP BY s.ride_id, s.pickup
-"""
-
 _SCORED = """
 CREATE TEMP TABLE scored AS
 WITH predicted AS (
-    SELECT *, CASE $target WHEN 'duration' THEN ride_duration ELSE ride_tip END AS value
+    SELECT *, CASE $target WHEN 'duration' THEN ride_duration ELSE ride_tip END AS value,
+           CASE $target WHEN 'duration' THEN ride_duration_low END AS low,
+           CASE $target WHEN 'duration' THEN ride_duration_high END AS high
     FROM predictions
 ),
 one AS (
     SELECT event_id, ride_id, stream, model, version, min(arrived_at) AS arrived_at,
-           arg_min(value, published_at) AS prediction
+           arg_min({'value': value, 'low': low, 'high': high}, published_at) AS given
     FROM predicted WHERE isfinite(value)
     GROUP BY event_id, ride_id, stream, model, version
 ),
 joined AS (
-    SELECT one.*, s.pickup, s.zone, s.trip_distance, s.payment_type, l.label.minutes AS minutes,
+    SELECT one.*, given.value AS prediction, s.pickup, s.zone, s.trip_distance,
+           s.payment_type, l.label.minutes AS minutes,
            CASE WHEN $target = 'duration' THEN l.label.minutes
                 WHEN l.label.payment_type = $card THEN l.label.tip_amount END AS truth
     FROM one
@@ -86,7 +58,9 @@ SELECT j.event_id, j.ride_id, j.stream, j.model, j.version, j.prediction, j.trut
        coalesce(j.truth BETWEEN $lowest AND $highest
                 AND j.minutes BETWEEN $shortest AND $longest, false) AS usable,
        hour(j.pickup AT TIME ZONE 'America/New_York') AS hour, z.borough, b.name AS distance,
-       (epoch_us($as_of) - epoch_us(j.pickup)) / 6e7 AS age, prediction - truth AS error
+       (epoch_us($as_of) - epoch_us(j.pickup)) / 6e7 AS age, prediction - truth AS error,
+       CASE WHEN isfinite(j.given.low) AND isfinite(j.given.high)
+            THEN truth BETWEEN j.given.low AND j.given.high END AS in_range
 FROM joined AS j
 LEFT JOIN zones AS z ON z.zone = j.zone
 ASOF LEFT JOIN bands AS b ON j.trip_distance >= b.start
@@ -152,7 +126,7 @@ def score(db: duckdb.DuckDBPyConnection, scope: Scope) -> Scored:
         db: From `open_archive_tables`.
         scope: Which predictions are scored.
     """
-    as_of = scope.as_of or _latest_event(db)
+    as_of = scope.as_of or latest_event(db)
     since = as_of - scope.since if isinstance(scope.since, timedelta) else scope.since
     names = boroughs()
     db.from_arrow(pa.table({"zone": range(1, len(names)), "borough": names[1:].tolist()})).create(
@@ -161,8 +135,7 @@ def score(db: duckdb.DuckDBPyConnection, scope: Scope) -> Scored:
     db.from_arrow(pa.table({"name": list(_BANDS), "start": list(_BANDS.values())})).create("bands")
     lowest, highest = _LIMITS[scope.target]
     at = {"as_of": as_of}
-    db.execute(_STARTS, at)
-    db.execute(_LABELS, at)
+    label_rides(db, as_of)
     db.execute(
         _SCORED,
         {
@@ -178,12 +151,3 @@ def score(db: duckdb.DuckDBPyConnection, scope: Scope) -> Scored:
     )
     (counts,) = db.execute(_COUNTS, at).fetchall()
     return Scored(db, scope.target, UNITS[scope.target], since, as_of, *counts)
-
-
-def _latest_event(db: duckdb.DuckDBPyConnection) -> datetime:
-    ((found,),) = db.execute(_AS_OF).fetchall()
-    return (
-        datetime.now(UTC)
-        if found is None
-        else datetime.fromtimestamp(0, UTC) + timedelta(microseconds=found)
-    )

@@ -1,4 +1,7 @@
-"""How far rides and predictions have moved from what a bundle was trained on: PSI and distances."""
+"""How far rides and predictions have moved from what a bundle was trained on: PSI and distances.
+
+With --fail-if, the exit status is 1 if anything has moved so far, or if nothing can be said of it.
+"""
 
 import argparse
 import sys
@@ -6,13 +9,14 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from cli.arguments import Parser, location, names
-from cli.program import program
+from cli.program import FAILED, program
 from cli.step_progress import StepProgress
 from lifecycle.archive_query import open_archive_tables
 from lifecycle.drift_measures import (
@@ -20,7 +24,9 @@ from lifecycle.drift_measures import (
     MOVED_DISTANCE,
     MOVED_FAR,
     MOVED_UNKNOWN,
+    Bound,
     Drift,
+    drift_failures,
     measure_drift,
 )
 from lifecycle.drift_sources import (
@@ -53,7 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
         current = _current(options, data, progress)
     drifts = measure_drift(reference, current)
     Console(file=sys.stdout).print(_table(drifts) if drifts else "There are no rides to compare.")
-    return 0
+    if not options.fail_if:
+        return 0
+    failures = list(drift_failures(reference, drifts, options.fail_if))
+    for failure in failures:
+        print(f"Drift: {failure}.")
+    return FAILED if failures else 0
 
 
 def _reference(bundle: Path, against: Sequence[Path], progress: Progress) -> Histograms:
@@ -108,7 +119,7 @@ def _unknown(drift: Drift) -> str:
 
 
 def _parser() -> Parser:
-    parser = Parser(description=__doc__)
+    parser = Parser(description=__doc__.partition("\n")[0])
     parser.add_argument(
         "archive", nargs="?", metavar="ARCHIVE", help="a folder, or s3://bucket/prefix"
     )
@@ -135,5 +146,10 @@ def _parser() -> Parser:
         default=[],
         metavar="FILE",
         help="compare with these trips instead",
+    )
+    parser.add_argument(
+        "--fail-if",
+        choices=get_args(Bound),
+        help="exit status 1 if anything has moved so far, or nothing can be said of it",
     )
     return parser

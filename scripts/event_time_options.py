@@ -20,6 +20,11 @@ def add_event_time_options(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="only rides picked up since then: 90m, 24h or 7d before --as-of, or a date and time",
     )
+    add_as_of_option(parser)
+
+
+def add_as_of_option(parser: argparse.ArgumentParser) -> None:
+    """Add --as-of, a datetime; it may be None."""
     parser.add_argument(
         "--as-of",
         type=_moment,

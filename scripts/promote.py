@@ -11,7 +11,7 @@ from cli.printable import printable
 from cli.program import FAILED, program
 from cli.step_progress import StepProgress
 from lifecycle.errors import LifecycleError
-from lifecycle.promotion import Decision, PromotionRequest, promote
+from lifecycle.promotion import Decision, Outcome, PromotionRequest, promote
 from lifecycle.publication import POINTER
 from lifecycle.registry import Registry, parse_versions
 from lifecycle.registry_tables import comparison_table
@@ -29,10 +29,20 @@ def main(arguments: list[str] | None = None) -> int:
     versions = parse_versions(options.version) if options.version else {}
     require_files(data)
     published = publication(options)
-    console = Console(file=sys.stdout)
     with StepProgress(Console(stderr=True)) as progress:
         request = PromotionRequest(author(options), versions, data, options.force)
         outcome = promote(Registry(), published, request, progress)
+    return report(outcome, options.publish)
+
+
+def report(outcome: Outcome, publish: str) -> int:
+    """Print what a promotion has done; return 1 if there were candidates and none was promoted.
+
+    Args:
+        outcome: What it has done.
+        publish: Where the pointer is.
+    """
+    console = Console(file=sys.stdout)
     for decision in outcome.decisions:
         if decision.comparison:
             console.print(comparison_table(decision.comparison))
@@ -40,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(printable(_sentence(decision)))
     if not outcome.decisions:
         print("The champion has these versions already; nothing was compared.")
-    print(f"{outcome.served} serves: MODEL_LOCATION={options.publish}/{POINTER}")
+    print(f"{outcome.served} serves: MODEL_LOCATION={publish}/{POINTER}")
     decided = [decision.is_promoted for decision in outcome.decisions]
     return FAILED if decided and not any(decided) else 0
 

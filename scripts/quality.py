@@ -24,7 +24,7 @@ from lifecycle.errors import LifecycleError
 from lifecycle.prediction_quality import EVERY_BY, WHY_COHORTS, By, Gates, figures_by
 from lifecycle.quality_metrics import put_quality_metrics
 from lifecycle.quality_page import quality_page
-from lifecycle.quality_tables import HEADINGS, Section, sections, summary
+from lifecycle.quality_tables import RANGE, Section, sections, summary
 from lifecycle.scored_predictions import Scope, TargetName, score
 from scripts.event_time_options import add_event_time_options
 from streaming import StreamingError, aws_client
@@ -73,8 +73,10 @@ def _table(section: Section) -> Table:
         title_justify="left",
     )
     table.add_column("", overflow="fold", min_width=4)
-    for heading in HEADINGS:
-        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in section.headings:
+        # Six columns are too wide for a narrow terminal: the shares take two lines there.
+        folds = RANGE in section.headings and heading in {"labelled", RANGE}
+        table.add_column(heading, justify="right", no_wrap=not folds, overflow="fold")
     for name, *cells in section.rows:
         table.add_row(Text(printable(name)), *cells)
     return table

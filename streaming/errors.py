@@ -10,6 +10,10 @@ StreamingError
 │   └── StorageUnavailable   throttled or unreachable: the same call may succeed later
 ├── InvalidDeadLetter        an object does not hold dead-letter records
 ├── ArchiveError             an archive's state cannot be read, or another program writes it
+├── PolicyError              a decision service's policy breaks a rule
+├── TableError               a decision service's table cannot be read or written
+│   └── TableUnavailable     throttled or unreachable: the same call may succeed later
+│       └── TableConflict    another function wrote the item meanwhile
 ├── DeliveryLogError         a delivery log cannot be read or written, or is in use
 │   └── DeliveryLogMismatch  it belongs to another redrive, or is not a delivery log
 ├── StreamError              a stream cannot be read or written as requested
@@ -90,6 +94,22 @@ class InvalidDeadLetter(StreamingError):
 
 class ArchiveError(StreamingError):
     """An archive's state cannot be read, or another program writes the archive."""
+
+
+class PolicyError(StreamingError):
+    """A decision service's policy breaks a rule."""
+
+
+class TableError(StreamingError):
+    """A decision service's table cannot be read or written."""
+
+
+class TableUnavailable(TableError):
+    """The table is throttled or unreachable: the same call may succeed later."""
+
+
+class TableConflict(TableUnavailable):
+    """Another function wrote the item meanwhile: what it wrote has to be read first."""
 
 
 class DeliveryLogError(StreamingError):

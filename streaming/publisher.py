@@ -72,6 +72,18 @@ class Published:
     successive_calls: int = 1
 
 
+class Sink(Protocol):
+    """Where a consumer's predictions go: `Publisher`, or something that keeps state."""
+
+    def publish(self, entries: Sequence[Entry], deadline: float) -> Published:
+        """Take entries; refuse those that are not safe by the deadline.
+
+        Args:
+            entries: The entries of each partition key are in order.
+            deadline: On the consumer's clock.
+        """
+
+
 class Publisher:
     """Puts entries on one stream.
 

@@ -24,6 +24,7 @@ README = (ROOT / "README.md").read_text()
 DOCUMENTS = [
     *ROOT.glob("*.md"),
     *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "examples").rglob("README.md"),
     ROOT / "infrastructure" / "README.md",
     ROOT / "models" / "README.md",
 ]

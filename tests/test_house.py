@@ -19,13 +19,15 @@ MAY_IMPORT = {
     "streaming": set[str](),
     "local": {"streaming"},
     "cli": {"local", "streaming"},
-    "demo": {"cli", "local", "streaming"},
+    "page": {"streaming"},
+    "demo": {"cli", "local", "page", "streaming"},
     "deployment": {"cli", "streaming"},
     "training": {"model", "streaming"},
+    "examples": {"cli", "demo", "local", "streaming"},
     "lifecycle": {"model", "streaming", "training"},
     "scripts": {
         *("cli", "demo", "deployment", "lifecycle", "local"),
-        *("model", "streaming", "training"),
+        *("model", "page", "streaming", "training"),
     },
 }
 ROOMS = {*MAY_IMPORT, "benchmarks", "tests"}
@@ -35,10 +37,12 @@ WITHIN_STREAMING = {
     "reader": {"reader"},
     "redrive": {"redrive"},
     "archive": {"archive", "consumer", "reader"},
+    "decisions": {"consumer", "decisions"},
 }
 """What the rooms of streaming/ may import of each other; what they share lies beside them."""
 
-SHARED_NAMES = {"__init__", "__main__", "conftest", "errors", "test_errors"}
+SHARED_NAMES = {"__init__", "__main__", "conftest", "errors", "model", "test_errors"}
+"""`model`: each consumer of examples/ has one, as the function imports it."""
 
 WRITTEN = ("*.py", "*.md", "*.yaml", "*.toml", "*.tf", "Makefile", "Dockerfile", ".ci/*")
 """Where words are looked at."""

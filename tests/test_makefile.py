@@ -148,6 +148,20 @@ def test_a_variable_that_a_goal_does_not_take_is_refused(arguments: list[str], l
     assert done.stderr.count("\n") == 1
 
 
+def test_an_alias_is_published_before_it_runs_beside_the_champion() -> None:
+    published = "scripts publish_alias"
+    done = make("-n", "run", "CHALLENGER=build/bundle @challenger s3://models/a@b")
+    recipe = done.stdout.partition("-m demo")
+
+    assert f'{published} "challenger" &&' in recipe[0]
+    assert re.findall(r'--challenger "([^"]*)"', recipe[2]) == [
+        "build/bundle",
+        "build/models-live/alias-challenger.json",
+        "s3://models/a@b",
+    ]
+    assert published not in make("-n", "run", "CHALLENGER=build/bundle").stdout
+
+
 SWITCHES = [
     ("deploy", "DRY_RUN", "--dry-run"),
     ("deploy", "FORCE", "--force"),
@@ -161,6 +175,8 @@ SWITCHES = [
     ("archive", "ONCE", "--once"),
     ("models", "AUDIT", "--audit"),
     ("promote", "FORCE", "--force"),
+    ("retrain", "RECALIBRATE", "--recalibrate"),
+    ("retrain", "FORCE", "--force"),
     ("quality", "CLOUDWATCH", "--cloudwatch"),
 ]
 

@@ -37,17 +37,21 @@ class Months:
         trained_on: Months that the models were fitted to.
         validated_on: Months that parameters were chosen on.
         tested_on: Months that no choice was based on.
+        until: The models have seen no ride that was picked up later (ISO 8601, New York local
+            time); empty: they may have seen all of these months.
     """
 
     trained_on: tuple[str, ...]
     validated_on: tuple[str, ...]
     tested_on: tuple[str, ...]
+    until: str = ""
 
 
 class _Target(msgspec.Struct):
     file: str
     trips: int
     metrics: dict[str, float]
+    version: str = ""
 
 
 class _Manifest(msgspec.Struct):
@@ -162,6 +166,15 @@ def read_version(folder: Path) -> str:
         BundleError: The bundle has no readable manifest.
     """
     return _read_manifest(folder).version
+
+
+def registered_versions(folder: Path) -> dict[str, str]:
+    """Return the versions in the registry of a bundle's models, by target.
+
+    Raises:
+        BundleError: The bundle has no readable manifest.
+    """
+    return {name: target.version for name, target in _read_manifest(folder).targets.items()}
 
 
 def read_metrics(folder: Path) -> dict[str, dict[str, float]]:

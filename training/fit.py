@@ -3,18 +3,21 @@
 import io
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from rich.progress import Progress
-from sklearn.ensemble import HistGradientBoostingRegressor
 
 from training.errors import TripDataError
 from training.features import FEATURES, Tables, build_tables, look_up
 from training.trips import Array, Rides, card_trips, inputs
 from training.zones import load_zones
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingRegressor
 
 QUANTILES = (0.1, 0.9)
 """The ends of a range: shares of the trips below it."""
@@ -40,7 +43,7 @@ class Parameters:
         estimated: Each trip is trained on with its exact distance and with an estimated one; this
             is the second's share of the weight.
         unknown: Share of the trips that are trained on with an unknown distance.
-        level_share: Share of the error in the level that `set_level` corrects.
+        level_share: Share of the error in the level that `training.level.set_level` corrects.
         seed: For all random numbers.
     """
 
@@ -133,13 +136,13 @@ class FittedModel:
         trees: Predicts the target minus the tables' guess.
         range_trees: The same for each of `QUANTILES`; empty if the target has no range.
         trips: Number of trips that it was fitted to.
-        level: Factor on every prediction; see `set_level`.
+        level: Factor on every prediction; see `training.level`.
     """
 
     target: Target
     tables: Tables
-    trees: HistGradientBoostingRegressor
-    range_trees: tuple[HistGradientBoostingRegressor, ...]
+    trees: "HistGradientBoostingRegressor"
+    range_trees: "tuple[HistGradientBoostingRegressor, ...]"
     trips: int
     level: float = 1.0
 
@@ -160,7 +163,7 @@ class FittedModel:
         return prediction, np.minimum(low, prediction), np.maximum(high, prediction)
 
     def _predict(
-        self, trees: HistGradientBoostingRegressor, features: Array, guess: Array
+        self, trees: "HistGradientBoostingRegressor", features: Array, guess: Array
     ) -> Array:
         residual: Array = trees.predict(features).astype(np.float32)
         prediction: Array = np.maximum((residual + guess) * np.float32(self.level), 0)
@@ -219,19 +222,6 @@ def fit(target: Target, trips: pd.DataFrame, progress: Progress) -> FittedModel:
     return FittedModel(target, tables, trees, tuple(range_trees), len(truth))
 
 
-def set_level(model: FittedModel, trips: pd.DataFrame) -> FittedModel:
-    """Return the model with the level of trips that are newer than those it was fitted to.
-
-    The level differs from year to year and with the season, which the features do not hold. It
-    changes from month to month, too; therefore only `Parameters.level_share` of the difference
-    between the mean of these trips and that of their predictions is corrected.
-    """
-    rides, truth = inputs_and_target(model.target, trips)
-    predicted = model.predict(rides).mean(dtype=np.float64)
-    error = truth.mean(dtype=np.float64) / predicted - 1
-    return replace(model, level=model.level * (1 + model.target.parameters.level_share * error))
-
-
 def with_noise(rides: Rides) -> Rides:
     """Return the rides with distances as they would be estimated at the start of the ride."""
     rng = np.random.default_rng(0)
@@ -258,7 +248,7 @@ def _tables(rides: Rides, truth: Array, weight: Array, chosen: NDArray[np.bool_]
 
 def _fit_trees(
     target: Target, features: Array, residual: Array, weight: Array, progress: Progress
-) -> list[HistGradientBoostingRegressor]:
+) -> "list[HistGradientBoostingRegressor]":
     """Return the fitted trees of the prediction and of each end of its range, if it has one."""
     regressors = [_regressor(target.parameters)]
     if target.range is not None:
@@ -293,8 +283,11 @@ class _TreeCount(io.TextIOBase):
 
 def _regressor(
     parameters: Parameters, quantile: float | None = None
-) -> HistGradientBoostingRegressor:
+) -> "HistGradientBoostingRegressor":
     """Return trees that predict the mean or a quantile."""
+    # Whoever only names the targets, as the registry's programs do, need not wait for it.
+    from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415
+
     # No `categorical_features`: skl2onnx converts them incorrectly.
     return HistGradientBoostingRegressor(
         loss="squared_error" if quantile is None else "quantile",

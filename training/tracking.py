@@ -8,18 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
 import onnx
 import pandas as pd
-from matplotlib.figure import Figure
 from mlflow.models import ModelSignature
 from mlflow.types.schema import ColSpec, DataType, Schema
 
 from training.fit import Target
 from training.trips import INPUTS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EXPERIMENT = "ride-predictions"
 
@@ -87,7 +89,7 @@ class Outcome:
     trips: int
     graph: onnx.ModelProto
     metrics: Mapping[str, float]
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, "Figure"]
 
 
 def tracking_uri() -> str:
@@ -129,7 +131,7 @@ def log_outcome(
     """
     target = outcome.target
     with mlflow.start_run(run_name=target.model, nested=True) as run:
-        mlflow.log_params({**target.logged_parameters(), "trips": outcome.trips})
+        mlflow.log_params({**record["parameters"], "trips": outcome.trips})
         mlflow.log_metrics(dict(outcome.metrics))
         for name, figure in outcome.figures.items():
             mlflow.log_figure(figure, name)

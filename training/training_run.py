@@ -19,11 +19,11 @@ from training.fit import (
     Target,
     fit,
     inputs_and_target,
-    set_level,
     with_noise,
 )
 from training.graph import to_onnx
 from training.histograms import HISTOGRAMS, Histograms
+from training.level import set_level
 from training.metrics import measure, measure_range
 from training.ride_statistics import count_statistics
 from training.tracking import Outcome, log_outcome, start_run
@@ -44,12 +44,14 @@ class TrainingConfig:
             time, is held out and used only in the final fit.
         test: Files to test the final models on.
         output: The bundle's folder.
+        until: No file to train on has a later ride: see `Months.until`.
     """
 
     train: Sequence[Path]
     validate: Sequence[Path] = ()
     test: Sequence[Path] = ()
     output: Path = Path("build/bundle")
+    until: str = ""
 
 
 def train(config: TrainingConfig, progress: Progress) -> str:
@@ -63,7 +65,9 @@ def train(config: TrainingConfig, progress: Progress) -> str:
             used both for training and for validation or testing.
         ParityError: An exported graph's predictions differ from its model's.
     """
-    months = Months(*(_months(paths) for paths in (config.train, config.validate, config.test)))
+    months = Months(
+        _months(config.train), _months(config.validate), _months(config.test), config.until
+    )
     leaked = set(months.trained_on) & {*months.validated_on, *months.tested_on}
     if leaked:
         raise TripDataError(
@@ -115,7 +119,7 @@ def _train_target(
         model = fit(target, trips, progress)
     else:
         validated = fit(target, trips, progress)
-        model = set_level(validated, validation)
+        model = set_level(validated, validation, trips)
     task = progress.add_task(f"{target.name}: evaluate, export, check", total=3)
     metrics = {
         **evaluate_model(validated, validation, "validation"),

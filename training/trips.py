@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.progress import Progress
@@ -84,6 +85,19 @@ def file_hashes(paths: Sequence[Path]) -> dict[str, str]:
                 f"month {month_of(path)} cannot be read ({path}): {error}"
             ) from error
     return hashes
+
+
+def first_pickup(path: Path) -> pd.Timestamp:
+    """Return the earliest pickup in a file, of any trip (New York local time).
+
+    Raises:
+        TripDataError: The file cannot be read, or lacks the column.
+    """
+    try:
+        pickups = pq.read_table(path, columns=[_COLUMNS[0]]).column(0)
+    except (OSError, pa.ArrowException) as error:
+        raise TripDataError(f"month {month_of(path)} cannot be read ({path}): {error}") from error
+    return pd.Timestamp(pc.min(pickups).as_py())
 
 
 def read_trips(paths: Sequence[Path], progress: Progress) -> pd.DataFrame:

@@ -245,6 +245,51 @@ run "vpc_with_a_vpc_for_a_group" {
   expect_failures = [var.vpc]
 }
 
+run "archive_in_a_folder" {
+  command = plan
+  variables {
+    archive = { location = "build/archive" }
+  }
+  expect_failures = [var.archive]
+}
+
+run "archive_with_a_pattern_in_its_prefix" {
+  command = plan
+  variables {
+    archive = { location = "s3://rides/*" }
+  }
+  expect_failures = [var.archive]
+}
+
+run "archive_written_every_second" {
+  command = plan
+  variables {
+    archive = { location = "s3://rides/archive", buffer_seconds = 1 }
+  }
+  expect_failures = [var.archive]
+}
+
+run "no_archive" {
+  command = plan
+
+  assert {
+    condition     = length(module.archive) == 0
+    error_message = "Without the variable archive there is none."
+  }
+}
+
+run "an_archive_in_a_bucket_of_its_own" {
+  command = plan
+  variables {
+    archive = { location = "s3://rides" }
+  }
+
+  assert {
+    condition     = module.archive[0].tables == { ride_events = "s3://rides/ride_events/", ride_predictions = "s3://rides/ride_predictions/" }
+    error_message = "Without a prefix the tables are in the bucket's root."
+  }
+}
+
 run "no_consumer" {
   command = plan
   variables {
@@ -297,6 +342,22 @@ run "consumer_bundle_by_http" {
   command = plan
   variables {
     consumers = { tip = { environment = { MODEL_LOCATION = "https://bundles/tip" } } }
+  }
+  expect_failures = [var.consumers]
+}
+
+run "consumer_that_never_looks_at_its_pointer" {
+  command = plan
+  variables {
+    consumers = { tip = { environment = { MODEL_LOCATION = "s3://models/champion.json", MODEL_REFRESH_SECONDS = "0" } } }
+  }
+  expect_failures = [var.consumers]
+}
+
+run "consumer_with_one_version_for_all_models_of_a_pointer" {
+  command = plan
+  variables {
+    consumers = { tip = { environment = { MODEL_LOCATION = "s3://models/champion.json", RUN_ID = "trial" } } }
   }
   expect_failures = [var.consumers]
 }

@@ -25,12 +25,15 @@ from streaming.consumer.records import UserRecord, kinesis_records, stream_name,
 from streaming.consumer.telemetry import Telemetry
 from streaming.dead_letters import encode_lines, object_name
 from streaming.errors import ModelBundleError, NotFinished, StorageError, StorageUnavailable
-from streaming.publisher import Entry, Publisher
+from streaming.publisher import Entry, Sink
 from streaming.retries import Retries
 from streaming.storage import Storage
 
 DEFAULT_BUDGET_SECONDS = 60.0
 """Time for a batch that comes without Lambda's context."""
+
+CALL_SECONDS = 7.0
+"""The longest that a call to Kinesis, or a write of dead letters, may take."""
 
 RESPONSE_SECONDS = 1.0
 """Time to return the response after the last call to AWS."""
@@ -54,7 +57,8 @@ class Consumer(Generic[EventT]):
 
     Args:
         model: The model.
-        publisher: Puts predictions on the output stream; None: a test run, which returns them.
+        publisher: Puts predictions on the output stream, or keeps them as state; None: a test run,
+            which returns them.
         dead_letters: Where dead-letter records are written; None: poison is a batch item failure.
         telemetry: Writes logs and metrics.
         call_seconds: The longest that one call to AWS may take. Two fit between the deadline of
@@ -70,10 +74,10 @@ class Consumer(Generic[EventT]):
         self,
         model: Model[EventT],
         *,
-        publisher: Publisher | None,
+        publisher: Sink | None,
         dead_letters: Storage | None,
         telemetry: Telemetry,
-        call_seconds: float = 7.0,
+        call_seconds: float = CALL_SECONDS,
         now: Callable[[], float] = time.time,
         retries: Retries = Retries(),  # noqa: B008  it is immutable
         draw: Draw = random.sample,
@@ -232,7 +236,7 @@ class Consumer(Generic[EventT]):
         return undecoded
 
     def _publish(
-        self, publisher: Publisher, entries: Sequence[tuple[UserRecord, Entry]], batch: Batch
+        self, publisher: Sink, entries: Sequence[tuple[UserRecord, Entry]], batch: Batch
     ) -> None:
         published = publisher.publish([entry for _, entry in entries], batch.deadline)
         batch.counts.published += published.accepted

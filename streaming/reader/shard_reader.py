@@ -101,7 +101,7 @@ def list_shards(client: KinesisReads, stream_name: str) -> list[Shard]:
                 ),
                 closed=bool(shard["SequenceNumberRange"].get("EndingSequenceNumber")),
             )
-            for page in _pages(client, stream_name)
+            for page in shard_pages(client, stream_name)
             for shard in page["Shards"]
         ]
     except Exception as error:  # botocore's parser may raise anything
@@ -281,7 +281,8 @@ class ShardReader:
         )
 
 
-def _pages(client: KinesisReads, stream_name: str) -> Iterator[Mapping[str, Any]]:
+def shard_pages(client: KinesisReads, stream_name: str) -> Iterator[Mapping[str, Any]]:
+    """Yield each response of ListShards, which holds at most 1,000 shards (API reference)."""
     page = client.list_shards(StreamName=stream_name)
     yield page
     while token := page.get("NextToken"):

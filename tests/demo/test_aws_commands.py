@@ -36,6 +36,13 @@ def test_a_partition_keys_shard_is_the_one_kinesis_puts_it_on(kinesis: Any, key:
     assert shard_of(kinesis, "ride_predictions", key) == response["ShardId"]
 
 
+@pytest.mark.parametrize("key", ["256", "b", "d", "é"])
+def test_the_shard_may_be_on_any_page_of_the_list(kinesis: Any, key: str) -> None:
+    kinesis.page_size = 1
+    response = kinesis.put_record(StreamName="ride_predictions", Data=b"", PartitionKey=key)
+    assert shard_of(kinesis, "ride_predictions", key) == response["ShardId"]
+
+
 def test_after_a_split_the_shard_is_an_open_one(kinesis: Any) -> None:
     kinesis.split("ride_predictions", shard_of(kinesis, "ride_predictions", "256"))
     response = kinesis.put_record(StreamName="ride_predictions", Data=b"", PartitionKey="256")

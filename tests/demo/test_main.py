@@ -12,6 +12,7 @@ from demo.__main__ import main
         (["--rides", "0"], "--rides is '0'; allowed: 1, 2, 3, ..."),
         (["--shards", "many"], "--shards is 'many'; allowed: 1, 2, 3, ..."),
         (["--poison", "2"], "--poison is '2'; allowed: a number from 0 to 1"),
+        (["--page", "x"], "--page is 'x'; allowed: 0 to 65535"),
         (["--seed", "x"], "--seed is 'x'; allowed: a whole number"),
         (
             ["--rate", "0", "--rides", "5"],

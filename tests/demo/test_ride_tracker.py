@@ -1,8 +1,8 @@
 import pytest
 
 from demo.producer import OutgoingRide
-from demo.rate_meter import RateMeter
 from demo.ride_tracker import DeadLetter, Prediction, RideCounts, RideTracker
+from page.measures import RateMeter
 from tests.fakes.clock import Clock
 
 

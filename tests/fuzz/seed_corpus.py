@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
+from tests.fuzz.decision_target import SEEDS as CHECK_RESULTS
 from tests.fuzz.draw import GOOD_RIDE
 from tests.kpl_aggregation import aggregate_of, entry, field
 from tests.lambda_events import ARN, SHARD, record
@@ -101,6 +102,7 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b"file:///dead%20letters",
         b"s3://me:secret@bucket:9000/x",
     ),
+    "check_result": CHECK_RESULTS,
 }
 
 WORDS: tuple[bytes, ...] = (
@@ -138,6 +140,8 @@ WORDS: tuple[bytes, ...] = (
     b'"error_type":"',
     b'"explicit_hash_key":"',
     b"file:///",
+    b'"model":"language_model"',
+    b'"prediction":{"upload_id":',
     b"s3://",
     b"%00",
     b'"payload":"{\\"Records\\":[',

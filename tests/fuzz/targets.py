@@ -31,6 +31,7 @@ from streaming.redrive.waves import waves
 from streaming.storage import S3Storage
 from tests.fakes.clock import EPOCH
 from tests.fakes.last_batch import LastBatch
+from tests.fuzz.decision_target import fuzz_check_result
 from tests.fuzz.draw import draw_event
 from tests.kpl_aggregation import aggregate
 from tests.lambda_events import ARRIVED, record
@@ -262,4 +263,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "handler": fuzz_handler,
     "dead_letters": fuzz_dead_letters,
     "location": fuzz_location,
+    "check_result": fuzz_check_result,
 }

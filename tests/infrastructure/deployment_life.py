@@ -38,6 +38,7 @@ VARIABLES: dict[str, Any] = {
     "path_style_s3": True,
     "event_stream": {"mode": "PROVISIONED", "shards": 2},
     "alarm_emails": ["operations@example.com"],
+    "archive": {"location": "s3://lake/rides"},
     "tracing": True,
     "vpc": {"subnet_ids": ["subnet-0123456789"], "security_group_ids": ["sg-0123456789"]},
     "consumers": {
@@ -201,6 +202,16 @@ class Account:
         }
         (found["repository"],) = ecr.describe_repositories()["repositories"]
         found["alarms"] = alarms.describe_alarms()["MetricAlarms"]
+        firehose, glue = self.client("firehose"), self.client("glue")
+        found["delivery streams"] = {
+            table: firehose.describe_delivery_stream(DeliveryStreamName=name)[
+                "DeliveryStreamDescription"
+            ]
+            for table, name in outputs["archive"]["delivery_streams"].items()
+        }
+        database = outputs["archive"]["database"]
+        tables = glue.get_tables(DatabaseName=database)["TableList"]
+        found["tables"] = {table["Name"]: table for table in tables}
         dashboard = alarms.get_dashboard(DashboardName=outputs["dashboard_name"])
         found["dashboard"] = json.loads(dashboard["DashboardBody"])
         for name, consumer in outputs["consumers"].items():

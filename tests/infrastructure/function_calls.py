@@ -12,7 +12,7 @@ import botocore.session
 from tests.infrastructure.policies import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 GUIDE = "Lambda developer guide, "
 MAPPING = GUIDE + "Process Kinesis records: permissions of an event source mapping"
@@ -20,6 +20,7 @@ DESTINATION = GUIDE + "Retain discarded batch records: permissions for an S3 des
 LOGS = GUIDE + "Sending function logs to CloudWatch Logs"
 NETWORK = GUIDE + "Giving functions access to a VPC: required IAM permissions"
 TRACES = GUIDE + "Visualize invocations using X-Ray: execution role permissions"
+DELIVERY = "Firehose developer guide, Controlling access: "
 ENCRYPTED_STREAM = "Kinesis developer guide, Permissions to use user-generated KMS keys"
 ENCRYPTED_BUCKET = "S3 user guide, Using SSE-KMS: permissions"
 
@@ -83,6 +84,35 @@ def calls_of_lambda(
         calls.add(Call(f"ec2:{name}", interface, NETWORK))
     for name in ("PutTraceSegments", "PutTelemetryRecords"):
         calls.add(Call(f"xray:{name}", "*", TRACES))
+    return calls
+
+
+def calls_of_firehose(
+    streams: Iterable[str], location: str, tables: Iterable[str], log_stream: str
+) -> set[Call]:
+    """Return what Firehose calls in its role's name.
+
+    Args:
+        streams: ARNs of the streams that it reads.
+        location: The ARN of the bucket with the archive's prefix.
+        tables: The ARNs of the Glue tables, of their database and of the catalog.
+        log_stream: The ARN of a log stream.
+    """
+    bucket, reads = location.partition("/")[0], ("DescribeStream", "GetRecords", "GetShardIterator")
+    calls = {
+        Call(f"kinesis:{name}", stream, DELIVERY + "a Kinesis stream as the source")
+        for stream in streams
+        for name in (*reads, "ListShards")
+    }
+    for name in ("GetBucketLocation", "ListBucket", "ListBucketMultipartUploads"):
+        calls.add(Call(f"s3:{name}", bucket, DELIVERY + "an Amazon S3 destination"))
+    for name in ("AbortMultipartUpload", "GetObject", "PutObject"):
+        an_object = f"{location}/ride_events/date=2026-11-21/hour=13/a.parquet"
+        calls.add(Call(f"s3:{name}", an_object, DELIVERY + "an Amazon S3 destination"))
+    for table in tables:
+        for name in ("GetTable", "GetTableVersion", "GetTableVersions"):
+            calls.add(Call(f"glue:{name}", table, DELIVERY + "AWS Glue for format conversion"))
+    calls.add(Call("logs:PutLogEvents", log_stream, DELIVERY + "an Amazon S3 destination"))
     return calls
 
 

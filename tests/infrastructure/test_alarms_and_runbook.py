@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from model import load_model
-from streaming.consumer.telemetry import UNITS
+from streaming.consumer.batch import BatchCounts
+from streaming.consumer.telemetry import UNITS, Telemetry
 
 if TYPE_CHECKING:
     from tests.infrastructure.deployment_life import Life
@@ -32,7 +33,7 @@ NAMED = {
     ),
     *(
         name
-        for module in ("consumer/alarms.tf", "stream/main.tf")
+        for module in ("consumer/alarms.tf", "stream/main.tf", "archive/alarms.tf")
         for name in re.findall(
             r"^    ([a-z-]+) = \{$",
             (ROOT / "infrastructure/modules" / module).read_text(),
@@ -44,7 +45,7 @@ NAMED = {
 
 
 def test_each_alarm_has_its_section_and_each_section_its_alarm() -> None:
-    assert len(NAMED) == 13
+    assert len(NAMED) == 16
     assert NAMED == SECTIONS
 
 
@@ -68,8 +69,8 @@ def test_every_alarm_tells_the_topic_when_it_begins_and_ends(life: Life) -> None
 def test_the_alarms_of_a_consumer_are_its_output(life: Life) -> None:
     names = {alarm["AlarmName"] for alarm in life.seen["alarms"]}
 
-    for consumer in life.outputs["consumers"].values():
-        assert len(consumer["alarms"]) == 10
+    for name, consumer in life.outputs["consumers"].items():
+        assert len(consumer["alarms"]) == {"duration_tip": 10, "tip": 11}[name]
         assert set(consumer["rollback_alarms"]) < set(consumer["alarms"]) < names
         assert [
             name.removeprefix(consumer["function_name"] + "-")
@@ -84,6 +85,8 @@ def test_cloudwatch_counts_what_the_functions_log_says(life: Life, consumer: str
     (line,) = (each for each in life.handled[consumer].log if each.get("message") == "batch")
     counted = {}
     for each in life.seen[consumer]["filters"]:
+        if each["filterName"] == "ModelRefreshFailed":
+            continue
         found = re.fullmatch(r'\{ \$\.message = "batch" && \$\.(\w+) > 0 \}', each["filterPattern"])
         (transformation,) = each["metricTransformations"]
         assert found
@@ -92,6 +95,29 @@ def test_cloudwatch_counts_what_the_functions_log_says(life: Life, consumer: str
 
     assert counted == {"DeadLettered": 1, "Failed": 0}
     assert counted.keys() < UNITS.keys()
+
+
+def test_cloudwatch_counts_models_that_could_not_be_loaded_where_there_is_a_pointer(
+    life: Life, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The filter's pattern, read by hand: the line of a batch's metrics has a list above 0."""
+    telemetry = Telemetry("a_model", "Rides")
+    for failures in (0, 2):
+        for _ in range(failures):
+            telemetry.model_refresh_failed("no such bundle", log=False)
+        telemetry.batch(BatchCounts(), latency=0.1, arrival_age=None, request_id=None)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    found = {
+        name: [
+            (each["filterPattern"], each["metricTransformations"][0]["metricValue"])
+            for each in life.seen[name]["filters"]
+            if each["filterName"] == "ModelRefreshFailed"
+        ]
+        for name in ("duration_tip", "tip")
+    }
+
+    assert found == {"duration_tip": [], "tip": [("{ $.ModelRefreshFailed[0] > 0 }", "1")]}
+    assert [line["ModelRefreshFailed"] for line in lines if "ModelRefreshFailed" in line] == [[2]]
 
 
 @pytest.mark.parametrize("consumer", ["duration_tip", "tip"])

@@ -9,7 +9,11 @@ import pytest
 
 from tests.infrastructure.deployment_life import REGION
 from tests.infrastructure.emulated_aws import ACCOUNT
-from tests.infrastructure.function_calls import calls_of_encryption, calls_of_lambda
+from tests.infrastructure.function_calls import (
+    calls_of_encryption,
+    calls_of_firehose,
+    calls_of_lambda,
+)
 from tests.infrastructure.policies import (
     Call,
     in_vain,
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.rides
 
 ROLE = "module.consumer?*].aws_iam_role_policy.function.policy"
+ARCHIVE = "module.archive?0].aws_iam_role_policy.archive.policy"
 KEY = "module.encryption.aws_kms_key.data.policy"
 
 WILDCARDS = {
@@ -35,6 +40,8 @@ WILDCARDS = {
     (ROLE, "FindNetworkInterfaces", "*"): "EC2's Describe actions know no resource",
     (ROLE, "ManageNetworkInterfaces", ":*/*"): "an interface has no id before it is created",
     (ROLE, "SendTraces", "*"): "X-Ray knows no resource",
+    (ARCHIVE, "WriteTheArchive", "/*"): "Firehose names the objects, below the prefix",
+    (ARCHIVE, "WriteLogs", ":*"): "a delivery stream has a log stream of its own",
     (KEY, "TheAccountsPoliciesDecide", "*"): "the key itself; IAM's policies decide (KMS guide)",
     (KEY, "LogsOfTheFunctions", "*"): "in a key's policy, * is the key itself",
     (KEY, "AlarmsToTheEncryptedTopic", "*"): "in a key's policy, * is the key itself",
@@ -47,7 +54,7 @@ OTHER_POLICIES = {
     "LogsOfTheFunctions": "CloudWatch Logs encrypts log groups (CloudWatch Logs user guide)",
     "TheAccountsPoliciesDecide": "without it, nobody could change the key's policy (KMS guide)",
     "__default_statement_ID": "SNS's own for the topic's owner, until the topic has a policy",
-    "": "Lambda assumes the role",
+    "": "Lambda and Firehose assume their roles",
 }
 """Statements of policies that are no role's, which the function's calls cannot show."""
 
@@ -94,6 +101,55 @@ def test_each_call_has_its_permission(life: Life, consumer: str) -> None:
 @pytest.mark.parametrize("consumer", ["duration_tip", "tip"])
 def test_each_permission_is_needed_by_a_call(life: Life, consumer: str) -> None:
     assert in_vain(permissions(role(life, consumer)), needed(life, consumer)) == []
+
+
+def of_the_archive(life: Life) -> tuple[dict[str, Any], set[Call]]:
+    """Return the policy of Firehose's role, and what Firehose calls."""
+    name = "module.archive[0].aws_iam_role_policy.archive.policy"
+    (key,) = (v["arn"] for v in life.resources.values() if v["type"] == "aws_kms_key")
+    glue = f"arn:aws:glue:{REGION}:{ACCOUNT}:"
+    database = life.outputs["archive"]["database"]
+    tables = [f"table/{database}/{table}" for table in life.outputs["archive"]["tables"]]
+    group = life.outputs["archive"]["log_group"]
+    calls = calls_of_firehose(
+        (life.outputs[stream]["arn"] for stream in ("event_stream", "prediction_stream")),
+        "arn:aws:s3:::lake/rides",
+        (glue + each for each in ("catalog", f"database/{database}", *tables)),
+        f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:log-stream:ride_events",
+    )
+    return {name: copy.deepcopy(policies_in(life.resources)[name])}, (
+        calls | calls_of_encryption(calls, key)
+    )
+
+
+def test_firehose_may_do_what_it_does_and_nothing_else(life: Life) -> None:
+    policy, calls = of_the_archive(life)
+
+    assert not_allowed(permissions(policy), calls) == []
+    assert in_vain(permissions(policy), calls) == []
+
+
+def test_each_action_that_is_taken_from_firehose_is_found(life: Life) -> None:
+    for number, statement in enumerate(statements(of_the_archive(life)[0])):
+        for action in statement["Action"]:
+            policy, calls = of_the_archive(life)
+            statements(policy)[number]["Action"].remove(action)
+
+            assert any(
+                found.startswith(f"{action} on ")
+                for found in not_allowed(permissions(policy), calls)
+            ), action
+
+
+def test_firehose_writes_nothing_beside_the_archive(life: Life) -> None:
+    policy, _ = of_the_archive(life)
+    beside = {
+        Call("s3:PutObject", "arn:aws:s3:::lake/ridesharing/a", "nobody"),
+        Call("s3:PutObject", "arn:aws:s3:::lake/other/a", "nobody"),
+        Call("kinesis:PutRecords", life.outputs["event_stream"]["arn"], "nobody"),
+    }
+
+    assert len(not_allowed(permissions(policy), beside)) == len(beside)
 
 
 def test_no_resource_is_a_wildcard_but_the_exceptions(life: Life) -> None:

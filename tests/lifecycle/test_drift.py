@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lifecycle.archive_query import open_archive_tables
-from lifecycle.drift_measures import Drift, measure_drift
+from lifecycle.drift_measures import Bound, Drift, drift_failures, measure_drift
 from lifecycle.drift_sources import archive_histograms, bundle_histograms
 from scripts.drift import main
 from tests.lifecycle.ride_archive import RideArchive, at
@@ -213,9 +213,53 @@ def test_months_are_compared_with_what_a_bundle_was_trained_on_or_with_other_mon
     assert "0.0" in printed
 
 
+MANY = [1.0] * 5_000
+FAR = "the trip distance has moved far, on 5,000 rides"
+FEW = "too few rides have a known trip distance, 20: nothing can be decided"
+
+
+@pytest.mark.parametrize(
+    ("after", "bound", "said"),
+    [
+        (MANY, "moved", []),
+        ([1.0] * 4_500 + [np.nan] * 500, "moved far", []),
+        (
+            [1.0] * 4_500 + [np.nan] * 500,
+            "moved",
+            ["the trip distance has moved, on 4,500 rides"],
+        ),
+        ([30.0] * 5_000, "moved", [FAR]),
+        ([30.0] * 5_000, "moved far", [FAR]),
+        ([30.0] * 20, "moved far", [FEW]),
+        ([np.nan] * 5_000, "moved far", ["no trip distance is known: nothing can be decided"]),
+        ([], "moved", ["no trip distance is known: nothing can be decided"]),
+    ],
+)
+def test_a_gate_names_what_moved_and_what_nothing_can_be_said_of(
+    after: list[float], bound: Bound, said: list[str]
+) -> None:
+    reference = of(trip_distance=MANY)
+    drifts = measure_drift(reference, of(trip_distance=after))
+
+    assert list(drift_failures(reference, drifts, bound)) == said
+
+
+@pytest.mark.parametrize(("gate", "status"), [([], 0), (["--fail-if", "moved far"], 1)])
+def test_the_exit_status_says_whether_anything_moved(
+    tmp_path: Path, gate: list[str], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The months of a small city have too few rides to say that they have not."""
+    before, after = (write_month(tmp_path, month) for month in ("2023-01", "2023-02"))
+
+    assert main(["--data", str(after), "--against", str(before), *gate]) == status
+
+    assert ("Drift: " in capsys.readouterr().out) is bool(status)
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "error"),
     [
+        (["archive", "--fail-if", "far"], 2, "--fail-if is 'far'; allowed: moved, moved far"),
         ([], 2, "the rides are missing or given twice; allowed: ARCHIVE, or --data"),
         (["archive", "--data", "x"], 2, "the rides are missing or given twice"),
         (["--data", "nope.parquet"], 1, "no such file: nope.parquet"),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 
 from lifecycle.errors import ComparisonError
@@ -15,13 +16,17 @@ from lifecycle.gate import (
     Difference,
     compare,
     difference,
+    parse_graph,
     require_held_out,
 )
 from lifecycle.graph_cost import BATCH, GraphCost, measure_graph
+from lifecycle.recalibration import RECALIBRATION
 from lifecycle.registry import RegisteredModel
 from lifecycle.slices import slices
+from tests.lifecycle.conftest import copy_registry
 from tests.training.city import QUIET, rides, write_month
-from training.fit import DURATION
+from training.export import run_graph
+from training.fit import DURATION, inputs_and_target
 from training.trips import read_trips
 
 if TYPE_CHECKING:
@@ -207,3 +212,38 @@ def test_months_that_a_model_was_validated_on_are_not_held_out(tmp_path: Path) -
     for month in ("2023-01", "2023-02"):
         with pytest.raises(ComparisonError, match=f"ride-tip 1 has seen {month} in its training;"):
             require_held_out([months["2023-03"], months[month]], {"ride-tip 1": model})
+
+
+def test_of_a_month_that_was_learnt_from_in_part_only_later_rides_are_held_out(
+    tmp_path: Path,
+) -> None:
+    path = write_month(tmp_path, "2023-03")  # its first ride is on the first day
+
+    def model(until: str) -> dict[str, RegisteredModel]:
+        record = {"trained_on": ["2023-03"], "validated_on": [], "data": {}, "until": until}
+        return {"ride-tip 1": RegisteredModel("1", "run", {}, record, b"")}
+
+    require_held_out([path], model("2023-03-01"))
+    for until in ("2023-03-02", ""):
+        with pytest.raises(ComparisonError, match="has seen 2023-03"):
+            require_held_out([path], model(until))
+
+
+def test_a_recalibrated_model_is_compared_with_the_factor_of_each_day(
+    months: dict[str, Path], registered: Path, tmp_path: Path
+) -> None:
+    champion = copy_registry(registered, tmp_path / "mlflow.db").model("duration", "2")
+    trips = read_trips([months["2023-03"]], QUIET)
+    last = trips["pickup"].max().date().isoformat()
+    factors = {RECALIBRATION: {"factor": 2.0, "factors": {last: 1.0}}}
+
+    found = compare(
+        DURATION, champion, replace(champion, record=factors), trips, [months["2023-03"]]
+    )
+
+    halved = trips["pickup"] >= pd.Timestamp(last)
+    rides, truth = inputs_and_target(DURATION, trips)
+    predicted = run_graph(parse_graph(champion, DURATION), rides) * np.where(halved, 0.5, 1)
+    assert 0 < halved.sum() < len(trips)
+    assert found.overall.candidate == pytest.approx(np.sqrt(np.mean((predicted - truth) ** 2)))
+    assert found.overall.candidate > found.overall.champion

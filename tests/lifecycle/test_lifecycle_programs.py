@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lifecycle.registry import CHAMPION
+from model import load_model
 from scripts.promote import main as promote
+from scripts.publish_alias import main as publish_alias
 from scripts.registered_models import main as registered_models
 from scripts.rollback_model import main as rollback_model
+from streaming import ModelSource
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lifecycle.registry import Registry
 
 
@@ -80,6 +84,50 @@ def test_a_pointer_that_differs_from_the_registry_is_shown(
     ]
 
 
+@pytest.mark.rides
+def test_an_alias_is_published_beside_what_serves(
+    live: str, registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish = ["--publish", live]
+    assert promote(["--version", "duration-1-tip-1", *publish]) == 0
+    served = (tmp_path / "live" / "champion.json").read_bytes()
+    registry.move_alias("challenger", {"duration": "2"})
+    capsys.readouterr()
+
+    assert publish_alias(["challenger", *publish]) == 0
+
+    pointer = f"{live}/alias-challenger.json"
+    assert capsys.readouterr().out == f"@challenger is duration-2-tip-1: {pointer}\n"
+    environment = {"MODEL_LOCATION": pointer}
+    assert ModelSource(load_model, environment, pytest.fail).load().model.version == (
+        "duration-2-tip-1"
+    )
+    assert (tmp_path / "live" / "champion.json").read_bytes() == served
+
+
+@pytest.mark.parametrize(
+    ("alias", "error"),
+    [
+        ("challenger", "has no alias challenger of ride-duration or ride-tip"),
+        ("half", "has neither half nor champion of ride-tip; a bundle needs a version of each"),
+        ("../x", "ALIAS is '../x'; allowed: lower-case letters, digits and any of _-"),
+    ],
+)
+def test_an_alias_that_names_no_bundle_is_an_error_of_one_line(
+    live: str, registry: Registry, capsys: pytest.CaptureFixture[str], alias: str, error: str
+) -> None:
+    registry.move_alias("half", {"duration": "2"})
+
+    try:
+        status = publish_alias([alias, "--publish", live])
+    except SystemExit as ended:
+        status = int(str(ended.code))
+
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert status != 0
+    assert error in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
@@ -97,6 +145,21 @@ def test_what_cannot_be_promoted_is_an_error_of_one_line(
 
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
     assert error in line
+
+
+def test_promoting_does_not_wait_for_what_only_training_needs() -> None:
+    slow = {"sklearn", "skl2onnx", "matplotlib"}
+    loaded = f"import sys, scripts.promote; print(*{slow} & {{*sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", loaded],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+
+    assert done.stdout == "\n"
 
 
 def test_without_a_champion_there_is_nothing_to_roll_back(

@@ -194,6 +194,51 @@ def test_another_models_rows_are_left_out(archive: RideArchive) -> None:
     assert [f.model for f in measured(archive)] == ["ride_duration_tip_prediction_model"]
 
 
+def ranged(archive: RideArchive, ride_id: str, minutes: float | None, *ends: float | None) -> None:
+    event_id = archive.start(ride_id, at(0))
+    if minutes is not None:
+        archive.end(ride_id, at(minutes))
+    low, high = ends
+    archive.predict(event_id, ride_id, 10, ride_duration_low=low, ride_duration_high=high)
+
+
+def test_a_share_of_the_scored_rides_lies_in_their_range(archive: RideArchive) -> None:
+    ranged(archive, "within", 10, 8, 12)
+    ranged(archive, "at an end", 10, 8, 10)
+    ranged(archive, "longer", 10.1, 8, 10)
+    ranged(archive, "shorter", 7.9, 8, 12)
+    ranged(archive, "without a range", 10, None, None)
+    ranged(archive, "half a range", 10, math.nan, 12)
+    ranged(archive, "without a label", None, 8, 12)
+    ranged(archive, "not scored", 0.5, 0, 1)
+
+    (found,) = measured(archive)
+
+    assert (found.rides, found.in_range) == (6, 0.5)
+    assert {each.part: each.in_range for each in measured(archive, "borough")} == {"Queens": 0.5}
+
+
+def test_the_range_is_that_of_the_prediction_that_was_published_first(archive: RideArchive) -> None:
+    ranged(archive, "a", 10, 8, 12)
+    later = {"ride_duration_low": 20.0, "ride_duration_high": 30.0, "published_at": at(5)}
+    archive.predict("shard:0", "a", 25, **later)
+
+    (found,) = measured(archive)
+
+    assert (found.predictions, found.in_range) == (1, 1)
+
+
+def test_a_tip_has_no_range(archive: RideArchive) -> None:
+    event_id = archive.start("a", at(0))
+    archive.end("a", at(10))
+    ends = {"ride_duration_low": 1.0, "ride_duration_high": 20.0}
+    archive.predict(event_id, "a", 10, ride_tip=2.0, **ends)
+
+    (found,) = measured(archive, scope=Scope("tip"))
+
+    assert (found.rides, found.in_range) == (1, None)
+
+
 def test_slices_are_of_the_pickup_in_new_york(archive: RideArchive) -> None:
     archive.ride("noon", NOON, 10, one=11)
     summer = archive.start("b", datetime(2025, 7, 1, 16, 59, tzinfo=UTC), PULocationID=43)

@@ -27,13 +27,13 @@ def test_the_tables_have_a_row_for_each_variable_output_and_attribute() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", tables(), re.MULTILINE)
     outputs = re.findall(r'^output "(\w+)"', (FOLDER / "outputs.tf").read_text(), re.MULTILINE)
     attributes = re.findall(
-        r"^    (\w+) += (?:optional|set)\(",
+        r"^    (\w+) += (?:optional\(|set\(|string +#)",
         "".join(path.read_text() for path in FOLDER.glob("*.tf")),
         re.MULTILINE,
     )
 
     # An object's own table is headed by its name.
-    objects = ["consumers", "event_stream", "prediction_stream", "vpc"]
+    objects = ["archive", "consumers", "event_stream", "prediction_stream", "vpc"]
     assert sorted(rows) == sorted([*variables(FOLDER), *outputs, *attributes, *objects])
 
 

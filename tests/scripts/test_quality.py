@@ -42,6 +42,46 @@ def test_the_tables_say_how_good_each_version_was(
     assert "2-5 mi 120 100.0% 2.00 2.00 +2.00" in printed
 
 
+def ranged(folder: Path) -> RideArchive:
+    """Return an archive of two versions, the ranges of one of which hold three of four rides."""
+    archive = RideArchive(folder)
+    for minute in range(120):
+        event_id = archive.start(f"r{minute}", at(minute))
+        archive.end(f"r{minute}", at(minute + 10))
+        high = 9.0 if minute % 4 == 0 else 12.0
+        ends = {"ride_duration_low": 8.0, "ride_duration_high": high}
+        archive.predict(event_id, f"r{minute}", 12, version="one", **ends)
+        archive.predict(event_id, f"r{minute}", 12, version="two")
+    archive.write()
+    return archive
+
+
+@pytest.mark.parametrize("columns", ["40", "200"])
+def test_the_share_in_the_range_is_shown_where_there_is_one(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    folder, page = str(ranged(tmp_path / "archive").folder), tmp_path / "page.html"
+
+    assert main([folder, "--by", "version,borough", "--html", str(page)]) == 0
+
+    printed, _, _ = capsys.readouterr().out.partition("Wrote ")
+    assert max(map(len, printed.splitlines())) <= int(columns)
+    assert "…" not in printed
+    if columns == "200":
+        assert "number labelled RMSE MAE bias in range" in lines(printed)
+        assert "one 120 100.0% 2.00 2.00 +2.00 75.0%" in lines(printed)
+        assert "two 120 100.0% 2.00 2.00 +2.00" in lines(printed)
+        assert "Queens 120 100.0% 2.00 2.00 +2.00 75.0%" in lines(printed)
+    else:
+        assert printed.count("75.0") == 2
+    assert "<th>in range</th>" in page.read_text()
+    assert "<td>75.0%</td>" in page.read_text()
+
+
 @pytest.mark.parametrize("columns", ["30", "40", "200"])
 def test_no_figure_is_cut_off_on_a_narrow_terminal(
     archive: RideArchive,
@@ -214,6 +254,32 @@ def test_a_bucket_is_read_as_a_folder_is(
         assert main(["s3://rides/live"]) == 0
 
     assert capsys.readouterr().out == expected
+
+
+def test_the_share_in_the_range_is_a_metric_where_there_is_one(tmp_path: Path) -> None:
+    archive = ranged(tmp_path / "archive")
+    with mock_aws():
+        assert main([str(archive.folder), "--cloudwatch"]) == 0
+
+        found = aws_client("cloudwatch").get_metric_statistics(
+            Namespace=NAMESPACE,
+            MetricName="InRange",
+            Dimensions=[
+                {"Name": "Model", "Value": "ride_duration_tip_prediction_model"},
+                {"Name": "Version", "Value": "one"},
+                {"Name": "Target", "Value": "duration"},
+            ],
+            StartTime=0,
+            EndTime=4_000_000_000,
+            Period=60,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+        listed = aws_client("cloudwatch").list_metrics(Namespace=NAMESPACE, MetricName="InRange")
+
+    assert len(listed["Metrics"]) == 1
+    assert [(each["Maximum"], each["Unit"]) for each in found] == [
+        (pytest.approx(75, abs=1), "Percent")
+    ]
 
 
 def test_metrics_are_those_of_predictions_at_least_an_hour_old(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.city import QUIET, SMALL, SMALL_DURATION, SMALL_TIP, city_trips, rides
 from training.errors import TripDataError
-from training.fit import fit, inputs_and_target, set_level, with_noise
+from training.fit import fit, inputs_and_target, with_noise
 from training.trips import INPUTS, inputs
 
 if TYPE_CHECKING:
@@ -124,22 +124,6 @@ def test_a_clock_that_is_years_ahead_makes_no_other_trip_old(tmp_path: Path) -> 
     ]
 
     assert errors[1] < 1.2 * errors[0]
-
-
-def test_the_level_of_newer_trips_is_taken_over_by_three_quarters(tmp_path: Path) -> None:
-    model = fit(SMALL_DURATION, city_trips(tmp_path), QUIET)
-    later = city_trips(tmp_path, "2023-02")
-    same = later.assign(duration=model.predict(inputs(later)))
-
-    slower = set_level(model, slowed(same, 1.2))
-
-    assert model.level == 1
-    assert set_level(model, same).level == pytest.approx(1, abs=1e-6)
-    assert slower.level == pytest.approx(1.15, abs=1e-5)
-    for before, after in zip(
-        model.outputs(inputs(later)), slower.outputs(inputs(later)), strict=True
-    ):
-        np.testing.assert_allclose(after, 1.15 * before, rtol=1e-4)
 
 
 def test_most_later_trips_are_in_the_range_and_every_prediction_is(tmp_path: Path) -> None:

@@ -11,7 +11,10 @@ locals {
     Failed       = "failed"
   }
 
-  alarms = {
+  # Only a function that follows a pointer looks for another model.
+  alarms = { for name, alarm in local.every_alarm : name => alarm if name != "model-refresh-failed" || local.follows_a_pointer }
+
+  every_alarm = {
     errors = {
       namespace  = "AWS/Lambda", metric = "Errors", dimensions = local.of_the_function
       statistic  = "Sum", threshold = 0, datapoints = 1, of = 1
@@ -54,6 +57,12 @@ locals {
       rolls_back = false
       summary    = "The function reports batch item failures, which Lambda retries."
     }
+    model-refresh-failed = {
+      namespace  = local.function_name, metric = "ModelRefreshFailed", dimensions = {}
+      statistic  = "Sum", threshold = 0, datapoints = 3, of = 5
+      rolls_back = false
+      summary    = "The function cannot take the model that its pointer names into use; the one that it has goes on."
+    }
     discarded-batches = {
       namespace  = "AWS/Lambda", metric = "OnFailureDestinationDeliveredEventCount", dimensions = local.of_the_mapping
       statistic  = "Sum", threshold = 0, datapoints = 1, of = 1
@@ -80,6 +89,22 @@ resource "aws_cloudwatch_log_metric_filter" "counted" {
     namespace = local.function_name
     name      = each.key
     value     = "$.${each.value}"
+    unit      = "Count"
+  }
+}
+
+# It is in the line of the batch's metrics, as a list: each line with one counts once.
+resource "aws_cloudwatch_log_metric_filter" "model_refresh_failed" {
+  count = local.follows_a_pointer ? 1 : 0
+
+  name           = "ModelRefreshFailed"
+  log_group_name = aws_cloudwatch_log_group.function.name
+  pattern        = "{ $.ModelRefreshFailed[0] > 0 }"
+
+  metric_transformation {
+    namespace = local.function_name
+    name      = "ModelRefreshFailed"
+    value     = "1"
     unit      = "Count"
   }
 }

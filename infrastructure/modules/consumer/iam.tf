@@ -2,8 +2,10 @@
 
 locals {
   # A pointer's bundles are beside it.
-  model_folder = replace(lookup(var.settings.environment, "MODEL_LOCATION", ""), "//[^/]*[.]json$/", "")
-  bundle       = try(regex("^s3://(?P<bucket>[^/]+)/?(?P<prefix>.*?)/*$", local.model_folder), null)
+  model_location    = lookup(var.settings.environment, "MODEL_LOCATION", "")
+  follows_a_pointer = endswith(local.model_location, ".json")
+  model_folder      = replace(local.model_location, "//[^/]*[.]json$/", "")
+  bundle            = try(regex("^s3://(?P<bucket>[^/]+)/?(?P<prefix>.*?)/*$", local.model_folder), null)
 
   via_kinesis = "kinesis.${var.place.region}.${var.place.dns_suffix}"
   via_s3      = "s3.${var.place.region}.${var.place.dns_suffix}"

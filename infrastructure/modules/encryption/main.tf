@@ -34,7 +34,7 @@ locals {
         Resource  = "*"
         Condition = {
           ArnLike = {
-            "kms:EncryptionContext:aws:logs:arn" = "arn:${var.place.partition}:logs:${var.place.region}:${var.place.account_id}:log-group:/aws/lambda/${var.name}-*"
+            "kms:EncryptionContext:aws:logs:arn" = [for service in ["lambda", "kinesisfirehose"] : "arn:${var.place.partition}:logs:${var.place.region}:${var.place.account_id}:log-group:/aws/${service}/${var.name}-*"]
           }
         }
       },

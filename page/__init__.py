@@ -1,0 +1,1 @@
+"""A page that shows a stream's rides and predictions live: `make run`, or `make page`."""

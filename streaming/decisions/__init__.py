@@ -1,0 +1,1 @@
+"""Decisions: what several consumers of one stream said of an item, joined and decided."""

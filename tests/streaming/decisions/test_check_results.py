@@ -1,0 +1,84 @@
+"""What becomes of a record of a check's output stream."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming import InvalidEvent
+from streaming.decisions.check_results import CARRIED_BYTES, RESULT_BYTES, Results
+from tests.streaming.decisions.decision_fixtures import START, arrival, opening, policy, result
+
+
+def decode(content: bytes) -> Any:
+    return Results(policy(), lambda: START).decode(content, START)
+
+
+def test_a_result_is_recognised_by_its_model() -> None:
+    found = arrival(result("language", "u1", 0.5))
+
+    assert (found.item, found.check, found.carried) == ("u1", "language", {"uploader": "of u1"})
+    assert found.result is not None
+    assert found.result.arrived_at == START * 1000 == 1_740_834_900_000
+
+
+def test_an_opening_event_has_no_result() -> None:
+    found = arrival(opening(7))
+
+    assert (found.item, found.check, found.result) == (7, None, None)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [b"{}", b'{"model": "another_model"}', b'{"model": null}', b'{"model": ["language_model"]}'],
+)
+def test_other_events_are_skipped(other: bytes) -> None:
+    assert decode(other) is None
+
+
+def changed(**changes: Any) -> bytes:
+    return json.dumps({**json.loads(result("language", "u1", 0.5)), **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (changed(event_id=None), "event_id is null; allowed: a string"),
+        (changed(version=1), "version is 1; allowed: a string"),
+        (changed(arrived_at="2025-03-01T13:15:00"), "arrived_at is .*; allowed: a date and time"),
+        (changed(arrived_at="soon"), 'arrived_at is "soon"; allowed: a date and time'),
+        (changed(prediction=[]), "prediction is b'\\[\\]'; allowed: a JSON object"),
+        (changed(prediction={"abusive": 1}), "prediction.upload_id is None; allowed: a 64-bit"),
+        (changed(prediction={"upload_id": ""}), "prediction.upload_id is ''; allowed: a 64-bit"),
+        (changed(prediction={"upload_id": 1}), "prediction.abusive is None; allowed: a number"),
+        (
+            changed(prediction={"upload_id": 1, "abusive": "1" * RESULT_BYTES}),
+            "prediction is '41.. bytes'; allowed: at most 4096 bytes",
+        ),
+        (
+            changed(prediction={"upload_id": 1, "abusive": 1, "uploader": "u" * CARRIED_BYTES}),
+            "uploader is '.* bytes'; allowed: at most 1024 bytes",
+        ),
+        (opening("u" * 129), "upload_id is '.*; allowed: a 64-bit integer, or a string of 1"),
+        (b"[]", "event is b'\\[\\]'; allowed: a JSON object"),
+    ],
+)
+def test_what_can_never_be_a_result_is_invalid(content: bytes, message: str) -> None:
+    with pytest.raises(InvalidEvent, match=message):
+        decode(content)
+
+
+@given(
+    st.binary(max_size=64)
+    | st.recursive(st.none() | st.text(), st.lists).map(
+        lambda value: json.dumps({"model": "language_model", "prediction": value}).encode()
+    )
+)
+def test_any_bytes_are_a_result_or_skipped_or_invalid(content: bytes) -> None:
+    with suppress(InvalidEvent):
+        assert decode(content) is None
