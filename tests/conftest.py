@@ -7,6 +7,7 @@ which import their names, and what is marked `rides`.
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ for name in (
     "TEST_RUN",
 ):
     os.environ.pop(name, None)
+
+# What a shell starts in the background ignores Ctrl-C, and so would every program a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before any test module is imported: importing lambda_function reads the environment.
 os.environ |= {

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -241,13 +242,18 @@ def test_signals_reach_the_program_and_make_adds_no_error(
         start_new_session=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "started\n"
-    if number == signal.SIGINT:  # a terminal sends Ctrl-C to the whole group
-        os.killpg(process.pid, number)
-    else:
-        process.send_signal(number)
-    assert process.stdout.readline() == "stopped\n"
-    out, error = process.communicate(timeout=60)
+    too_late = threading.Timer(60, os.killpg, (process.pid, signal.SIGKILL))
+    too_late.start()
+    try:
+        assert process.stdout.readline() == "started\n"
+        if number == signal.SIGINT:  # a terminal sends Ctrl-C to the whole group
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        assert process.stdout.readline() == "stopped\n"
+        out, error = process.communicate()
+    finally:
+        too_late.cancel()
     assert out == ""
     assert "[" not in error  # as in "make: *** [Makefile:68: run] Error 130"
 
