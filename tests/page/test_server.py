@@ -311,7 +311,7 @@ def test_a_browser_that_does_not_read_is_sent_only_what_the_sockets_hold() -> No
             enough.set()
         return {"filler": f"{ticks} " + "x" * 2**20}
 
-    with served(cells=cells, tick=0.0) as browser, socket.socket() as slow:
+    with served(cells=cells, tick=0.001) as browser, socket.socket() as slow:
         host, port = browser.host.split(":")
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
         slow.settimeout(30)
@@ -319,7 +319,7 @@ def test_a_browser_that_does_not_read_is_sent_only_what_the_sockets_hold() -> No
         slow.sendall(f"GET /events HTTP/1.1\r\nHost: {browser.host}\r\n\r\n".encode())
         slow.recv(10)
         assert enough.wait(60)
-        with slow.makefile("rb") as lines:
+        with slow.makefile("rb", buffering=2**20) as lines:
             numbers = (int(line.split(b'"')[3].split()[0]) for line in lines if b"data: {" in line)
             held = list(itertools.takewhile(lambda number: number <= 200, numbers))
     assert 1 <= len(held) < 40
