@@ -153,7 +153,7 @@ test: lint typecheck ## Lint, types and every test
 browser-test: $(BROWSER_ENV)/installed ## The page in a real browser; needs Chromium, which CHROMIUM= may name: SCREENSHOTS=<folder>
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || \
 	    { echo "browser-test: Chromium is not installed (apt-get install chromium)" >&2; exit 1; }
-	@$(BROWSER_ENV)/bin/python -m pytest tests/page/test_browser.py
+	@$(BROWSER_ENV)/bin/python -m pytest tests/page/test_browser.py tests/page/test_browser_connection.py
 
 .PHONY: check-model
 check-model: $(RUN_ENV)/installed ## Check model.py before any event comes: EVENTS=<a file, an event per line>

@@ -5,163 +5,22 @@ Nothing here weakens the content security policy: what the page refuses to run, 
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shutil
-import socket
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from page.dead_letter_view import DeadLetters
-from page.feed import Feed
-from page.live_rides import LiveRides
-from page.page_state import About, Figures, PageState
-from page.ride_form import RideForm
-from page.server import Page, serve
+from page.server import serve
 from streaming import DeadLetterRecord
+from tests.page.browser import SIZES, WAIT, City, Visit, expect, visiting
 from tests.page.ride_stream import CHALLENGER, PREDICTIONS, RIDES, ended, predicted, started
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the browser's tests need playwright"
-)
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-if not CHROMIUM:
-    pytest.skip("no Chromium on this machine", allow_module_level=True)
-
-# Without them Chromium looks for its maker's hosts; as root it runs without its sandbox only.
-FLAGS = [
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-    *(["--no-sandbox"] if os.geteuid() == 0 else []),
-]
-WAIT = 15_000.0
-"""Milliseconds that a state may take to show; a failure, not a measurement."""
-
-SIZES = {"desktop": (1360, 900), "80 columns": (640, 900), "phone": (390, 844)}
-expect = playwright.expect
-
-
-class City:
-    """What the page shows, under the test's control."""
-
-    def __init__(self, *, can_put: bool = True) -> None:
-        self.live = LiveRides(PREDICTIONS)
-        self.letters = DeadLetters()
-        self.failure: str | None = None
-        self.are_letters_read = True
-        self.put: list[dict[str, Any]] = []
-        about = About(
-            endpoint="http://127.0.0.1:4566",
-            input_stream=RIDES,
-            output_streams=(PREDICTIONS, CHALLENGER),
-            can_put=can_put,
-        )
-        state = PageState(
-            about, self.live, self.letters, self._figures, failure=lambda: self.failure
-        )
-        form = RideForm(self, RIDES, self.live)
-        self.page = Page(cells=state.cells, form=form if can_put else None)
-
-    def ride(self, ride: int, pickup: int, minutes: float, tip: float = 2.0) -> None:
-        self.live.event(started(ride, pickup, pickup_datetime="2025-03-01T08:15:00"))
-        self.live.prediction(PREDICTIONS, predicted(ride, minutes, tip))
-
-    def put_record(self, **entry: Any) -> dict[str, str]:
-        event = json.loads(entry["Data"])
-        self.put.append(event["ride"])
-        self.live.prediction(PREDICTIONS, predicted(entry["PartitionKey"], 33.3, tip=4.5))
-        return {"ShardId": "shardId-000000000000", "SequenceNumber": "1"}
-
-    def _figures(self) -> Figures:
-        return Figures(
-            rides_in=self.live.events,
-            predictions_out=1_234_567,
-            in_per_second=99.6,
-            out_per_second=98.2,
-            p50=412.0,
-            p99=873.0,
-            iterator_age=17.0,
-            duplicates=3,
-            dead_lettered=self.letters.count if self.are_letters_read else None,
-            ended=self.live.ends,
-        )
-
-
-class Visit:
-    """A browser at the page, and everything that went wrong there."""
-
-    def __init__(self, tab: Any, address: str) -> None:
-        self.tab = tab
-        self.problems: list[str] = []
-        self.requests: set[str] = set()
-        self._address = address
-        tab.on("console", lambda message: self._console(message.type, message.text))
-        tab.on("pageerror", lambda error: self.problems.append(str(error)))
-        tab.on("request", lambda request: self.requests.add(request.url))
-
-    def open(self) -> None:
-        self.tab.goto(self._address)
-        expect(self.tab.locator("body.live")).to_be_visible(timeout=WAIT)
-
-    def has(self, selector: str, text: str | re.Pattern[str]) -> None:
-        expect(self.tab.locator(selector)).to_contain_text(text, timeout=WAIT)
-
-    def zone(self, number: int) -> Any:
-        return self.tab.locator(f'[data-zone="{number}"]')
-
-    def _console(self, kind: str, text: str) -> None:
-        if kind in {"error", "warning"}:
-            self.problems.append(text)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as started_playwright:
-        browser = started_playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def city() -> City:
-    return City()
-
-
-@contextmanager
-def visiting(
-    chromium: Any, address: str, size: tuple[int, int] = SIZES["desktop"], scheme: str = "light"
-) -> Iterator[Visit]:
-    context = chromium.new_context(
-        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme
-    )
-    try:
-        yield Visit(context.new_page(), address)
-    finally:
-        context.close()
-
-
-@pytest.fixture
-def visit(chromium: Any, city: City) -> Iterator[Visit]:
-    """Open the page; nothing may have gone wrong in the end, and nothing been asked elsewhere."""
-    with serve(city.page, port=0) as address, visiting(chromium, address) as visit:
-        visit.open()
-        yield visit
-        assert visit.problems == []
-        assert {url for url in visit.requests if not url.startswith(address)} == set()
 
 
 def test_it_shows_the_figures(visit: Visit, city: City) -> None:
@@ -338,58 +197,6 @@ def test_streams_that_cannot_be_read_are_said(visit: Visit, city: City) -> None:
     expect(visit.tab.locator("#failure")).to_be_hidden(timeout=WAIT)
 
 
-def test_a_lost_server_shows_and_its_successor_is_followed(chromium: Any, city: City) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with serve(city.page, port=port) as address:
-        context = visiting(chromium, address)
-        visit = context.__enter__()
-        visit.open()
-        city.ride(1, 130, 20.0)
-        expect(visit.zone(130)).to_have_class("zone level-4", timeout=WAIT)
-    try:
-        visit.has("#status", "Stale, reconnecting")
-        successor = City()
-        with serve(successor.page, port=port):
-            visit.has("#status", "Live")
-            successor.ride(2, 74, 45.0)
-            expect(visit.zone(74)).to_have_class("zone level-5", timeout=WAIT)
-            expect(visit.zone(130)).to_have_class("zone")
-    finally:
-        context.__exit__(None, None, None)
-
-
-def test_a_lost_connection_is_resumed_with_what_is_newer(
-    chromium: Any, city: City, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str | None] = []
-    cut = threading.Event()
-    events = Feed.events
-
-    async def cut_off(feed: Feed, last_event_id: str | None) -> AsyncIterator[bytes]:
-        asked.append(last_event_id)
-        async for message in events(feed, last_event_id):
-            yield message
-            if cut.is_set():
-                cut.clear()
-                return
-
-    monkeypatch.setattr(Feed, "events", cut_off)
-    with serve(city.page, port=0) as address, visiting(chromium, address) as visit:
-        visit.open()
-        city.ride(1, 130, 20.0)
-        expect(visit.zone(130)).to_have_class("zone level-4", timeout=WAIT)
-        cut.set()
-        city.ride(2, 74, 45.0)
-        expect(visit.zone(74)).to_have_class("zone level-5", timeout=WAIT)
-        city.ride(3, 75, 45.0)
-        expect(visit.zone(75)).to_have_class("zone level-5", timeout=WAIT)
-        expect(visit.zone(130)).to_have_class("zone level-4")
-    first, again = asked
-    assert first is None
-    assert re.fullmatch(r"[0-9a-f]{8}-[1-9][0-9]*", again or "")
-
-
 @pytest.mark.parametrize(
     ("size", "scheme"), [("desktop", "light"), ("desktop", "dark"), ("phone", "light")]
 )
@@ -409,31 +216,6 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
         assert visit.tab.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
         violations = axe.Axe().run(visit.tab).response["violations"]
     assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
-
-
-def test_with_a_token_the_page_asks_for_it(chromium: Any, city: City) -> None:
-    token = "sixteen-letters-or-more"  # noqa: S105
-    guarded = Page(cells=city.page.cells, form=city.page.form, token=token)
-    with serve(guarded, port=0) as address, visiting(chromium, address) as visit:
-        visit.tab.goto(address)
-        visit.tab.get_by_label("Token").fill(token)
-        visit.tab.get_by_role("button", name="Enter").click()
-        expect(visit.tab.locator("body.live")).to_be_visible(timeout=WAIT)
-        visit.has("#about", "ride_events")
-
-
-def test_a_browser_beyond_the_limit_waits_for_a_place(chromium: Any, city: City) -> None:
-    narrow = Page(cells=city.page.cells, clients=1)
-    with (
-        serve(narrow, port=0) as address,
-        visiting(chromium, address) as first,
-        visiting(chromium, address) as second,
-    ):
-        first.open()
-        second.tab.goto(address)
-        second.has("#status", "Connecting")
-        first.tab.goto("about:blank")
-        second.has("#status", "Live")
 
 
 @pytest.fixture(scope="module", autouse=True)
