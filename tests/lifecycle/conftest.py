@@ -12,6 +12,7 @@ import pytest
 
 from lifecycle.publication import Publication
 from lifecycle.registry import Registry
+from tests.lifecycle.ride_archive import RideArchive
 from tests.training.city import QUIET, SMALL, write_month
 from training.bundle_io import Months, training_record
 from training.fit import DURATION, TIP, Parameters, Target, fit
@@ -105,3 +106,9 @@ def registry(registered: Path, tmp_path: Path) -> Registry:
 @pytest.fixture
 def publication(tmp_path: Path) -> Publication:
     return Publication((tmp_path / "live").as_uri(), pytest.fail)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> RideArchive:
+    """Return an archive whose folder has a name that would be a pattern."""
+    return RideArchive(tmp_path / "archive [1]*")

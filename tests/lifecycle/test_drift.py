@@ -12,17 +12,13 @@ from lifecycle.archive_query import open_archive_tables
 from lifecycle.drift_measures import Bound, Drift, drift_failures, measure_drift
 from lifecycle.drift_sources import archive_histograms, bundle_histograms
 from scripts.drift import main
-from tests.lifecycle.ride_archive import RideArchive, at
+from tests.lifecycle.ride_archive import RideArchive, at, no_client
 from tests.training.city import write_month
 from training.bundle_io import read_model
 from training.errors import BundleError
 from training.histograms import EDGES, HISTOGRAMS, Histograms
 
 ROOT = Path(__file__).parents[2]
-
-
-def no_client() -> Any:
-    raise AssertionError
 
 
 def of(**values: Any) -> Histograms:

@@ -28,11 +28,6 @@ def written(archive: RideArchive, folder: Path, **options: datetime) -> list[dic
         return [row for path in paths for row in pq.read_table(path).to_pylist()]
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> RideArchive:
-    return RideArchive(tmp_path / "archive")
-
-
 def test_the_archive_of_a_month_gives_the_trips_of_the_month(tmp_path: Path) -> None:
     location = write_city_archive(tmp_path / "archive", "2023-03", trips=300)
     tlc = tlc_table("2023-03", 300, seed=1)

@@ -1,35 +1,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from lifecycle.archive_query import open_archive_tables
-from lifecycle.errors import ArchiveUnreadable
-from lifecycle.prediction_quality import By, Figures, Gates, figures_by
-from lifecycle.ride_tables import RIDE_STARTED
+from lifecycle.prediction_quality import By, Figures, figures_by
 from lifecycle.scored_predictions import Scope, Scored, score
-from streaming.archive.parquet_file import parquet_file
-from tests.lifecycle.ride_archive import NOON, RideArchive, at
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.lifecycle.ride_archive import NOON, RideArchive, at, no_client
 
 HOUR_LATER = Scope(as_of=at(60))
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> RideArchive:
-    return RideArchive(tmp_path / "archive [1]*")
-
-
-def no_client() -> Any:
-    raise AssertionError
 
 
 def measured(archive: RideArchive, by: By = "version", scope: Scope = Scope()) -> list[Figures]:  # noqa: B008  frozen
@@ -332,80 +315,3 @@ def test_tips_are_known_of_rides_paid_by_card(archive: RideArchive) -> None:
 
     assert (found.predictions, found.labelled, found.rides) == (4, 2, 1)
     assert found.bias == approx(-1)
-
-
-@pytest.mark.parametrize("without", ["ride_started", "ride_ended", "predictions", "anything"])
-def test_tables_may_be_missing(archive: RideArchive, without: str) -> None:
-    archive.folder.mkdir()
-    if without != "anything":
-        archive.ride("a", at(0), 10, one=10)
-        archive._rows[without].clear()
-
-    found = measured(archive)
-
-    assert [f.predictions for f in found] == ([1] if without == "ride_ended" else [])
-    assert not any(f.labelled for f in found)
-
-
-def test_files_of_another_version_of_a_table_are_refused(archive: RideArchive) -> None:
-    archive.ride("a", at(0), 10, one=10)
-    archive.write()
-    newer = replace(RIDE_STARTED, version=2)
-    row = ("shard:9", "b", NOON, NOON, 1, 1, 1.0, 1, 1)
-    path = archive.folder / "ride_started" / "new.parquet"
-    path.write_bytes(parquet_file(newer, [row]))
-
-    with pytest.raises(ArchiveUnreadable) as raised:
-        measured(archive)
-
-    assert str(raised.value) == (
-        "the archive's table ride_started has files of version 2; this program reads version 1"
-    )
-
-
-def test_files_of_another_writer_need_no_metadata_and_may_have_more_or_fewer_columns(
-    archive: RideArchive,
-) -> None:
-    archive.ride("a", at(0), 10, one=11)
-    archive.write()
-    (path,) = (archive.folder / "predictions").rglob("*.parquet")
-    table = pq.read_table(path).drop_columns(["stream", "ride_duration_low"])
-    table = table.append_column("weather", [["rain"]]).replace_schema_metadata(None)
-    pq.write_table(table, path)
-
-    (found,) = measured(archive)
-
-    assert found.bias == approx(1)
-
-
-COMPLETE = Figures("m", "one", "at least 60 min", 100, 80, 50, 4.5, 3.0, -1.5)
-
-
-@pytest.mark.parametrize(
-    ("gates", "said"),
-    [
-        (Gates(), None),
-        (Gates(max_rmse=4.5, max_bias=1.5, min_labelled=0.8), None),
-        (Gates(max_rmse=4.4), "the RMSE is 4.500, above 4.4, of version one, on 50 rides"),
-        (Gates(max_bias=1.4), "the bias is -1.500, beyond 1.4, of version one, on 50 rides"),
-        (Gates(min_labelled=0.81), "only 80.0% have a label, not 81.0%, of version one"),
-    ],
-)
-def test_gates_look_at_complete_cohorts(gates: Gates, said: str | None) -> None:
-    flattering = Figures("m", "one", "all ages", 900, 80, 50, 0.1, 0.1, 0.0)
-
-    failures = gates.failures([flattering, COMPLETE])
-
-    assert len(failures) == (said is not None)
-    assert not said or failures[0].startswith(said)
-
-
-def test_gates_fail_if_nothing_can_be_said() -> None:
-    unlabelled = Figures("m", "two", "at least 60 min", 10, 0, 0, None, None, None)
-
-    assert Gates(max_rmse=9).failures([]) == [
-        "no prediction is at least 60 minutes old: nothing can be decided"
-    ]
-    assert Gates(max_bias=9).failures([COMPLETE, unlabelled]) == [
-        "no ride is scored: nothing can be decided of version two, on 0 rides"
-    ]

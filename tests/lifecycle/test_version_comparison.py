@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,24 +11,13 @@ from lifecycle.gate import difference
 from lifecycle.scored_predictions import Scope, score
 from lifecycle.version_comparison import VersionComparison, compare_versions, two_versions
 from scripts.compare_versions import main
-from tests.lifecycle.ride_archive import RideArchive, at
+from tests.lifecycle.ride_archive import RideArchive, at, no_client
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 DAY = 24 * 60
 RIDES_A_DAY = 60
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> RideArchive:
-    return RideArchive(tmp_path / "archive")
-
-
-def no_client() -> Any:
-    raise AssertionError
 
 
 def fill(archive: RideArchive, days: int, gain: float) -> dict[str, NDArray[np.float64]]:
