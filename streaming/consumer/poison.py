@@ -32,10 +32,15 @@ def dead_letter_record(
         partition_key=user_record.partition_key,
         arrived_at=iso_utc(user_record.arrived_at),
         error_type=type(error).__name__,
-        # A model's exception may hold any amount of text, and text that is not UTF-8.
-        error_message=_message(error)[:MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode(),
+        error_message=error_message(error),
         explicit_hash_key=user_record.explicit_hash_key,
     )
+
+
+def error_message(error: Poison) -> str:
+    """Return an error's message, as a dead-letter record keeps it."""
+    # A model's exception may hold any amount of text, and text that is not UTF-8.
+    return _message(error)[:MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode()
 
 
 def model_failure(step: str, error: Exception) -> Poison:
