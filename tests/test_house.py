@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "training": {"model", "streaming"},
     "examples": {"cli", "demo", "local", "streaming"},
     "lifecycle": {"model", "streaming", "training"},
+    "web": {"model", "streaming"},
     "scripts": {
         *("cli", "demo", "deployment", "lifecycle", "local"),
         *("model", "page", "streaming", "training"),
