@@ -1,6 +1,7 @@
 """Serves the service over HTTP/1.1 with uvicorn, and stops gracefully."""
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -160,7 +161,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        reason = error.strerror or error
+        # Python's own text says the address again.
+        reason = os.strerror(error.errno) if error.errno else error
         raise ServeError(f"cannot listen on {host}, port {port}: {reason}") from error
 
 

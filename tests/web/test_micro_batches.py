@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.consumer.predictor import UNAVAILABLE, Answer, Payload
-from tests.fakes.clock import Clock
 from web.micro_batches import BATCH_EVENTS, SHARE_EVENTS, BatchFailed, MicroBatches, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from tests.fakes.clock import Clock
 
 
 class Loop:

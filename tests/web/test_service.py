@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from streaming import Consumer, Telemetry
 from streaming.storage import FolderStorage
 from tests.bad_json import not_an_event
-from tests.fakes.clock import Clock
 from tests.lambda_events import event as lambda_event
 from tests.web.thermometers import GOOD, OTHER_TYPE, Asked, Thermometers
 from web.service import STATIC
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.fakes.clock import Clock
 
 KEY = "sixteen-characters-or-more"
 LIST = b"[1, 2]"
@@ -359,8 +360,8 @@ def test_a_key_is_asked_for_if_one_is_set(headers: dict[str, str], status: int) 
     asked = Asked(api_key=KEY)
 
     assert asked.ask("POST", "/predict", GOOD, **headers).status == status
-    assert asked.ask("GET", "/metrics", **headers).status == status
-    assert asked.ask("GET", "/v2", **headers).status == status
+    assert asked.ask("GET", "/metrics", b"", **headers).status == status
+    assert asked.ask("GET", "/v2", b"", **headers).status == status
     for path in ("/", "/livez", "/readyz", "/openapi.json", "/static/api.js", "/v2/health/ready"):
         assert asked.ask("GET", path).status == 200
 

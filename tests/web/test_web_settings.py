@@ -63,8 +63,11 @@ def test_every_variable_is_read() -> None:
 def test_a_value_that_is_not_allowed_names_the_variable(
     name: str, value: str, allowed: str
 ) -> None:
-    with pytest.raises(SettingsError, match=f"^{name} is .*; allowed: {allowed}$"):
+    with pytest.raises(SettingsError) as refused:
         WebSettings.from_environment({name: value})
+
+    assert str(refused.value).startswith(f"{name} is ")
+    assert str(refused.value).endswith(f"; allowed: {allowed}")
 
 
 @pytest.mark.parametrize("key", ["short", "é" * 16, "with\nline breaks and more"])

@@ -59,6 +59,18 @@ def test_a_prediction_is_the_record_that_the_stream_would_get() -> None:
     }
 
 
+def test_payloads_of_several_requests_keep_their_own_arrivals() -> None:
+    payloads = [Payload(b"hello", None, ARRIVED - 60), Payload(b"hello")]
+
+    arrivals = [
+        json.loads(answer)["arrived_at"]
+        for answer in predictor().predict(payloads, ARRIVED, 60.0)
+        if isinstance(answer, bytes)
+    ]
+
+    assert arrivals == ["2025-03-01T13:14:00.123Z", "2025-03-01T13:15:00.123Z"]
+
+
 @given(st.lists(st.sampled_from(WORDS), max_size=30))
 def test_each_payload_has_the_answer_that_it_has_alone(words: list[bytes]) -> None:
     alone = {word: predict([b"good", word])[1] for word in set(words)}
