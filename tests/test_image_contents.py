@@ -15,9 +15,10 @@ from docker.utils.build import exclude_paths
 from scripts.image import BASE_IMAGE
 
 ROOT = Path(__file__).parent.parent
+FUNCTION, WEB = "lambda_function", "web.__main__, web.function_url"
 LOADED = """
 import json, pathlib, sys
-import lambda_function
+import {modules}
 files = {getattr(module, "__file__", None) for module in sys.modules.values()}
 print(json.dumps(sorted(filter(None, files))))
 """
@@ -43,10 +44,10 @@ def copied(stage: str) -> set[Path]:
     return found
 
 
-def loaded() -> set[Path]:
-    """Find the files of this project that the function has loaded when it is ready."""
+def loaded(modules: str = FUNCTION) -> set[Path]:
+    """Find the files of this project that the function, or the service, has loaded when ready."""
     program = subprocess.run(
-        [sys.executable, "-c", LOADED],
+        [sys.executable, "-c", LOADED.format(modules=modules)],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "TEST_RUN": "True"},
         capture_output=True,
@@ -59,17 +60,25 @@ def loaded() -> set[Path]:
     return {f for f in files if f.is_relative_to(ROOT) and not f.is_relative_to(environment)}
 
 
-def test_the_image_holds_what_the_function_loads() -> None:
-    assert loaded() <= copied("function")
+@pytest.mark.parametrize("modules", [FUNCTION, WEB])
+def test_the_image_holds_what_the_function_and_the_service_load(modules: str) -> None:
+    assert loaded(modules) <= copied("function")
+
+
+def test_the_function_loads_nothing_of_the_service() -> None:
+    assert not {path for path in loaded() if path.is_relative_to(ROOT / "web")}
 
 
 @pytest.mark.rides
 def test_the_image_holds_no_other_module_and_the_models() -> None:
     modules = {path for path in copied("function") if path.suffix == ".py"}
 
-    assert modules == loaded()
+    assert modules == loaded() | loaded(WEB)
     assert copied("function") - modules == {
-        path for path in (ROOT / "models").rglob("*") if path.is_file()
+        path
+        for folder in ("models", "web/static")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file()
     }
 
 

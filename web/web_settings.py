@@ -48,7 +48,7 @@ class WebSettings(msgspec.Struct, frozen=True):
     api_key: Annotated[str, msgspec.Meta(min_length=KEY_CHARACTERS)] | None = None
     max_body_bytes: int = 1024 * 1024
     max_events: int = 1_000
-    max_waiting_events: int = 10_000
+    max_waiting_events: int = 50_000
     max_connections: int = 1_000
     request_seconds: int = 10
     drain_seconds: int = 0

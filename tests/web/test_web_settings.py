@@ -72,7 +72,7 @@ def test_a_value_that_is_not_allowed_names_the_variable(
 
 @pytest.mark.parametrize("key", ["short", "é" * 16, "with\nline breaks and more"])
 def test_a_key_that_cannot_work_is_refused_and_not_shown(key: str) -> None:
-    with pytest.raises(SettingsError, match="^API_KEY is ") as refused:
+    with pytest.raises(SettingsError, match=r"^API_KEY is ") as refused:
         WebSettings.from_environment({"API_KEY": key})
 
     assert key not in str(refused.value)
