@@ -1,7 +1,7 @@
 """The web service beside the usual ways to serve a model, in one run. `make bench-web`.
 
-wrk asks each service in turns, round by round. A service runs on one core and wrk on another, where
-there are two. What is compared is ratios: of the medians of the rounds.
+wrk asks each service in turns, round by round. What is compared is ratios: of the medians of the
+rounds.
 """
 
 import http.client
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BenchError("wrk is not installed (apt-get install wrk)")
     folder = BUILD / "bench"
     folder.mkdir(parents=True, exist_ok=True)
+    wrk = _Wrk(folder, options.rounds, options.seconds)
     load_before = os.getloadavg()[0]
     commands = {name: (sys.executable, *command) for name, command in COMMANDS.items()}
     for each in options.also:
@@ -117,13 +119,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             each
             for rows in ROWS
             for connections in CONNECTIONS
-            for each in _measure(ports, connections, rows, options.rounds, options.seconds, folder)
+            for each in wrk.full_load(ports, connections, rows)
         ]
         half = [
-            _half_load(ports[name], each, options.rounds, options.seconds, folder)
+            wrk.half_load(ports[each.service], each)
             for each in measured
             if (each.connections, each.rows) == (32, 1)
-            for name in [each.service]
         ]
     results = WebResults(msgspec.to_builtins(describe(load_before)), measured, half)
     (BUILD / "web-bench.json").write_bytes(msgspec.json.format(msgspec.json.encode(results)))
@@ -139,7 +140,7 @@ def tables(results: WebResults) -> str:
     for rows in ROWS:
         lines += [
             f"\n{rows} ride{'s' if rows > 1 else ''} a request\n",
-            "| service | connections | requests/s | beside the course's | p50 ms | p99 ms | p99.9 ms |",
+            "| service | connections | requests/s | to the course's | p50 ms | p99 ms | p99.9 ms |",
             "|---|--:|--:|--:|--:|--:|--:|",
         ]
         for connections in CONNECTIONS:
@@ -167,7 +168,7 @@ def tables(results: WebResults) -> str:
 
 
 def _times(a_second: float, course: float) -> str:
-    return f"{a_second / course:.2g} ×" if course else "–"
+    return f"{a_second / course:.2g}x" if course else "-"
 
 
 def _latencies(load: Load) -> str:
@@ -175,54 +176,60 @@ def _latencies(load: Load) -> str:
     return " | ".join(f"{us / 1000:.2f}" for us in (load.p50, load.p99, load.p999)) + failed
 
 
-def _measure(  # noqa: PLR0913  one load
-    ports: Mapping[str, int], connections: int, rows: int, rounds: int, seconds: int, folder: Path
-) -> list[Measured]:
-    print(f"{connections} connections, {rows} rows ...", file=sys.stderr)
-    found: dict[str, list[Load]] = {name: [] for name in ports}
-    for _ in range(rounds):
-        for name, port in ports.items():
-            found[name].append(_wrk(port, connections, rows, seconds, folder))
-    return [Measured(name, connections, rows, _median(loads)) for name, loads in found.items()]
+@dataclass(frozen=True, slots=True)
+class _Wrk:
+    """Asks services, in rounds of some seconds; its script is written to the folder."""
 
+    folder: Path
+    rounds: int
+    seconds: int
 
-def _half_load(port: int, full: Measured, rounds: int, seconds: int, folder: Path) -> Measured:
-    # At full load a connection asks every p50; at half load it waits as long again.
-    period_ms = 2_000 * full.connections / full.load.a_second
-    most = max(1, round(2 * (period_ms - full.load.p50 / 1000 / 2)))
-    loads = [_wrk(port, full.connections, full.rows, seconds, folder, most) for _ in range(rounds)]
-    return Measured(full.service, full.connections, full.rows, _median(loads))
+    def full_load(
+        self, ports: Mapping[str, int], connections: int, rows: int
+    ) -> Iterator[Measured]:
+        """Ask all services in turns, as fast as they answer."""
+        print(f"{connections} connections, {rows} rows ...", file=sys.stderr)
+        found: dict[str, list[Load]] = {name: [] for name in ports}
+        for _ in range(self.rounds):
+            for name, port in ports.items():
+                found[name].append(self._ask(port, connections, rows))
+        for name, loads in found.items():
+            yield Measured(name, connections, rows, _median(loads))
+
+    def half_load(self, port: int, full: Measured) -> Measured:
+        """Ask a service half as often as it can answer."""
+        # Of twice the time that a request takes at full load, half a latency is spent waiting.
+        period_ms = 2_000 * full.connections / max(1.0, full.load.a_second)
+        most = max(1, round(2 * (period_ms - full.load.p50 / 1000 / 2)))
+        loads = [self._ask(port, full.connections, full.rows, most) for _ in range(self.rounds)]
+        return Measured(full.service, full.connections, full.rows, _median(loads))
+
+    def _ask(self, port: int, connections: int, rows: int, delay: int | None = None) -> Load:
+        wait = "" if delay is None else DELAY.format(seed=port, most=delay)
+        script = self.folder / "post.lua"
+        script.write_text(SCRIPT.format(body=f"[==[{_body(rows).decode()}]==]", delay=wait))
+        shown = subprocess.run(  # noqa: S603  the project's own arguments
+            [  # noqa: S607  where the machine has it
+                "wrk",
+                f"--duration={self.seconds}s",
+                *("--threads=1", f"--connections={connections}", "--timeout=20s"),
+                f"--script={script}",
+                f"http://127.0.0.1:{port}/predict",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        line = next((line for line in shown.splitlines() if line.startswith("RESULT ")), None)
+        if line is None:
+            raise BenchError(f"wrk says nothing: {shown[-200:]}")
+        requests, duration, p50, p99, p999, bad = map(int, line.split()[1:])
+        return Load(requests / duration * 1e6, p50, p99, p999, bad)
 
 
 def _median(loads: Sequence[Load]) -> Load:
     values = [msgspec.structs.astuple(load) for load in loads]
     return Load(*(statistics.median(column) for column in zip(*values, strict=True)))
-
-
-def _wrk(  # noqa: PLR0913  one load
-    port: int, connections: int, rows: int, seconds: int, folder: Path, delay: int | None = None
-) -> Load:
-    body = _body(rows).decode()
-    wait = "" if delay is None else DELAY.format(seed=port, most=delay)
-    script = folder / "post.lua"
-    script.write_text(SCRIPT.format(body=f"[==[{body}]==]", delay=wait))
-    shown = subprocess.run(  # noqa: S603  the project's own arguments
-        [  # noqa: S607  where the machine has it
-            "wrk",
-            *("--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"),
-            *("--timeout", "20s", "--script", str(script)),
-            f"http://127.0.0.1:{port}/predict",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: _pin(last=True),  # noqa: PLW1509  no thread runs
-    ).stdout
-    line = next((line for line in shown.splitlines() if line.startswith("RESULT ")), None)
-    if line is None:
-        raise BenchError(f"wrk says nothing: {shown[-200:]}")
-    requests, duration, p50, p99, p999, bad = map(int, line.split()[1:])
-    return Load(requests / duration * 1e6, p50, p99, p999, bad)
 
 
 @contextmanager
@@ -236,7 +243,6 @@ def _serving(command: Sequence[str], environment: Mapping[str, str], folder: Pat
             env={**environment, "PORT": str(port)},
             stdout=log,
             stderr=log,
-            preexec_fn=lambda: _pin(last=False),  # noqa: PLW1509  no thread runs
         )
     try:
         deadline = time.monotonic() + START_SECONDS
@@ -268,12 +274,6 @@ def _predicts(port: int) -> bool:
 def _body(rows: int) -> bytes:
     events = rides(100)[:rows]
     return msgspec.json.encode(events if rows > 1 else events[0])
-
-
-def _pin(*, last: bool) -> None:
-    """Have a new process use the first core, or the last: a service and wrk share none."""
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[-1] if last else cores[0]})
 
 
 def _course_model(folder: Path) -> Path:

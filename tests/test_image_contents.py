@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 FUNCTION, WEB = "lambda_function", "web.__main__, web.function_url"
 LOADED = """
 import json, pathlib, sys
-import {modules}
+import MODULES
 files = {getattr(module, "__file__", None) for module in sys.modules.values()}
 print(json.dumps(sorted(filter(None, files))))
 """
@@ -47,7 +47,7 @@ def copied(stage: str) -> set[Path]:
 def loaded(modules: str = FUNCTION) -> set[Path]:
     """Find the files of this project that the function, or the service, has loaded when ready."""
     program = subprocess.run(
-        [sys.executable, "-c", LOADED.format(modules=modules)],
+        [sys.executable, "-c", LOADED.replace("MODULES", modules)],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "TEST_RUN": "True"},
         capture_output=True,

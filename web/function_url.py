@@ -4,6 +4,7 @@ One request is one invocation, so nothing is predicted together. A stream must n
 an HTTP error is not a failed batch to an event source mapping.
 """
 
+import asyncio
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +29,9 @@ class FunctionUrl:
     """
 
     def __init__(self, service: Service) -> None:
+        # Mangum runs the thread's loop, and makes one that nobody keeps if there is none.
+        self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
         self._answer = Mangum(service, lifespan="off", text_mime_types=["text/", "application/"])
         self._service = service
 
@@ -48,11 +52,17 @@ class FunctionUrl:
         is_request = isinstance(request, dict) and "http" in request
         if not is_request or event.get("version") != VERSION:
             raise UnexpectedEvent("expected a request of a function URL, payload format 2.0")
+        asyncio.set_event_loop(self._loop)
         response = self._answer(event, context)
         # Lambda stops threads between invocations, so that a look needs this one's time.
         left = float(context.get_remaining_time_in_millis()) / 1000 - RESPONSE_SECONDS
         self._service.take_turn(max(0.0, left))
         return response
+
+    def close(self) -> None:
+        """Close the event loop."""
+        asyncio.set_event_loop(None)
+        self._loop.close()
 
 
 def build(environment: Mapping[str, str]) -> FunctionUrl:

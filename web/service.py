@@ -12,7 +12,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
@@ -43,7 +43,8 @@ PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-STATIC_FILES = {path.name for path in STATIC.iterdir()}
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+FILES = {path.name: path.read_bytes() for path in STATIC.iterdir()}
 SERVICE_NAME = "predictions"
 SERVICE_VERSION = "1"
 
@@ -272,14 +273,11 @@ class Service:
 
     async def index(self, _request: Request) -> Response:
         """Return the page."""
-        return FileResponse(STATIC / "index.html", headers=PAGE_HEADERS)
+        return _file("index.html")
 
     async def static(self, request: Request) -> Response:
         """Return a file of the page."""
-        name = request.path_params["name"]
-        if name not in STATIC_FILES:
-            raise HTTPException(404)
-        return FileResponse(STATIC / name, headers=PAGE_HEADERS)
+        return _file(request.path_params["name"])
 
     def _check_model(self, request: Request) -> None:
         model = self.model
@@ -329,6 +327,12 @@ def _response(request: Request, reply: Reply) -> Response:
     request.scope["reason"] = reply.reason
     headers = {name.decode(): value.decode() for name, value in reply.headers}
     return Response(reply.body, reply.status, headers, "application/json")
+
+
+def _file(name: str) -> Response:
+    if name not in FILES:
+        raise HTTPException(404)
+    return Response(FILES[name], 200, PAGE_HEADERS, TYPES[Path(name).suffix])
 
 
 def _json(value: Any, status: int = 200) -> Response:

@@ -4,13 +4,17 @@ import asyncio
 import json
 from typing import Any
 
-from model import EXAMPLES, load_model
+from model import load_model
 from streaming.consumer.predictor import Payload, Predictor, Rejected
 from streaming.consumer.telemetry import Telemetry
 from tests.web.thermometers import NOW, Asked
 
+RIDES = (
+    b'{"ride": {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66}, "ride_id": 256}',
+    b'{"ride": {"PULocationID": 74, "DOLocationID": 75, "trip_distance": 0.9}, "ride_id": "a"}',
+)
 MODEL = load_model({}, dict)
-ASKED = Asked(MODEL, examples=EXAMPLES, log_level="CRITICAL", max_events=8)
+ASKED = Asked(MODEL, examples=RIDES, log_level="CRITICAL", max_events=8)
 ALONE = Predictor(MODEL, Telemetry("fuzz", "Fuzz", "CRITICAL"))
 LOOP = asyncio.new_event_loop()
 INFER = f"/v2/models/{MODEL.name}/infer"
@@ -19,13 +23,13 @@ STATUSES = {PREDICT: {200, 413, 422}, INFER: {200, 400, 413}}
 MESSAGE_LIMIT = 1_000
 """Bytes of an error message, whatever the size of the body."""
 
-TENSOR = {"name": "events", "datatype": "BYTES", "shape": [1], "data": [EXAMPLES[0].decode()]}
+TENSOR = {"name": "events", "datatype": "BYTES", "shape": [1], "data": [RIDES[0].decode()]}
 REQUEST = {"id": "7", "inputs": [TENSOR], "outputs": [{"name": "ride_tip"}]}
 SEEDS = (
-    b"\0" + EXAMPLES[0],
-    b"\0[" + b",".join(EXAMPLES) + b", 5]",
-    b"\0 [{}, [[]], null, -1e5, " + EXAMPLES[0] + b"]",
-    b"\0[" + EXAMPLES[0],
+    b"\0" + RIDES[0],
+    b"\0[" + b",".join(RIDES) + b", 5]",
+    b"\0 [{}, [[]], null, -1e5, " + RIDES[0] + b"]",
+    b"\0[" + RIDES[0],
     b"\1" + json.dumps(REQUEST).encode(),
     b"\1" + json.dumps({"inputs": [{**TENSOR, "shape": [1, 1]}]}).encode(),
 )

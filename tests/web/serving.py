@@ -5,13 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from threading import Thread
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +37,16 @@ class Server:
         self.process = process
         assert process.stdout is not None
         self.first = json.loads(process.stdout.readline())
+        self.lines: list[str] = []
+        # A full pipe would stop the server.
+        self._reader = Thread(target=self._read, args=(process.stdout,), daemon=True)
+        self._reader.start()
         host, _, port = self.first["address"].removeprefix("http://").rpartition(":")
         self.at = (host, int(port))
+
+    def _read(self, output: IO[str]) -> None:
+        for line in output:
+            self.lines.append(line)
 
     def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         connection = http.client.HTTPConnection(*self.at, timeout=SECONDS)
@@ -64,11 +72,12 @@ class Server:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
-        """Send a signal, and return the exit status and what is left of both outputs."""
-        self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=SECONDS)
-        return self.process.returncode, out, err
+    def ended(self) -> tuple[int, str]:
+        """Wait for the end, and return the exit status and what was written to stderr."""
+        status = self.process.wait(SECONDS)
+        self._reader.join(SECONDS)
+        assert self.process.stderr is not None
+        return status, self.process.stderr.read()
 
 
 def until_end(connection: socket.socket) -> bytes:
@@ -93,4 +102,8 @@ def serving(**settings: str) -> Iterator[Server]:
         yield Server(process)
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
+        # The reader ends first: it has the stream's lock.
+        for output in (process.stdout, process.stderr):
+            assert output is not None
+            output.close()

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -61,7 +62,8 @@ def request(
 
 
 def ask(event: Any, **settings: Any) -> Any:
-    return FunctionUrl(Asked(**settings).service)(event, Context())
+    with closing(FunctionUrl(Asked(**settings).service)) as handler:
+        return handler(event, Context())
 
 
 def test_a_request_is_answered() -> None:
@@ -112,11 +114,10 @@ def test_what_is_no_request_of_a_function_url_is_refused(event: Any) -> None:
 
 
 def test_every_request_of_an_environment_is_answered() -> None:
-    handler = FunctionUrl(Asked().service)
-
-    for number in range(3):
-        found = handler(request("POST", "/predict", GOOD.decode()), Context())
-        assert found["statusCode"] == 200, number
+    with closing(FunctionUrl(Asked().service)) as handler:
+        for number in range(3):
+            found = handler(request("POST", "/predict", GOOD.decode()), Context())
+            assert found["statusCode"] == 200, number
 
 
 def test_a_model_is_looked_for_after_each_request() -> None:
@@ -127,7 +128,8 @@ def test_a_model_is_looked_for_after_each_request() -> None:
             looks.append(limit)
 
     asked = Asked(refresh=Refresh())  # type: ignore[arg-type]
-    FunctionUrl(asked.service)(request("GET", "/livez"), Context())
+    with closing(FunctionUrl(asked.service)) as handler:
+        handler(request("GET", "/livez"), Context())
 
     assert looks == [9.0]
 
