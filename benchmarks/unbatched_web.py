@@ -7,5 +7,5 @@ import web.micro_batches
 from web.__main__ import main
 
 if __name__ == "__main__":
-    web.micro_batches.BATCH_EVENTS = web.micro_batches.SHARE_EVENTS = 1
+    web.micro_batches.BATCH_EVENTS, web.micro_batches.SHARE_EVENTS = 1, 0  # every one in turn
     sys.exit(main(os.environ))

@@ -16,8 +16,8 @@ BATCH_EVENTS = 128
 """Events of one call of the model: 1 to 2 ms, for which every other request waits."""
 
 SHARE_EVENTS = 32
-"""Events that one request may have in a batch while others wait, so that a long list does not hold
-up single events."""
+"""A request of more events waits behind other such lists, and single events need not wait for it;
+so many events of a batch are the lists' own, so that they do not wait for ever either."""
 
 
 class BatchFailed(Exception):
@@ -75,14 +75,16 @@ class MicroBatches:
         self._call_soon = call_soon
         self._clock = clock
         self._observe = observe
-        self._queue: deque[Waiting] = deque()
+        self._short: deque[Waiting] = deque()
+        self._long: deque[Waiting] = deque()
         self.events = 0
 
     def add(self, waiting: Waiting) -> None:
         """Let a request wait for its answers."""
-        if not self._queue:
+        if not (self._short or self._long):
             self._call_soon(self._run)
-        self._queue.append(waiting)
+        queue = self._short if len(waiting.payloads) <= SHARE_EVENTS else self._long
+        queue.append(waiting)
         self.events += len(waiting.payloads)
 
     def _run(self) -> None:
@@ -106,45 +108,49 @@ class MicroBatches:
                     self.events -= len(some)
                     if len(waiting.answers) == len(waiting.payloads) and not waiting.done.done():
                         waiting.done.set_result(None)
-        if self._queue:
+        if self._short or self._long:
             self._call_soon(self._run)
 
     def _take(self) -> list[tuple[Waiting, Sequence[Payload]]]:
-        """Take the events of a batch off the queue, each request's in order."""
+        """Take the events of a batch off the queues, each request's in order.
+
+        Short requests come first, but leave room for the list that has waited longest.
+        """
         taken: list[tuple[Waiting, Sequence[Payload]]] = []
-        begun: dict[int, int] = {}
         room, now = BATCH_EVENTS, self._clock()
-        while self._queue and room:
-            waiting = self._queue.popleft()
-            payloads = waiting.payloads
-            if len(payloads) == 1 and now < waiting.until and not waiting.done.done():
-                taken.append((waiting, payloads))  # most are such
-                room -= 1
+        kept = SHARE_EVENTS if self._long else 0
+        while self._short and room - len(self._short[0].payloads) >= kept:
+            waiting = self._short.popleft()
+            if self._is_wanted(waiting, now):
+                taken.append((waiting, waiting.payloads))
+                room -= len(waiting.payloads)
+        while self._long and room:
+            waiting = self._long[0]
+            if not self._is_wanted(waiting, now):
+                self._long.popleft()
                 continue
-            start = begun.get(id(waiting), len(waiting.answers))
-            if waiting.done.done():  # nobody waits for it
-                self.events -= len(payloads) - start
-                continue
-            if now >= waiting.until and id(waiting) not in begun:
-                self._expire(waiting)
-                continue
-            some = payloads[start : start + min(SHARE_EVENTS, room)]
+            start = len(waiting.answers)
+            some = waiting.payloads[start : start + room]
             taken.append((waiting, some))
             room -= len(some)
-            begun[id(waiting)] = start + len(some)
-            if start + len(some) < len(payloads):
-                self._queue.append(waiting)
+            if start + len(some) == len(waiting.payloads):
+                self._long.popleft()
         return taken
 
-    def _expire(self, waiting: Waiting) -> None:
+    def _is_wanted(self, waiting: Waiting, now: float) -> bool:
+        """Return whether somebody waits, and time is left; else the request is over."""
+        if now < waiting.until and not waiting.done.done():
+            return True
         left = len(waiting.payloads) - len(waiting.answers)
-        waiting.answers += [UNAVAILABLE] * left
         self.events -= left
-        waiting.done.set_result(None)
+        if not waiting.done.done():
+            waiting.answers += [UNAVAILABLE] * left
+            waiting.done.set_result(None)
+        return False
 
     def _fail(self, waiting: Waiting, error: BatchFailed) -> None:
         self.events -= len(waiting.payloads) - len(waiting.answers)
-        if waiting in self._queue:
-            self._queue.remove(waiting)
+        if self._long and self._long[0] is waiting:  # part of it was taken
+            self._long.popleft()
         if not waiting.done.done():
             waiting.done.set_exception(error)
