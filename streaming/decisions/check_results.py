@@ -22,7 +22,10 @@ RESULT_BYTES = 4096
 CARRIED_BYTES = 1024
 """The most bytes of what is copied to a decision."""
 
-Item = int | Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Item = (
+    Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    | Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+)
 ITEM = "a 64-bit integer, or a string of 1 to 128 characters"
 
 ALLOWED = {

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from streaming.clients import NO_RETRIES, aws_client, kinesis_client
 from streaming.consumer.consumer import DEFAULT_BUDGET_SECONDS, RESPONSE_SECONDS, Consumer
-from streaming.consumer.model_bundle import open_bundle
 from streaming.consumer.settings import Settings
 from streaming.consumer.telemetry import Telemetry
 from streaming.decisions.check_results import Arrival, Item, Results
@@ -17,7 +17,7 @@ from streaming.decisions.policy import Policy
 from streaming.decisions.policy_file import decode_policy
 from streaming.errors import PolicyError, SettingsError, StorageError, TableUnavailable
 from streaming.publisher import Publisher
-from streaming.storage import open_storage
+from streaming.storage import FolderStorage, Storage, open_storage
 
 SCHEDULED = "Scheduled Event"
 """The `detail-type` of what an EventBridge rule or EventBridge Scheduler sends by default."""
@@ -141,18 +141,23 @@ def build_service(
     return DecisionService(consumer, decider, table)
 
 
-def read_policy(location: str) -> Policy:
+def read_policy(location: str, setting: str = "DECISION_POLICY") -> Policy:
     """Read a policy.
 
     Args:
         location: A file, or `s3://bucket/key`.
+        setting: The setting that holds the location, for the error.
 
     Raises:
         PolicyError: It cannot be read, or breaks a rule.
         SettingsError: The location is any other URL.
     """
     folder, _, name = location.rpartition("/")
-    storage = open_bundle(folder or ("/" if location.startswith("/") else "."), _s3_client)
+    storage: Storage
+    if "://" in location:
+        storage = open_storage(setting, folder, _s3_client)
+    else:
+        storage = FolderStorage(Path(location).parent)
     try:
         return decode_policy(storage.read(name), location)
     except StorageError as error:

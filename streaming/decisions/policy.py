@@ -46,6 +46,10 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return type(value) is type(self.equals)
         return type(value) in (int, float)
 
+    def compares_like(self, other: "Condition") -> bool:
+        """Return whether a value can be of the types that both compare."""
+        return self.applies_to(0 if other.equals is None else other.equals)
+
     def holds(self, value: Any) -> bool:
         """Return whether a value to which the condition applies fulfils it."""
         if self.equals is not None:

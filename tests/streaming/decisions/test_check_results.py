@@ -33,6 +33,20 @@ def test_an_opening_event_has_no_result() -> None:
     assert (found.item, found.check, found.result) == (7, None, None)
 
 
+@pytest.mark.parametrize("item", [-(2**63), 2**63 - 1])
+def test_an_integer_of_64_bits_is_an_item(item: int) -> None:
+    assert arrival(result("language", item, 0.5)).item == item
+
+
+@pytest.mark.parametrize("item", [-(2**63) - 1, 2**63, 10**300])
+def test_a_longer_integer_is_none(item: int) -> None:
+    """As a partition key of more than 256 digits, no stream would ever accept its decision."""
+    content = changed(prediction={"upload_id": item, "abusive": 1})
+
+    with pytest.raises(InvalidEvent, match=r"prediction.upload_id is .*; allowed: a 64-bit"):
+        decode(content)
+
+
 @pytest.mark.parametrize(
     "other",
     [b"{}", b'{"model": "another_model"}', b'{"model": null}', b'{"model": ["language_model"]}'],

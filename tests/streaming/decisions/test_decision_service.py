@@ -280,6 +280,9 @@ def test_settings_are_checked(tmp_path: Any) -> None:
     file.write_text(json.dumps({**POLICY, "version": 0}))
     with pytest.raises(PolicyError, match="version is 0; allowed: a whole number from 1"):
         build_service(environment)
+    for location in ("http://host/policy.json", "s3://policy.json"):
+        with pytest.raises(SettingsError, match=r"^DECISION_POLICY is "):
+            build_service({**environment, "DECISION_POLICY": location})
     file.write_text(json.dumps(POLICY))
     assert build_service(environment)
     for name in environment:
