@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from page.live_rides import LiveRides
-from page.ride_records import Predicted
+from page.ride_records import Predicted, Zone
 from streaming import DECODE_ERRORS, WHOLE_EVENT, StreamError, invalid_event
 from streaming.aws_errors import describe_error
 
@@ -17,7 +17,6 @@ WAIT_SECONDS = 20.0
 WAITING = 20
 """Rides that are waited for at once, for all visitors together."""
 
-_Zone = Annotated[int, Meta(ge=1, le=265)]
 _ZONE_WORDS = "an integer from 1 to 265 (a TLC taxi zone)"
 ALLOWED = {
     WHOLE_EVENT: "a JSON object in UTF-8",
@@ -28,8 +27,8 @@ ALLOWED = {
 
 
 class _Ride(msgspec.Struct):
-    PULocationID: _Zone
-    DOLocationID: _Zone
+    PULocationID: Zone
+    DOLocationID: Zone
     trip_distance: Annotated[float, Meta(ge=0, le=1000)] = 0.0
 
 
