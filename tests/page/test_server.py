@@ -14,7 +14,7 @@ import pytest
 
 from page.guard import COOKIE, checked_token, cookie_value
 from page.live_rides import LiveRides
-from page.ride_form import RideForm
+from page.ride_form import WAITING, RideForm
 from page.server import CONNECTIONS, Page, PageError, serve
 from streaming import SettingsError
 from tests.fakes.kinesis import client_error
@@ -225,7 +225,18 @@ def test_a_ride_that_kinesis_does_not_answer_for_holds_nobody_up() -> None:
             answers.wait(30)
             return super().put_record(**entry)
 
-    form = RideForm(Silent(), RIDES, LiveRides(PREDICTIONS))
+    form = RideForm(Silent(), RIDES, LiveRides(PREDICTIONS), wait=0.0)
+    before = set(threading.enumerate())
+    with served(form=form) as browser:
+        for _ in range(WAITING):
+            assert browser.put(RIDE)[0] == 504
+        assert browser.put(RIDE)[0] == 503
+    assert all(thread.daemon for thread in set(threading.enumerate()) - before)
+    answers.set()
+
+
+def test_an_answer_that_takes_too_long_ends() -> None:
+    form = RideForm(Producer(), RIDES, LiveRides(PREDICTIONS))
     with served(form=form, seconds=0.2) as browser:
         status, headers, answer = browser.request(
             "POST", "/rides", json.dumps(RIDE).encode(), **AS_JSON
@@ -233,7 +244,6 @@ def test_a_ride_that_kinesis_does_not_answer_for_holds_nobody_up() -> None:
         assert (status, answer) == (504, b"no answer within 0.2 s")
         assert "content-security-policy" in headers
         assert form._waiting == 0
-        answers.set()
 
 
 def test_too_many_rides_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
