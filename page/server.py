@@ -79,6 +79,8 @@ def build_app(page: Page, feed: Feed) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         running = asyncio.create_task(feed.run())
+        # Without it browsers would hear that the server lives, and see nothing new.
+        running.add_done_callback(lambda _: feed.close())
         yield
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -56,7 +56,7 @@ class StreamThreads:
 
     def failure(self) -> str | None:
         """Return why a stream cannot be read; None if all can."""
-        return next(iter(self._failures.values()), None)
+        return next(iter([*self._failures.values()]), None)  # the readers change them meanwhile
 
     def open(self) -> None:
         """Check that the streams can be read.

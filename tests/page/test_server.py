@@ -392,6 +392,27 @@ def test_the_server_ends_while_a_browser_watches() -> None:
     assert not {thread for thread in set(threading.enumerate()) - before if thread.name == "page"}
 
 
+def test_a_state_that_can_no_longer_be_told_ends_the_events() -> None:
+    """So that the page says that it is stale."""
+    looks = itertools.count()
+
+    def cells() -> dict[str, int]:
+        look = next(looks)
+        if look > 5:
+            raise ZeroDivisionError
+        return {"look": look}
+
+    with served(cells=cells, tick=0.001) as browser:
+        connection = http.client.HTTPConnection(browser.host, timeout=30)
+        connection.request("GET", "/events")
+        response = connection.getresponse()
+        lines = list(itertools.islice(iter(response.readline, b""), 60))
+        connection.close()
+
+    assert b'data: {"look":1}\n' in lines
+    assert len(lines) < 60
+
+
 def test_a_browser_that_does_not_read_is_sent_only_what_the_sockets_hold() -> None:
     """Behind a megabyte per change stand uvicorn's 64 KiB and the kernel's buffers."""
     ticks = 0
