@@ -48,6 +48,7 @@ class Quoted:
     Attributes:
         put: The rides that were put, with the time of each.
         quotes: The newest quote of each ride.
+        complete: Rides whose quote has both a duration and a tip.
         repeated: Quotes that came twice, and were dropped.
         revised: Quotes that replaced another.
         last: When the last one came.
@@ -55,6 +56,7 @@ class Quoted:
 
     put: dict[int, float] = field(default_factory=dict)
     quotes: dict[int, dict[str, Any]] = field(default_factory=dict)
+    complete: int = 0
     repeated: int = 0
     revised: int = 0
     last: float = field(default_factory=time.monotonic)
@@ -67,14 +69,9 @@ class Quoted:
             self.repeated += 1
             return False
         self.revised += before is not None
+        self.complete += _is_complete(quote) - _is_complete(before)
         self.quotes[quote["ride_id"]] = quote
         return True
-
-    @property
-    def complete(self) -> int:
-        """Rides whose quote has both a duration and a tip."""
-        quotes = self.quotes.values()
-        return sum(None not in (each["minutes"], each["suggested_tip"]) for each in quotes)
 
     def summary(self) -> str:
         """Return the sums in one line."""
@@ -84,6 +81,10 @@ class Quoted:
             f"predictions; {asked} ask for a tip; {self.revised} were revised, {self.repeated} "
             "came twice and were dropped"
         )
+
+
+def _is_complete(quote: dict[str, Any] | None) -> bool:
+    return quote is not None and None not in (quote["minutes"], quote["suggested_tip"])
 
 
 @program(LocalError, StreamingError)
