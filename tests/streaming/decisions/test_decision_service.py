@@ -193,6 +193,27 @@ def test_a_sweep_settles_what_it_can_and_fails_for_the_rest(world: World) -> Non
     assert world.service().handle(SCHEDULED) == {"due": 1}
 
 
+def test_an_item_that_is_always_throttled_does_not_keep_ticks_from_all_others(
+    world: World,
+) -> None:
+    put(world, *(result("language", f"u{number}", 0.1) for number in range(40)))
+
+    def slow_and_without_u3(operation: str, make: Any) -> Any:
+        world.clock.advance(0.25)
+        made = make()
+        if operation == "get_item" and made["Item"]["item"] == {"S": '"u3"'}:
+            raise throttled(operation)
+        return made
+
+    for _ in range(BUCKETS):
+        world.clock.advance(60)
+        with pytest.raises(TableUnavailable, match="due items failed"):
+            world.service(Calls(slow_and_without_u3)).handle(SCHEDULED)
+
+    undecided = [f"u{number}" for number in range(40) if not world.stream.outcomes(f"u{number}")]
+    assert undecided == ["u3"]
+
+
 def test_a_sweep_without_work_reads_each_bucket_once(world: World) -> None:
     calls = Calls()
     world.service(calls).handle(SCHEDULED)
