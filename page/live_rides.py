@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from statistics import median
 from typing import Any
 
@@ -17,7 +18,6 @@ from page.ride_records import (
     Started,
     decode_event,
     decode_prediction,
-    minutes_between,
 )
 from streaming import StreamRecord
 
@@ -244,7 +244,7 @@ class LiveRides:
         """Add a prediction's error, if the ride's start and end are known and in this order."""
         version = self._versions.get((stream, predicted.model, predicted.version))
         if version is not None and ride.started is not None and ride.ended is not None:
-            minutes = minutes_between(ride.started.at, ride.ended.at)
+            minutes = (ride.ended.at - ride.started.at) / timedelta(minutes=1)
             if minutes >= 0:
                 version.ended(predicted, minutes, ride.ended.tip)
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from page.live_rides import LiveRides
-from page.ride_records import Predicted, Zone
+from page.ride_records import RIDE_STARTED, Predicted, Zone
 from streaming import DECODE_ERRORS, WHOLE_EVENT, StreamError, invalid_event
 from streaming.aws_errors import describe_error
 
@@ -99,7 +99,8 @@ class RideForm:
         self._waiting += 1
         self._live.expect(key, tell)
         began = time.perf_counter()
-        self._start_put(key, msgspec.json.encode(_event(key, ride)), tell)
+        event = {"event_type": RIDE_STARTED, "ride_id": key, "ride": ride}
+        self._start_put(key, msgspec.json.encode(event), tell)
         try:
             predicted = await asyncio.wait_for(found, self._wait)
         except TimeoutError:
@@ -129,7 +130,3 @@ class RideForm:
         thread = threading.Thread(target=put, name="page-put", daemon=True)
         self._puts.add(thread)
         thread.start()
-
-
-def _event(key: str, ride: _Ride) -> dict[str, Any]:
-    return {"event_type": "ride_started", "ride_id": key, "ride": ride}

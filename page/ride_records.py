@@ -3,7 +3,7 @@
 Anybody may put anything on a stream: what is not a ride is no error here.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -184,11 +184,6 @@ def decode_prediction(record: StreamRecord) -> Predicted | None:
         arrived_at=arrived_at,
         latency=latency,
     )
-
-
-def minutes_between(start: datetime, end: datetime) -> float:
-    """Return how long a ride took."""
-    return (end - start) / timedelta(minutes=1)
 
 
 def _route(ride: _Ride) -> Route:
