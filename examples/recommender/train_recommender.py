@@ -1,0 +1,181 @@
+"""Train the recommender's table on months of trips, and measure it on others.
+
+It writes `zones.npz`, which the recommender loads, and `figures.md`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from cli.arguments import Parser, names
+from cli.program import program
+from examples.recommender.fleet_replay import (
+    Drivers,
+    Outcome,
+    differences,
+    drawn_drivers,
+    joined,
+    measured,
+    replay,
+)
+from examples.recommender.model import Recommender
+from examples.recommender.waiting_times import (
+    Array,
+    Indices,
+    Rates,
+    Trips,
+    hourly_rates,
+    read_month,
+    travel_minutes,
+    waiting_minutes,
+    write_table,
+)
+from training.errors import TrainingError, TripDataError
+
+SHARES = (0.1, 0.3, 1.0)
+"""Which shares of a month's drop-offs are drivers who follow a policy."""
+
+REACH = 15.0
+"""Minutes: how far "the busiest zone near" may be."""
+
+SEED = 1
+RECOMMENDER, ALONE = "recommender", "recommender, others ignored"
+
+Policy: TypeAlias = Callable[[Drivers], Indices]
+
+
+@program(TrainingError, OSError)
+def main(argv: list[str] | None = None) -> int:
+    """Train, measure and write."""
+    options = _parser().parse_args(argv)
+    train, held_out = (
+        [read_month(Path(name)) for name in chain.from_iterable(given)]
+        for given in (options.data, options.held_out)
+    )
+    if seen := {month.month for month in train} & {month.month for month in held_out}:
+        raise TripDataError(f"{', '.join(sorted(seen))} is among the months to train on")
+    options.output.mkdir(parents=True, exist_ok=True)
+    lines = figures(fit(train, options.output), held_out)
+    (options.output / "figures.md").write_text("\n".join(lines) + "\n")
+    trips = sum(len(month.fare) for month in train)
+    print(*lines, f"trained on {trips:,} trips; wrote {options.output}/zones.npz", sep="\n")
+    return 0
+
+
+def fit(months: Sequence[Trips], folder: Path) -> dict[str, Policy]:
+    """Write the table; return it and its baselines as policies.
+
+    Args:
+        months: What to train on.
+        folder: Where `zones.npz` is written.
+    """
+    rates, there = hourly_rates(months), travel_minutes(months)
+    table = folder / "zones.npz"
+    write_table(table, there, waiting_minutes(rates, there))
+    recommender = Recommender(table)
+    alone = waiting_minutes(rates, there, followers=0)
+    return {
+        "stay where you are": lambda drivers: drivers.zone,
+        "the busiest zone": lambda drivers: rates.pickups.argmax(axis=1)[drivers.hour],
+        f"the busiest within {REACH:.0f} minutes": lambda drivers: _nearby(drivers, rates, there),
+        RECOMMENDER: lambda drivers: recommender.minutes(drivers.zone, drivers.hour).argmin(axis=1),
+        ALONE: lambda drivers: (there[drivers.zone] + alone[drivers.hour]).argmin(axis=1),
+    }
+
+
+def figures(policies: Mapping[str, Policy], months: Sequence[Trips]) -> list[str]:
+    """Measure policies on months that they were not trained on; return two tables' lines.
+
+    Each policy gets the same drivers, and every pickup again. How long an empty drive takes is what
+    the held-out months' own trips say.
+    """
+    there = travel_minutes(months)
+    levels = [
+        "| drivers | policy | mean minutes | median | in 15 | in 60 | $ an hour | driving |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    intervals = [
+        "| drivers | recommender minus | mean minutes | in 15 | in 60 | $ an hour |",
+        "|---|---|---|---|---|---|",
+    ]
+    for share in SHARES:
+        outcomes = _outcomes(policies, months, there, share)
+        levels += [_level(share, name, outcome) for name, outcome in outcomes.items()]
+        intervals += [
+            _interval(share, name, outcomes[RECOMMENDER], other)
+            for name, other in outcomes.items()
+            if name != RECOMMENDER
+        ]
+    return [*levels, "", *intervals]
+
+
+def _outcomes(
+    policies: Mapping[str, Policy], months: Sequence[Trips], there: Array, share: float
+) -> dict[str, Outcome]:
+    draw = np.random.default_rng(SEED)
+    drawn = [(month, drawn_drivers(month, share, draw)) for month in months]
+    return {
+        name: joined([replay(drivers, go(drivers), there, month) for month, drivers in drawn])
+        for name, go in policies.items()
+    }
+
+
+def _nearby(drivers: Drivers, rates: Rates, there: Array) -> Indices:
+    near = there[drivers.zone] <= REACH
+    chosen: Indices = np.where(near, rates.pickups[drivers.hour], -1).argmax(axis=1)
+    return chosen
+
+
+def _level(share: float, name: str, outcome: Outcome) -> str:
+    found = measured(outcome)
+    cells = (
+        f"{share:.0%}: {len(outcome.day):,}",
+        name,
+        f"{found.minutes:.1f}",
+        f"{np.median(outcome.minutes):.1f}",
+        f"{found.soon:.1%}",
+        f"{found.found:.1%}",
+        f"{found.dollars:.2f}",
+        f"{found.driving:.1f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _interval(share: float, name: str, recommender: Outcome, other: Outcome) -> str:
+    found = differences(recommender, other, np.random.default_rng(SEED))
+    cells = (
+        f"{share:.0%}",
+        name,
+        "{:+.1f} to {:+.1f}".format(*found["minutes"]),
+        "{:+.1%} to {:+.1%}".format(*found["soon"]),
+        "{:+.1%} to {:+.1%}".format(*found["found"]),
+        "{:+.2f} to {:+.2f}".format(*found["dollars"]),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m examples.recommender.train_recommender", description=__doc__)
+    for option, use in (("--data", "train on"), ("--held-out", "measure on")):
+        parser.add_argument(
+            option,
+            type=names,
+            nargs="+",
+            required=True,
+            metavar="FILE",
+            help=f"green-taxi months to {use}, parquet",
+        )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("build/recommender-table"),
+        help="folder of the table (default: %(default)s)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()
