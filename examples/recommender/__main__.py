@@ -22,7 +22,7 @@ from cli.printable import printable
 from cli.run_folder import create_run_folder
 from demo.errors import RidesUnavailable
 from examples.local_functions import LocalFunctions
-from examples.recommender.driver_feeds import Feeds
+from examples.recommender.driver_feeds import Feeds, feed_line
 from examples.recommender.simulated_drivers import ended_rides, generated_trips, replayed_trips
 from local.embedded_kinesis import embedded_kinesis
 from local.errors import LocalError
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         feeds = run(ends, options.rate, folder, stopped)
     print(f"The feed of {printable(options.driver)}:")
     for each in feeds.feeds.get(options.driver, []):
-        print(printable(feeds.line(each)))
+        print(printable(feed_line(each)))
     print(*feeds.summary(), sep="\n")
     print(f"Logs and dead-letter records are in {folder}")
     return 0 if feeds.in_order else 1
@@ -109,4 +109,4 @@ def _read(reader: StreamReader, feeds: Feeds) -> None:
         found = json.loads(record.data)["prediction"]
         if feeds.add(found):
             seconds = time.monotonic() - feeds.put.get(found["ride_id"], feeds.last)
-            print(printable(f"{feeds.line(found)} {seconds:.1f} s"), flush=True)
+            print(printable(f"{feed_line(found)} {seconds:.1f} s"), flush=True)

@@ -72,17 +72,18 @@ class Feeds:
             order if self.in_order else f"NOT {order}",
         ]
 
-    def line(self, found: dict[str, Any]) -> str:
-        """Return a recommendation as a line."""
-        best = found["zones"][0]
-        wait = f"about {best['minutes_waiting']:.0f} min of waiting"
-        if found["advice"] == "stay":
-            advice = f"stay, {wait}"
-        else:
-            longer = " or more" if found["minutes_if_staying"] >= LONGEST_WAIT else ""
-            advice = (
-                f"go to {best['name']}, {best['minutes_there']:.0f} min, {wait} "
-                f"(staying: {found['minutes_if_staying']:.0f}{longer})"
-            )
-        at = datetime.fromisoformat(found["free_at"])
-        return f"{found['driver_id']:>4} {at:%a %H:%M} {found['name']}: {advice}"
+
+def feed_line(found: dict[str, Any]) -> str:
+    """Return a recommendation as a line: minutes of driving + of waiting."""
+    best = found["zones"][0]
+    if found["advice"] == "stay":
+        advice = f"stay, {best['minutes_waiting']:.0f} min"
+    else:
+        staying = found["minutes_if_staying"]
+        advice = (
+            f"go to {best['name']}, {best['minutes_there']:.0f} + "
+            f"{best['minutes_waiting']:.0f} min "
+            f"(stay: {staying:.0f}{'+' if staying >= LONGEST_WAIT else ''})"
+        )
+    at = datetime.fromisoformat(found["free_at"])
+    return f"{found['driver_id']:>4} {at:%a %H:%M} {found['name']}: {advice}"

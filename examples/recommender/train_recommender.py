@@ -117,6 +117,8 @@ def _outcomes(
 ) -> dict[str, Outcome]:
     draw = np.random.default_rng(SEED)
     drawn = [(month, drawn_drivers(month, share, draw)) for month in months]
+    if not all(len(drivers.zone) for _, drivers in drawn):
+        raise TripDataError(f"too few drop-offs to measure with {share:.0%} of them")
     return {
         name: joined([replay(drivers, go(drivers), there, month) for month, drivers in drawn])
         for name, go in policies.items()
