@@ -3,7 +3,7 @@
 It writes `zones.npz`, which the recommender loads, and `figures.md`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
@@ -41,6 +41,10 @@ SHARES = (0.1, 0.3, 1.0)
 REACH = 15.0
 """Minutes: how far "the busiest zone near" may be."""
 
+COLUMNS = (
+    *("drivers", "policy", "mean minutes", "median", "in 15", "in 60", "$ an hour", "driving"),
+    *("recommender's minutes less these", "its $ less these"),
+)
 SEED = 1
 RECOMMENDER, ALONE = "recommender", "recommender, others ignored"
 
@@ -87,29 +91,19 @@ def fit(months: Sequence[Trips], folder: Path) -> dict[str, Policy]:
 
 
 def figures(policies: Mapping[str, Policy], months: Sequence[Trips]) -> list[str]:
-    """Measure policies on months that they were not trained on; return two tables' lines.
+    """Measure policies on months that they were not trained on; return a table's lines.
 
     Each policy gets the same drivers, and every pickup again. How long an empty drive takes is what
     the held-out months' own trips say.
     """
     there = travel_minutes(months)
-    levels = [
-        "| drivers | policy | mean minutes | median | in 15 | in 60 | $ an hour | driving |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    intervals = [
-        "| drivers | recommender minus | mean minutes | in 15 | in 60 | $ an hour |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for share in SHARES:
         outcomes = _outcomes(policies, months, there, share)
-        levels += [_level(share, name, outcome) for name, outcome in outcomes.items()]
-        intervals += [
-            _interval(share, name, outcomes[RECOMMENDER], other)
-            for name, other in outcomes.items()
-            if name != RECOMMENDER
-        ]
-    return [*levels, "", *intervals]
+        for name, outcome in outcomes.items():
+            cells = (f"{share:.0%}", name, *_cells(outcome, outcomes[RECOMMENDER]))
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def _outcomes(
@@ -131,32 +125,19 @@ def _nearby(drivers: Drivers, rates: Rates, there: Array) -> Indices:
     return chosen
 
 
-def _level(share: float, name: str, outcome: Outcome) -> str:
+def _cells(outcome: Outcome, recommender: Outcome) -> Iterator[str]:
     found = measured(outcome)
-    cells = (
-        f"{share:.0%}: {len(outcome.day):,}",
-        name,
-        f"{found.minutes:.1f}",
-        f"{np.median(outcome.minutes):.1f}",
-        f"{found.soon:.1%}",
-        f"{found.found:.1%}",
-        f"{found.dollars:.2f}",
-        f"{found.driving:.1f}",
-    )
-    return f"| {' | '.join(cells)} |"
-
-
-def _interval(share: float, name: str, recommender: Outcome, other: Outcome) -> str:
-    found = differences(recommender, other, np.random.default_rng(SEED))
-    cells = (
-        f"{share:.0%}",
-        name,
-        "{:+.1f} to {:+.1f}".format(*found["minutes"]),
-        "{:+.1%} to {:+.1%}".format(*found["soon"]),
-        "{:+.1%} to {:+.1%}".format(*found["found"]),
-        "{:+.2f} to {:+.2f}".format(*found["dollars"]),
-    )
-    return f"| {' | '.join(cells)} |"
+    yield f"{found.minutes:.1f}"
+    yield f"{np.median(outcome.minutes):.1f}"
+    yield from (f"{share:.1%}" for share in (found.soon, found.found))
+    yield f"{found.dollars:.2f}"
+    yield f"{found.driving:.1f}"
+    if outcome is recommender:
+        yield from ("", "")
+    else:
+        apart = differences(recommender, outcome, np.random.default_rng(SEED))
+        yield "{:+.1f} to {:+.1f}".format(*apart["minutes"])
+        yield "{:+.2f} to {:+.2f}".format(*apart["dollars"])
 
 
 def _parser() -> Parser:
