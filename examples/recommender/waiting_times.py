@@ -140,7 +140,7 @@ def travel_minutes(months: Sequence[Trips]) -> Array:
     all trips gives for the distance between the zones' centroids.
 
     Raises:
-        TripDataError: No trip leads from one zone to another.
+        TripDataError: The trips between zones have fewer than two distances.
     """
     trips = pd.DataFrame(
         {
@@ -150,10 +150,11 @@ def travel_minutes(months: Sequence[Trips]) -> Array:
         }
     )
     trips = trips[(trips["dropoff"] > 0) & (trips["pickup"] != trips["dropoff"])]
-    if trips.empty:
-        raise TripDataError("no trip leads from one zone to another")
     miles = load_zones().straight_line()[:ZONES, :ZONES].astype(np.float64)
-    slope, start = np.polyfit(miles[trips["pickup"], trips["dropoff"]], trips["minutes"], 1)
+    driven = miles[trips["pickup"], trips["dropoff"]]
+    if len(np.unique(driven)) < 2:
+        raise TripDataError("too few trips between zones to say how long a way takes")
+    slope, start = np.polyfit(driven, trips["minutes"], 1)
     there: Array = start + slope * miles
     pairs = trips.groupby(["pickup", "dropoff"])["minutes"].agg(["median", "size"]).reset_index()
     pairs = pairs[pairs["size"] >= MEASURED_TRIPS]

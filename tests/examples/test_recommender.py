@@ -22,6 +22,7 @@ from examples.recommender.fleet_replay import (
     Drivers,
     differences,
     drawn_drivers,
+    joined,
     measured,
     replay,
 )
@@ -111,6 +112,20 @@ def test_a_driver_stays_where_no_other_zone_is_better(tmp_path: Path) -> None:
     assert (other.value["advice"], other.value["zones"][0]["zone"]) == ("stay", 2)
 
 
+def test_the_hour_of_the_week_decides_how_long_a_wait_is(tmp_path: Path) -> None:
+    there, waiting = np.full((ZONES, ZONES), 60.0), np.full((HOURS, ZONES), 360.0)
+    np.fill_diagonal(there, 0)
+    waiting[24 + 8, 1], waiting[24 + 9, 1] = 7.0, 8.0  # Tuesday, 8:00 and 9:00
+    write_table(tmp_path / "t.npz", there, waiting)
+    model = Recommender(tmp_path / "t.npz")
+    at = ("2025-03-03T08:30:00", "2025-03-04T08:30:00", "2025-03-04T09:00:00")
+    events = [model.decode(ended(dropoff_datetime=each), 0.0) for each in at]
+
+    found = model.predict([event for event in events if event is not None])
+
+    assert [each.value["minutes_if_staying"] for each in found] == [360, 7, 8]
+
+
 @pytest.mark.parametrize(
     ("changes", "at"),
     [
@@ -187,8 +202,9 @@ def test_a_way_takes_the_median_of_its_trips_or_what_its_distance_says() -> None
     assert there[74, 75] != 8  # one trip says little
     assert there[74, 75] < there[4, 74]
     assert there[74, 74] == 0
-    with pytest.raises(TripDataError, match="no trip leads from one zone to another"):
-        travel_minutes([trips((0.0, 8.0, 74, 74))])
+    for few in ([(0.0, 8.0, 74, 74)], [(0.0, 8.0, 74, 75), (1.0, 9.0, 75, 74)]):
+        with pytest.raises(TripDataError, match="too few trips between zones to say how long"):
+            travel_minutes([trips(*few)])
 
 
 def test_rates_are_counts_drawn_to_what_the_city_does() -> None:
@@ -286,6 +302,43 @@ def test_no_pickup_is_given_to_two_drivers_and_none_before_its_driver_is_there()
     assert len(set(given)) == len(given)
     assert (found.minutes >= found.driving).all()
     assert (found.minutes <= 60).all()
+
+
+def test_drivers_are_the_drop_offs_of_the_month_in_a_zone_with_a_place() -> None:
+    day = 24 * 60
+    month = trips((5, 9, 1, 2), (7, 99, 1, 0), (day, day + 70, 1, 3), (2 * day - 1, 2 * day, 1, 4))
+
+    found = drawn_drivers(replace(month, days=2, first_hour=24), 1.0, np.random.default_rng(1))
+
+    assert found.zone.tolist() == [2, 3]
+    assert found.free.tolist() == [9, day + 70]
+    assert found.hour.tolist() == [24, 49]
+
+
+def test_the_days_of_several_months_stay_apart() -> None:
+    there = np.zeros((ZONES, ZONES))
+    month = trips((5, 9, 2, 1))
+    first, second = (
+        replay(drivers(*rows), np.full(len(rows), 2), there, month)
+        for rows in ([(0, 1), (24 * 60, 1)], [(30, 1)])
+    )
+
+    assert joined([first, second]).day.tolist() == [0, 1, 2]
+
+
+def test_the_busiest_zone_near_is_within_15_minutes_of_the_drop_off() -> None:
+    rates, there = queue(1)  # zone 1 has the most pickups
+    there[3, 1] = 15.5
+    free = drivers((0, 3), (0, 2))
+
+    assert train_recommender._nearby(free, rates, there).tolist() == [2, 1]
+
+
+def test_too_few_drop_offs_measure_nothing() -> None:
+    few = trips((0, 9, 74, 75), (3, 40, 75, 236), days=1)
+
+    with pytest.raises(TripDataError, match="too few drop-offs to measure with 10% of them"):
+        train_recommender.figures({}, [few])
 
 
 def test_an_interval_is_of_the_difference_between_policies() -> None:
