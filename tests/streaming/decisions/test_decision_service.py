@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import boto3
 import pytest
 
 from streaming.decisions.check_results import RESULT_BYTES
-from streaming.decisions.decision_service import build_service
+from streaming.decisions.decision_service import build_service, read_policy
 from streaming.decisions.decision_table import BUCKETS
 from streaming.decisions.policy import CHECKS
 from streaming.errors import PolicyError, SettingsError, TableError, TableUnavailable
@@ -287,6 +288,22 @@ def test_settings_are_checked(tmp_path: Any) -> None:
     for name in environment:
         with pytest.raises(SettingsError, match=f"{name} is not set"):
             build_service({**environment, name: ""})
+
+
+@pytest.mark.usefixtures("world")
+def test_a_policy_is_read_from_s3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    s3 = boto3.client("s3", region_name="us-east-1")
+    s3.create_bucket(Bucket="policies")
+    s3.put_object(Bucket="policies", Key="rides/1.json", Body=json.dumps(POLICY).encode())
+    s3.put_object(Bucket="policies", Key="2.json", Body=b"{")
+
+    assert read_policy("s3://policies/rides/1.json") == policy()
+    with pytest.raises(PolicyError, match=r"the policy s3://policies/2\.json: its content is b'\{'"):
+        read_policy("s3://policies/2.json")
+    for missing in ("s3://policies/rides/3.json", "s3://no-bucket/3.json"):
+        with pytest.raises(PolicyError, match=f"the policy {missing}: .*NoSuch"):
+            read_policy(missing)
 
 
 def results_with(raw: bytes) -> list[bytes]:
