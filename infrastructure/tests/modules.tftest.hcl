@@ -107,24 +107,31 @@ run "the_longest_names_of_a_consumer" {
       enhanced_fan_out           = false
       filter_patterns            = []
     }
-    image                  = "r@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-    architecture           = "arm64"
-    event_stream           = { name = "rides-events", arn = "arn:aws:kinesis:ap-southeast-1:123456789012:stream/rides-events" }
-    prediction_stream      = { name = "rides-predictions", arn = "arn:aws:kinesis:ap-southeast-1:123456789012:stream/rides-predictions" }
-    retention_hours        = 24
-    dead_letter_bucket     = "rides"
-    dead_letter_bucket_arn = "arn:aws:s3:::rides"
-    key_arn                = "arn:aws:kms:ap-southeast-1:123456789012:key/1"
-    log_retention_days     = 30
-    alarm_topic_arn        = "arn:aws:sns:ap-southeast-1:123456789012:rides"
-    runbook                = "docs/operate.md"
-    tracing                = false
-    vpc                    = null
+    image                   = "r@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    architecture            = "arm64"
+    event_stream            = { name = "rides-events", arn = "arn:aws:kinesis:ap-southeast-1:123456789012:stream/rides-events" }
+    prediction_stream       = { name = "rides-predictions", arn = "arn:aws:kinesis:ap-southeast-1:123456789012:stream/rides-predictions" }
+    retention_hours         = 168
+    further_streams         = ["arn:aws:kinesis:ap-southeast-1:123456789012:stream/rides-others"]
+    further_retention_hours = [24]
+    dead_letter_bucket      = "rides"
+    dead_letter_bucket_arn  = "arn:aws:s3:::rides"
+    key_arn                 = "arn:aws:kms:ap-southeast-1:123456789012:key/1"
+    log_retention_days      = 30
+    alarm_topic_arn         = "arn:aws:sns:ap-southeast-1:123456789012:rides"
+    runbook                 = "docs/operate.md"
+    tracing                 = false
+    vpc                     = null
   }
 
   assert {
     condition     = endswith(aws_iam_role.function.name, "-ap-southeast-1") && length(aws_iam_role.function.name) <= 64
     error_message = "An account's regions share roles: the name must differ by region, within 64 characters."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.alarm["near-retention"].threshold == 12 * 3600 * 1000
+    error_message = "The alarm must come at half of the shortest retention of all streams that the function reads."
   }
 }
 

@@ -28,7 +28,7 @@ locals {
     }
     near-retention = {
       namespace  = "AWS/Lambda", metric = "IteratorAge", dimensions = local.of_the_function
-      statistic  = "Maximum", threshold = 1000 * 3600 * var.retention_hours / 2, datapoints = 1, of = 1
+      statistic  = "Maximum", threshold = 1000 * 3600 * min(var.retention_hours, var.further_retention_hours...) / 2, datapoints = 1, of = 1
       rolls_back = false
       summary    = "Events are older than half of the stream's retention: soon they are lost."
     }

@@ -67,6 +67,12 @@ variable "further_streams" {
   default     = []
 }
 
+variable "further_retention_hours" {
+  description = "How long those streams keep records"
+  type        = list(number)
+  default     = []
+}
+
 variable "image" {
   description = "Container image by digest"
   type        = string

@@ -63,29 +63,30 @@ resource "aws_dynamodb_table" "items" {
 module "function" {
   source = "../consumer"
 
-  name                   = "decisions"
-  project                = var.project
-  place                  = var.place
-  variable               = "decisions"
-  description            = "Decisions on the results in ${var.result_stream.name}, on ${var.decision_stream.name}"
-  handler                = "streaming.decisions.decision_function.handler"
-  settings               = local.settings
-  permissions            = concat(local.table_permissions, local.policy_in_s3 == null ? [] : local.policy_permissions)
-  only_invoker           = false
-  further_streams        = var.settings.opens ? [var.event_stream.arn] : []
-  image                  = var.image
-  architecture           = var.architecture
-  event_stream           = { name = var.result_stream.name, arn = var.result_stream.arn }
-  prediction_stream      = var.decision_stream
-  retention_hours        = var.result_stream.retention_hours
-  dead_letter_bucket     = var.dead_letter_bucket
-  dead_letter_bucket_arn = var.dead_letter_bucket_arn
-  key_arn                = var.key_arn
-  log_retention_days     = var.log_retention_days
-  alarm_topic_arn        = var.alarm_topic_arn
-  runbook                = var.runbook
-  tracing                = var.tracing
-  vpc                    = var.vpc
+  name                    = "decisions"
+  project                 = var.project
+  place                   = var.place
+  variable                = "decisions"
+  description             = "Decisions on the results in ${var.result_stream.name}, on ${var.decision_stream.name}"
+  handler                 = "streaming.decisions.decision_function.handler"
+  settings                = local.settings
+  permissions             = concat(local.table_permissions, local.policy_in_s3 == null ? [] : local.policy_permissions)
+  only_invoker            = false
+  further_streams         = var.settings.opens ? [var.event_stream.arn] : []
+  further_retention_hours = var.settings.opens ? [var.event_stream.retention_hours] : []
+  image                   = var.image
+  architecture            = var.architecture
+  event_stream            = { name = var.result_stream.name, arn = var.result_stream.arn }
+  prediction_stream       = var.decision_stream
+  retention_hours         = var.result_stream.retention_hours
+  dead_letter_bucket      = var.dead_letter_bucket
+  dead_letter_bucket_arn  = var.dead_letter_bucket_arn
+  key_arn                 = var.key_arn
+  log_retention_days      = var.log_retention_days
+  alarm_topic_arn         = var.alarm_topic_arn
+  runbook                 = var.runbook
+  tracing                 = var.tracing
+  vpc                     = var.vpc
 }
 
 # With `opens` in the policy, an item's own event starts its deadline: silence of every check is noticed.
