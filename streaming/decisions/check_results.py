@@ -123,21 +123,20 @@ class Results:
         if opens is not None and header.event_type == opens.event_type:
             event = _decoded(content, dict[str, Any])
             self._check_age(arrived_at)
-            return Arrival(_item(event, opens.item, ""), carried=self._carried(event))
+            return Arrival(_item(event, opens.item, ""), carried=self._carried(event, content))
         check = self._check_of.get(header.model) if isinstance(header.model, str) else None
         if check is None:
             return None
         record = _decoded(content, _Record)
         put_at = record.arrived_at.timestamp()
         self._check_age(put_at)
-        _check_size("prediction", len(bytes(record.prediction)), RESULT_BYTES)
+        raw = bytes(record.prediction)
+        _check_size("prediction", len(raw), RESULT_BYTES)
         try:
-            prediction = msgspec.json.decode(record.prediction, type=dict[str, Any])
+            prediction = msgspec.json.decode(raw, type=dict[str, Any])
         except DECODE_ERRORS:
-            raise InvalidEvent(
-                "prediction", bytes(record.prediction), ALLOWED["prediction"]
-            ) from None
-        _check_levels("prediction", prediction)
+            raise InvalidEvent("prediction", raw, ALLOWED["prediction"]) from None
+        _check_levels("prediction", prediction, raw)
         _check_size("prediction", len(msgspec.json.encode(prediction)), RESULT_BYTES)
         item = _item(prediction, self._policy.item, "prediction.")
         if unusable := self._policy.unusable_field(check, prediction):
@@ -145,7 +144,7 @@ class Results:
             allowed = "a number" if unusable.equals is None else type(unusable.equals).__name__
             raise InvalidEvent(f"prediction.{unusable.field}", value, allowed)
         result = Result(record.version, record.event_id, round(1000 * put_at), prediction)
-        return Arrival(item, check, result, self._carried(prediction))
+        return Arrival(item, check, result, self._carried(prediction, raw))
 
     def _check_age(self, arrived_at: float) -> None:
         """Refuse what may belong to an item that has expired: it would open that again."""
@@ -158,10 +157,10 @@ class Results:
         """Return the arrivals themselves, each under its item's partition key."""
         return [Prediction(str(each.item), each) for each in events]
 
-    def _carried(self, found: dict[str, Any]) -> dict[str, Any]:
+    def _carried(self, found: dict[str, Any], content: bytes) -> dict[str, Any]:
         carried = {name: found[name] for name in self._policy.carry if name in found}
         fields = ", ".join(carried)
-        _check_levels(fields, carried)
+        _check_levels(fields, carried, content)
         _check_size(fields, len(msgspec.json.encode(carried)), CARRIED_BYTES)
         return carried
 
@@ -171,7 +170,10 @@ def _check_size(field: str, size: int, most: int) -> None:
         raise InvalidEvent(field, f"{size} bytes", f"at most {most} bytes")
 
 
-def _check_levels(field: str, value: dict[str, Any]) -> None:
+def _check_levels(field: str, value: dict[str, Any], content: bytes) -> None:
+    """Refuse a value of more than `LEVELS`; `content` is JSON that has it."""
+    if content.count(b"[") + content.count(b"{") <= LEVELS:
+        return
     within: list[Any] = [value]
     for _ in range(LEVELS):
         within = [
