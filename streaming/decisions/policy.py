@@ -9,6 +9,9 @@ import msgspec
 CHECKS = 16
 """The most checks of a policy; with `RESULT_BYTES` it keeps an item below DynamoDB's 400 KB."""
 
+KEPT_RESULTS = 24
+"""The most results of an item: those of the policy, and of checks that only other policies name."""
+
 DAY_SECONDS = 86_400
 
 Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_.-]{1,64}\Z")]

@@ -49,6 +49,8 @@ def decode_policy(content: bytes, location: str) -> Policy:
         problem = str(invalid_event(content, error, ALLOWED))
         if "unknown field" in str(error):
             problem = str(error)
+        if problem.startswith(f"{WHOLE_EVENT} is "):
+            problem = problem.replace(WHOLE_EVENT, "its content", 1)
         raise PolicyError(f"the policy {location}: {problem}") from error
     for field, value, allowed in _problems(policy):
         raise PolicyError(f"the policy {location}: {field} is {excerpt(value)}; allowed: {allowed}")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming import InvalidEvent
-from streaming.decisions.check_results import CARRIED_BYTES, RESULT_BYTES, Results
+from streaming.decisions.check_results import CARRIED_BYTES, LEVELS, RESULT_BYTES, Results
 from tests.streaming.decisions.decision_fixtures import START, arrival, opening, policy, result
 
 
@@ -59,6 +59,20 @@ def changed(**changes: Any) -> bytes:
     return json.dumps({**json.loads(result("language", "u1", 0.5)), **changes}).encode()
 
 
+def nested(levels: int) -> Any:
+    """Return lists and objects in each other."""
+    value: Any = 1
+    for level in range(levels):
+        value = {"inner": value} if level % 2 else [value]
+    return value
+
+
+def test_the_most_levels_are_kept() -> None:
+    prediction = {"upload_id": 1, "abusive": 1, "x": nested(LEVELS - 1)}
+
+    assert decode(changed(prediction=prediction)).result.prediction == prediction
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -77,6 +91,22 @@ def changed(**changes: Any) -> bytes:
         (
             changed(prediction={"upload_id": 1, "abusive": 1, "uploader": "u" * CARRIED_BYTES}),
             "uploader is '.* bytes'; allowed: at most 1024 bytes",
+        ),
+        (  # 5 bytes each as they come, 19 as they are stored
+            changed(prediction={"upload_id": 1, "abusive": 1, "x": 1}).replace(
+                b'"x": 1', b'"x": [' + b"1e15," * 300 + b"1]"
+            ),
+            "prediction is '57.. bytes'; allowed: at most 4096 bytes",
+        ),
+        (
+            changed(prediction={"upload_id": 1, "abusive": 1, "x": nested(LEVELS)}),
+            "prediction is '33 levels or more'; allowed: at most 32 levels of lists and objects",
+        ),
+        (
+            json.dumps(
+                {"event_type": "uploaded", "upload_id": 1, "uploader": nested(LEVELS)}
+            ).encode(),
+            "uploader is '33 levels or more'; allowed: at most 32 levels",
         ),
         (opening("u" * 129), "upload_id is '.*; allowed: a 64-bit integer, or a string of 1"),
         (b"[]", "event is b'\\[\\]'; allowed: a JSON object"),

@@ -148,7 +148,9 @@ def test_a_policy_that_breaks_a_rule_is_refused_in_one_line(
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"{", b"[" * 10_000])
 def test_what_is_no_policy_is_refused(content: bytes) -> None:
-    with pytest.raises(PolicyError, match=r"^the policy test: event is .*; allowed: a JSON object"):
+    with pytest.raises(
+        PolicyError, match=r"^the policy test: its content is .*; allowed: a JSON obj"
+    ):
         decode_policy(content, "test")
 
 
