@@ -21,7 +21,7 @@ from cli.arguments import Parser, rate, seed, whole_number
 from cli.printable import printable
 from cli.run_folder import create_run_folder
 from demo.errors import RidesUnavailable
-from examples.local_functions import LocalFunctions
+from examples.local_functions import LocalFunctions, paced
 from examples.recommender.driver_feeds import Feeds, feed_line
 from examples.recommender.simulated_drivers import ended_rides, generated_trips, replayed_trips
 from local.embedded_kinesis import embedded_kinesis
@@ -87,10 +87,7 @@ def run(
         reading = threading.Thread(target=_read, args=(reader, feeds))
         reading.start()
         try:
-            started = time.monotonic()
-            for number, end in enumerate(ends):
-                if stopped.wait(max(0.0, started + number / per_second - time.monotonic())):
-                    break
+            for end in paced(ends, per_second, stopped):
                 feeds.ended(end)
                 # By driver, so that one shard has all of a driver's rides, in order.
                 data, key = json.dumps(end).encode(), end["driver_id"]

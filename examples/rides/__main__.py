@@ -23,7 +23,7 @@ if __name__ == "__main__":
 from cli.arguments import Parser, rate, seed, whole_number
 from cli.run_folder import create_run_folder
 from demo.ride_generator import generate_rides, last_week, read_statistics
-from examples.local_functions import LocalFunctions
+from examples.local_functions import LocalFunctions, paced
 from local.embedded_kinesis import embedded_kinesis
 from local.errors import LocalError
 from streaming import StreamReader
@@ -137,10 +137,7 @@ def run(
         reading = threading.Thread(target=_read, args=(reader, quoted))
         reading.start()
         try:
-            started = time.monotonic()
-            for number, ride in enumerate(rides):
-                if stopped.wait(max(0.0, started + number / per_second - time.monotonic())):
-                    break
+            for ride in paced(rides, per_second, stopped):
                 quoted.put[ride["ride_id"]] = quoted.last = time.monotonic()
                 data, key = json.dumps(ride).encode(), str(ride["ride_id"])
                 client.put_record(StreamName=RIDES, PartitionKey=key, Data=data)
