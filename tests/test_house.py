@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "lambda_function": {"model", "streaming"},
     "model": {"model_graph", "streaming"},
     "model_graph": {"streaming"},
+    "model_columns": set[str](),
     "streaming": set[str](),
     "local": {"streaming"},
     "cli": {"local", "streaming"},
@@ -25,8 +26,9 @@ MAY_IMPORT = {
     "training": {"model", "streaming"},
     "examples": {"cli", "demo", "local", "streaming"},
     "lifecycle": {"model", "streaming", "training"},
+    "batch": {"model", "streaming"},
     "scripts": {
-        *("cli", "demo", "deployment", "lifecycle", "local"),
+        *("batch", "cli", "demo", "deployment", "lifecycle", "local"),
         *("model", "page", "streaming", "training"),
     },
 }

@@ -26,10 +26,12 @@ class Payload:
     Attributes:
         data: What a producer would put on the stream.
         event_id: The `event_id` of its prediction record; None: it has none.
+        arrived_at: When it came, seconds since the epoch; None: when the call says.
     """
 
     data: bytes
     event_id: str | None = None
+    arrived_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Predictor(Generic[EventT]):
 
         Args:
             payloads: Any number.
-            arrived_at: When they came, seconds since the epoch.
+            arrived_at: When they came, seconds since the epoch; a payload may say otherwise.
             seconds: How long to try. One call of the model is never interrupted.
 
         Returns:
@@ -112,7 +114,13 @@ class Predictor(Generic[EventT]):
         started = self._clock()
         # A payload's position stands in for the sequence number that it does not have.
         records = [
-            UserRecord(payload.data, payload.event_id, str(position), None, arrived_at)
+            UserRecord(
+                payload.data,
+                payload.event_id,
+                str(position),
+                None,
+                arrived_at if payload.arrived_at is None else payload.arrived_at,
+            )
             for position, payload in enumerate(payloads)
         ]
         batch = Batch(None, started + seconds, started + seconds, arrived_at)
