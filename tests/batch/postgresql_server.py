@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REQUIRED = "POSTGRESQL_REQUIRED"
+REQUIRED = "REQUIRE_POSTGRESQL"
 """Set to 1 where a missing server is a failure, as `.ci/postgresql` does."""
 
 PLACES = "/usr/lib/postgresql"
