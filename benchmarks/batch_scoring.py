@@ -1,6 +1,6 @@
 """Rows a second of batch scoring, to DuckDB and to PostgreSQL, beside the course's score.py.
 
-    python -m benchmarks.batch_scoring --data "<months>"
+    python -m benchmarks.batch_scoring --data "<months>" --python .venv-score/bin/python
 
 Every contender scores the same rows, from Parquet files, in a process of its own, in turn; the best
 of several rounds counts. A PostgreSQL server is started on the cores of its contender. Months are
@@ -22,16 +22,12 @@ from time import perf_counter
 from typing import Any
 
 import pyarrow.parquet as pq
-from rich.progress import Progress
 
 from batch.databases import open_database
 from batch.interval import Interval
 from batch.rides_table import RidesTable
 from batch.scoring import Request, score
 from cli.arguments import Parser, names, whole_number
-from tests.batch.postgresql_server import running_server
-from training.baselines import BASELINES, fit_baseline
-from training.trips import inputs, read_trips
 
 EVERYTHING = Interval.parse("2000-01-01", "2100-01-01")
 COURSE = "course's score.py"
@@ -61,7 +57,8 @@ def main() -> None:
         best: dict[str, dict[str, float]] = {}
         for _ in range(options.rounds):
             for contender, cores in CONTENDERS.items():
-                found = _run(contender, cores, files, Path(folder))
+                found = _run(contender, cores, files, Path(folder), options.python)
+                print(f"{contender}: {rows / found['seconds']:,.0f} rows/s", flush=True)
                 if (
                     found["seconds"] < best.get(contender, found)["seconds"]
                     or contender not in best
@@ -82,13 +79,16 @@ def _print(best: dict[str, dict[str, float]], rows: int) -> None:
         print(f"| {contender} | {rows / found['seconds']:,.0f} | {steps} | {ratio:.1f} |")
 
 
-def _run(contender: str, cores: int, files: Sequence[Path], folder: Path) -> dict[str, float]:
+def _run(
+    contender: str, cores: int, files: Sequence[Path], folder: Path, python: str
+) -> dict[str, float]:
     """Measure a contender in a process that has so many cores."""
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(own)[-cores:])  # its children inherit it, the server too
     try:
         with _database(contender, folder) as database:
-            command = (sys.executable, "-m", "benchmarks.batch_scoring", "--contender", contender)
+            python = sys.executable if contender.startswith(COURSE) else python
+            command = (python, "-m", "benchmarks.batch_scoring", "--contender", contender)
             named = ("--database", database, "--folder", str(folder), "--files", *map(str, files))
             result = subprocess.run(  # noqa: S603  this module
                 [*command, *named], stdout=subprocess.PIPE, check=True, text=True
@@ -102,6 +102,8 @@ def _run(contender: str, cores: int, files: Sequence[Path], folder: Path) -> dic
 @contextmanager
 def _database(contender: str, folder: Path) -> Iterator[str]:
     if contender.startswith("PostgreSQL"):
+        from tests.batch.postgresql_server import running_server  # noqa: PLC0415  needs pytest
+
         with running_server(durable=True) as url:
             yield url
         return
@@ -169,6 +171,10 @@ def _course(files: Sequence[Path], folder: Path, cores: int) -> dict[str, float]
 def _save_forest(months: Sequence[Path], folder: Path) -> None:
     """Fit the course's forest to a month, and save it with MLflow."""
     import mlflow  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from training.baselines import BASELINES, fit_baseline  # noqa: PLC0415
+    from training.trips import inputs, read_trips  # noqa: PLC0415
 
     forest = next(each for each in BASELINES if each.name == "random forest")
     with Progress(disable=True) as progress:
@@ -193,6 +199,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=_paths, default=[], metavar="FILES", help="months")
     parser.add_argument("--rows", type=whole_number, default=1_500_000)
     parser.add_argument("--rounds", type=whole_number, default=3)
+    parser.add_argument(
+        "--python",
+        default=sys.executable,
+        help="for batch scoring: that of `make score` has no pandas, which pyarrow would import",
+    )
     for hidden in ("--contender", "--database"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
