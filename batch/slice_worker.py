@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from batch.errors import BatchError
+from batch.errors import BatchError, ModelUnavailable
 from batch.interval import Interval
 from batch.rides_table import RidesTable, Slice
 from batch.row_mapping import RowMapping
@@ -37,6 +37,7 @@ class SliceTask:
         interval: Which rows.
         staging: Where the results go; None: nowhere.
         by_columns: See `Scorer`.
+        version: The model's version: a process that loads another one predicts nothing.
     """
 
     table: RidesTable
@@ -44,6 +45,7 @@ class SliceTask:
     interval: Interval
     staging: StagedResults | None
     by_columns: bool
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,13 @@ def _exit_with_parent() -> None:
 
 
 def _score_in_worker(part: Slice) -> FinishedSlice:
-    return _score_slice(*_worker[0], part)
+    task, scorer = _worker[0]
+    if scorer.version != task.version:
+        raise ModelUnavailable(
+            f"the model's version was {task.version} and is {scorer.version} now: it was replaced "
+            "while the run began; run it again"
+        )
+    return _score_slice(task, scorer, part)
 
 
 def _score_slice(task: SliceTask, scorer: Scorer, part: Slice) -> FinishedSlice:

@@ -433,3 +433,24 @@ def test_times_of_an_event_are_local(tmp_path: Path) -> None:
     with RidesTable.named([path]).open() as opened:
         mapping = row_mapping(opened.types(path), time="at")
         assert opened.count(mapping, MARCH) == (1, 0)
+
+
+@pytest.mark.rides
+def test_a_process_with_another_version_of_the_model_predicts_nothing(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a pointer is promoted between the start of the run and that of its processes."""
+    files = [write(tmp_path / f"trips-{number}.parquet", trips(50)) for number in range(2)]
+    load = slice_worker.load
+
+    def load_and_promote() -> Any:
+        model = load()
+        monkeypatch.setenv("RUN_ID", "promoted")
+        return model
+
+    monkeypatch.setattr("batch.scoring.load", load_and_promote)
+
+    with pytest.raises(ModelUnavailable, match="and is promoted now: it was replaced"):
+        score_into(location, request(files, workers=2))
+
+    assert rows(location) == ([], [])
