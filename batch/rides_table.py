@@ -101,14 +101,20 @@ class RidesTable:
         Raises:
             SourceError: It cannot be read.
         """
-        try:
-            with duckdb.connect(config=DUCKDB) as db:
-                db.execute(f"SET TimeZone = {literal(ZONE)}; SET threads = 1; {QUIET}")
-                if self.table is not None:
-                    db.execute(f"ATTACH {literal(str(self.files[0]))} AS rides (READ_ONLY)")
-                yield OpenTable(self, db)
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
-            raise SourceError(f"the table cannot be read: {first_line(error)}") from error
+        with source_errors(), duckdb.connect(config=DUCKDB) as db:
+            db.execute(f"SET TimeZone = {literal(ZONE)}; SET threads = 1; {QUIET}")
+            if self.table is not None:
+                db.execute(f"ATTACH {literal(str(self.files[0]))} AS rides (READ_ONLY)")
+            yield OpenTable(self, db)
+
+
+@contextmanager
+def source_errors() -> Iterator[None]:
+    """Turn the errors of reading a table into a SourceError of one line."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise SourceError(f"the table cannot be read: {first_line(error)}") from error
 
 
 class OpenTable:
