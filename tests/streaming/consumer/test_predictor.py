@@ -59,6 +59,19 @@ def test_a_prediction_is_the_record_that_the_stream_would_get() -> None:
     }
 
 
+def test_a_payload_may_say_when_it_arrived() -> None:
+    payloads = [Payload(b"hello"), Payload(b"hello", arrived_at=0.0)]
+
+    answers = predictor().predict(payloads, ARRIVED, 60.0)
+
+    assert [
+        json.loads(answer)["arrived_at"] for answer in answers if isinstance(answer, bytes)
+    ] == [
+        "2025-03-01T13:15:00.123Z",
+        "1970-01-01T00:00:00.000Z",
+    ]
+
+
 @given(st.lists(st.sampled_from(WORDS), max_size=30))
 def test_each_payload_has_the_answer_that_it_has_alone(words: list[bytes]) -> None:
     alone = {word: predict([b"good", word])[1] for word in set(words)}
