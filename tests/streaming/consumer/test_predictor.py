@@ -60,7 +60,7 @@ def test_a_prediction_is_the_record_that_the_stream_would_get() -> None:
 
 
 def test_a_payload_may_say_when_it_arrived() -> None:
-    payloads = [Payload(b"hello"), Payload(b"hello", arrived_at=0.0)]
+    payloads = [Payload(b"hello"), Payload(b"hello", arrived_at=ARRIVED + 60)]
 
     answers = predictor().predict(payloads, ARRIVED, 60.0)
 
@@ -68,7 +68,7 @@ def test_a_payload_may_say_when_it_arrived() -> None:
         json.loads(answer)["arrived_at"] for answer in answers if isinstance(answer, bytes)
     ] == [
         "2025-03-01T13:15:00.123Z",
-        "1970-01-01T00:00:00.000Z",
+        "2025-03-01T13:16:00.123Z",
     ]
 
 
