@@ -211,17 +211,32 @@ class RideModel:
         """
         columns = np.array([event.values for event in events], dtype=np.float32).T
         inputs = dict(zip(FEATURES, np.ascontiguousarray(columns), strict=True))
-        inputs["hour"] = np.minimum(inputs["hour"], LAST_HOUR)
         values: dict[str, list[Any]] = {"ride_id": [event.ride_id for event in events]}
-        for fields, run in self._runs:
-            outputs = _in_order([_finite(output) for output in run(inputs)])
-            # Not strict: a duration may come without a range, and a range of the tip has no fields.
-            found = zip(fields, outputs, strict=False)
-            values |= {field: output.tolist() for field, output in found}
+        values |= {field: column.tolist() for field, column in self.predict_columns(inputs).items()}
         return [
             Prediction(str(row[0]), dict(zip(values, row, strict=True)))
             for row in zip(*values.values(), strict=True)
         ]
+
+    def predict_columns(self, inputs: Mapping[str, Vector]) -> dict[str, NDArray[np.float64]]:
+        """Predict rides that are columns already, such as those of a table.
+
+        Args:
+            inputs: A vector for each of `FEATURES`, with the values that `decode` gives.
+
+        Returns:
+            A vector per field of the prediction but the ride's id; the values of `predict`.
+
+        Raises:
+            ArithmeticError: A prediction is not finite.
+        """
+        inputs = {**inputs, "hour": np.minimum(inputs["hour"], LAST_HOUR)}
+        values: dict[str, NDArray[np.float64]] = {}
+        for fields, run in self._runs:
+            outputs = _in_order([_finite(output) for output in run(inputs)])
+            # Not strict: a duration may come without a range, and a range of the tip has no fields.
+            values |= zip(fields, outputs, strict=False)
+        return values
 
 
 def _finite(predictions: Vector) -> NDArray[np.float64]:

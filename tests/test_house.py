@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "lambda_function": {"model", "streaming"},
     "model": {"model_graph", "streaming"},
     "model_graph": {"streaming"},
+    "model_columns": set[str](),
     "streaming": set[str](),
     "local": {"streaming"},
     "cli": {"local", "streaming"},
@@ -26,8 +27,9 @@ MAY_IMPORT = {
     "examples": {"cli", "demo", "local", "streaming", "training"},
     "lifecycle": {"model", "streaming", "training"},
     "web": {"model", "streaming"},
+    "batch": {"model", "streaming"},
     "scripts": {
-        *("cli", "demo", "deployment", "lifecycle", "local"),
+        *("batch", "cli", "demo", "deployment", "lifecycle", "local"),
         *("model", "page", "streaming", "training"),
     },
 }
