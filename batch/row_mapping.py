@@ -126,7 +126,7 @@ def _any_mapping(
     types: Mapping[str, str], time: str, key: str | None, event: str | None
 ) -> RowMapping:
     if event is None and "event" in types:
-        event = "CAST(event AS VARCHAR)"
+        event = "event" if types["event"] == "BLOB" else "CAST(event AS VARCHAR)"
     if event is None:
         members = ", ".join(f"{literal(name)}, {quoted(name)}" for name in types)
         event = f"json_object({members})"

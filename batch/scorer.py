@@ -160,7 +160,9 @@ class Scorer:
             rides, events = batch[RIDE].to_pylist(), self._events(batch)
             for place, answer in enumerate(self._answers(batch, events)):
                 if isinstance(answer, Rejected):
-                    error = (answer.error_type, answer.error_message, events[place])
+                    # PostgreSQL's text has no NUL.
+                    text = events[place].decode(errors="backslashreplace").replace("\0", "\\x00")
+                    error = (answer.error_type, answer.error_message, text)
                     rejected.append((rides[place], *error))
                 elif answer is SKIPPED:
                     skipped += 1
@@ -170,17 +172,17 @@ class Scorer:
         found = np.array(numbers, np.int64), self._table(predicted, self.columns)
         return found, self._table(rejected, REJECT_FIELDS), skipped
 
-    def _events(self, rows: pa.Table) -> list[str]:
+    def _events(self, rows: pa.Table) -> list[bytes]:
         relation = self._db.from_arrow(rows).project(self._mapping.event)
-        found: list[str | None] = relation.to_arrow_table().column(0).to_pylist()
-        return ["null" if text is None else text for text in found]
+        found = relation.to_arrow_table().column(0).cast(pa.binary()).to_pylist()
+        return [b"null" if event is None else event for event in found]
 
-    def _answers(self, rows: pa.Table, events: Sequence[str]) -> list[Any]:
+    def _answers(self, rows: pa.Table, events: Sequence[bytes]) -> list[Any]:
         # The key is what identifies a row; an event without a time of its own has the row's.
         arrived = rows[AT].cast(_LOCAL).to_pylist()
         payloads = [
-            Payload(text.encode(), None, min(at.replace(tzinfo=_ZONE).timestamp(), LAST_SECOND))
-            for text, at in zip(events, arrived, strict=True)
+            Payload(event, None, min(at.replace(tzinfo=_ZONE).timestamp(), LAST_SECOND))
+            for event, at in zip(events, arrived, strict=True)
         ]
         answers = self._predictor.predict(payloads, 0.0, DAY)
         if UNAVAILABLE in answers:

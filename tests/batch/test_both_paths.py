@@ -172,7 +172,7 @@ def test_a_prediction_is_that_of_the_same_event_on_the_stream() -> None:
     rows = rows_of(table(trips(20)))
     scorer = Scorer(MODEL, row_mapping(types_of(rows)))
     answers = Predictor(MODEL, scorer._predictor._calls._telemetry).predict(
-        [Payload(text.encode()) for text in scorer._events(rows)], 0.0, 60.0
+        [Payload(event) for event in scorer._events(rows)], 0.0, 60.0
     )
 
     (expected,) = {
