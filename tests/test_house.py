@@ -26,8 +26,8 @@ MAY_IMPORT = {
     "training": {"model", "streaming"},
     "examples": {"cli", "demo", "local", "streaming", "training"},
     "lifecycle": {"model", "streaming", "training"},
-    "web": {"model", "streaming"},
     "batch": {"model", "streaming"},
+    "web": {"model", "streaming"},
     "scripts": {
         *("batch", "cli", "demo", "deployment", "lifecycle", "local"),
         *("model", "page", "streaming", "training"),
