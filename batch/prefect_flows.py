@@ -1,10 +1,9 @@
 """A schedule and a backfill as Prefect flows; what they decide is in `missed_intervals`.
 
 A failed interval is tried again where the error may pass. Two runs that score one interval at once
-are kept apart by the database's lock: one of them fails with `DatabaseInUse`, and comes again.
+are kept apart by the database's lock: one of them fails because it is in use, and comes again.
 """
 
-import gc
 import logging
 import os
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from batch.errors import BatchError
 from batch.interval import Interval
 from batch.missed_intervals import Every, Missed, Schedule
 from batch.row_mapping import ZONE
-from batch.scoring_job import ScoringJob, may_pass, report_line
+from batch.scoring_job import MayPass, ScoringJob
 
 DATABASE = "SCORING_DATABASE"
 """The environment variable that tells a flow run its database: Prefect shows parameters."""
@@ -78,7 +77,6 @@ def score_intervals(
 
     runner = ThreadPoolTaskRunner(max_workers=at_most)
     found: list[Outcome] = flow(score_all, name="score-intervals", task_runner=runner)()
-    gc.collect()  # else DuckDB prints what it calls leaks
     return found
 
 
@@ -140,9 +138,8 @@ def serve(job: ScoringJob, schedule: Schedule, cron: str, at_most: int) -> None:
 def _outcome(interval: Interval, found: Any) -> Outcome:
     if isinstance(found, BaseException):
         return Outcome(interval, f"{interval}: failed: {found}", failed=True)
-    return Outcome(interval, report_line(interval, found), failed=False)
+    return Outcome(interval, found, failed=False)
 
 
 def _may_pass(_task: object, _run: object, state: Any) -> bool:
-    found = state.result(raise_on_failure=False)
-    return isinstance(found, BaseException) and may_pass(found)
+    return isinstance(state.result(raise_on_failure=False), MayPass)

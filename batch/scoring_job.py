@@ -1,19 +1,23 @@
-"""What a schedule or a backfill scores: a table, and where its predictions go."""
+"""What a schedule or a backfill scores, each interval in a process of its own.
 
-import glob
+An interval that is killed for its memory then fails alone, several use several cores, and Prefect's
+process stays small. This module knows neither DuckDB nor the model: `scoring_process` does.
+"""
+
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from batch.databases import open_database
-from batch.errors import DatabaseError, InvalidRequest
+import msgspec
+
+from batch.errors import BatchError, InvalidRequest
 from batch.interval import Interval
-from batch.rides_table import RidesTable
-from batch.scored_intervals import complete_intervals
-from batch.scoring import Report, Request, score
-from batch.slice_worker import load
-from streaming.errors import without_password
+
+
+class MayPass(BatchError):
+    """An error that may pass by itself, such as a database that is in use or away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,75 +53,84 @@ class ScoringJob:
         """Return what a scheduler may store and show: the database's URL may hold a password."""
         return {name: value for name, value in asdict(self).items() if name != "database"}
 
-    def request(self, interval: Interval) -> Request:
-        """Return what to score of an interval.
+    def score(self, interval: Interval) -> str:
+        """Score an interval, and return its counts in a line; a second time leaves the same rows.
 
         Raises:
-            SourceError: A file is missing.
-        """
-        files = [Path(name) for pattern in self.data for name in _matching(pattern)]
-        return Request(
-            RidesTable.named(files, self.table),
-            interval,
-            Path(self.staging),
-            self.workers,
-            self.key,
-            self.time,
-            self.event,
-        )
-
-    def score(self, interval: Interval) -> Report:
-        """Score an interval; a second time leaves the same rows.
-
-        Raises:
+            MayPass: The database is in use, or cannot be reached.
             BatchError: It cannot be scored.
         """
-        with open_database(self.database, self.workers) as database:
-            return score(self.request(interval), database)
+        return str(_ask(Order(self, interval)))
 
     def complete(self, *, any_version: bool) -> list[Interval]:
         """Return the intervals that this model has scored.
 
         Args:
             any_version: Whether another version's predictions will do.
-        """
-        model = load()
-        version = "" if any_version else model.version
-        return complete_intervals(self.database, model.name, version)
-
-    def check_at_most(self, at_most: int) -> None:
-        """Refuse to score several intervals at once into a file.
 
         Raises:
-            InvalidRequest: It is asked for.
+            BatchError: The model cannot be loaded, or the database not read.
         """
-        if at_most > 1 and "://" not in self.database:
-            raise InvalidRequest(
-                f"AT_MOST is {at_most}; allowed with a DuckDB file: 1, one program scores into it at "
-                "a time (WORKERS= are the processes of one interval)"
-            )
+        found = _ask(Order(self, None, any_version))
+        return [Interval.parse(since, until) for since, until in found]
 
 
-def may_pass(error: BaseException) -> bool:
-    """Return whether an error may pass by itself, such as a database that is in use or away."""
-    return isinstance(error, DatabaseError)
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a process is asked for.
+
+    Attributes:
+        job: What to score.
+        interval: The interval to score; None: say which are complete.
+        any_version: For those; see `ScoringJob.complete`.
+    """
+
+    job: ScoringJob
+    interval: Interval | None
+    any_version: bool = False
 
 
-def report_line(interval: Interval, report: Report) -> str:
-    """Return what became of an interval in one line."""
-    counts = report.counts
-    return (
-        f"{interval}: read {counts.read:,} = predicted {counts.predicted:,} + rejected "
-        f"{counts.rejected:,} + skipped {counts.skipped:,}, {report.seconds:.1f} s"
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a process answers.
+
+    Attributes:
+        result: Of `ScoringJob.score` or `ScoringJob.complete`.
+        error: What is wrong; empty: nothing.
+        may_pass: Whether the error may pass by itself.
+    """
+
+    result: Any = None
+    error: str = ""
+    may_pass: bool = False
+
+
+def check_at_most(at_most: int, database: str) -> None:
+    """Refuse to score several intervals at once into a file.
+
+    Raises:
+        InvalidRequest: It is asked for.
+    """
+    if at_most > 1 and "://" not in database:
+        raise InvalidRequest(
+            f"AT_MOST is {at_most}; allowed with a DuckDB file: 1, one program at a time scores "
+            "into it (WORKERS= are the processes of one interval)"
+        )
+
+
+def _ask(order: Order) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "batch.scoring_process"],
+        input=msgspec.json.encode(order),
+        stdout=subprocess.PIPE,
+        check=False,
     )
-
-
-def shown_database(location: str) -> str:
-    """Return a database's place without its password."""
-    return without_password(location)
-
-
-def _matching(pattern: str) -> list[str]:
-    if glob.has_magic(pattern):
-        return sorted(glob.glob(pattern)) or [pattern]  # noqa: PTH207  a pattern may be absolute
-    return [pattern]
+    if done.returncode:
+        raise BatchError(
+            f"the process that scores has ended with status {done.returncode}; if it was killed "
+            "for its memory, take fewer WORKERS. The next run continues with what is finished"
+        )
+    answer = msgspec.json.decode(done.stdout, type=Answer)
+    if answer.error:
+        raise MayPass(answer.error) if answer.may_pass else BatchError(answer.error)
+    return answer.result

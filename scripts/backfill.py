@@ -10,12 +10,12 @@ from batch.errors import BatchError
 from batch.interval import Interval
 from batch.missed_intervals import missing, split
 from batch.prefect_environment import prepare_environment
-from batch.scoring_job import shown_database
 from cli.arguments import Parser
 from cli.printable import printable
 from cli.program import program
 from scripts.scoring_options import PREFECT_HOME, add_job_options, job_of
 from streaming import StreamingError
+from streaming.errors import without_password
 
 
 @program(BatchError, StreamingError)
@@ -43,5 +43,5 @@ def main(arguments: list[str] | None = None) -> int:
         print(printable(outcome.line))
     failed = sum(outcome.failed for outcome in outcomes)
     scored = f"{len(left) - failed} intervals scored, {failed} failed"
-    print(f"{scored}; into {printable(shown_database(job.database))}")
+    print(f"{scored}; into {printable(without_password(job.database))}")
     return 1 if failed else 0

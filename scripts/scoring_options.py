@@ -5,7 +5,7 @@ from pathlib import Path
 
 from batch.databases import ALLOWED, open_database
 from batch.missed_intervals import Every
-from batch.scoring_job import ScoringJob
+from batch.scoring_job import ScoringJob, check_at_most
 from cli.arguments import Parser, names, whole_number
 
 DATABASE = "build/predictions.duckdb"
@@ -72,5 +72,5 @@ def job_of(options: Namespace) -> ScoringJob:
         options.time,
         options.event,
     )
-    job.check_at_most(options.at_most)
+    check_at_most(options.at_most, database)
     return job
