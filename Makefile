@@ -14,6 +14,7 @@ TRAIN_ENV := .venv-train
 TEST_ENV := .venv-test
 BENCH_ENV := .venv-bench
 BROWSER_ENV := .venv-browser
+SCHEDULE_ENV := .venv-schedule
 FUZZ_ENV := .venv-fuzz
 AUDIT_ENV := .venv-audit
 MUTANTS_ENV := .venv-mutants
@@ -30,7 +31,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 
 # A misspelt variable would be ignored. A goal takes those that its help line names.
-TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV BROWSER_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
+TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV BROWSER_ENV SCHEDULE_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 ifneq ($(filter-out $(TAKEN_BY_ALL),$(GIVEN)),)
 TAKEN := $(sort $(foreach goal,$(or $(MAKECMDGOALS),help),$(shell sed -n 's/^$(goal):.*\#\# //p' $(firstword $(MAKEFILE_LIST)) | grep -o '[A-Z_]*=' | tr -d =)))
@@ -49,6 +50,7 @@ $(TRAIN_ENV)/installed: requirements/train.txt
 $(TEST_ENV)/installed: requirements/test.txt
 $(BENCH_ENV)/installed: requirements/bench.txt
 $(BROWSER_ENV)/installed: requirements/browser.txt
+$(SCHEDULE_ENV)/installed: requirements/schedule.txt
 $(FUZZ_ENV)/installed: requirements/fuzz.txt
 $(AUDIT_ENV)/installed: requirements/audit.txt
 $(MUTANTS_ENV)/installed: requirements/mutants.txt
@@ -350,6 +352,25 @@ drift: $(TRAIN_ENV)/installed ## How far rides have moved from a bundle's traini
 	    $(if $(DATA),--data "$$DATA",$(if $(ARCHIVE),"$$ARCHIVE",build/archive)) \
 	    $(if $(BUNDLE),--bundle "$$BUNDLE") $(if $(AGAINST),--against "$$AGAINST") \
 	    $(if $(FAIL_IF),--fail-if "$$FAIL_IF")
+
+JOB = --data "$$DATA" $(if $(TABLE),--table "$$TABLE") $(if $(EVERY),--every "$(EVERY)") \
+	    $(if $(SINCE),--since "$$SINCE") $(if $(DATABASE),--database "$$DATABASE") \
+	    $(if $(AT_MOST),--at-most "$(AT_MOST)") $(if $(WORKERS),--workers "$(WORKERS)") \
+	    $(if $(KEY),--key "$$KEY") $(if $(TIME),--time "$$TIME") $(if $(EVENT),--event "$$EVENT")
+
+.PHONY: schedule
+schedule: $(SCHEDULE_ENV)/installed ## Score a table by a schedule, with Prefect: CRON="0 3 * * *" EVERY=day|week|month DATA="<files>" MISSED=all|latest|none SINCE= DELAY=<hours> AT_MOST= WORKERS= DATABASE= TABLE= KEY= TIME= EVENT= PORT=4200
+	@exec $(SCHEDULE_ENV)/bin/python -m scripts schedule --cron "$$CRON" $(JOB) \
+	    $(if $(MISSED),--missed "$(MISSED)") $(if $(DELAY),--delay "$(DELAY)") $(if $(PORT),--port "$$PORT")
+
+.PHONY: backfill
+backfill: $(SCHEDULE_ENV)/installed ## Score what a range lacks, with Prefect: SINCE=2025-01-01 UNTIL=2025-04-01 EVERY=day|week|month DATA="<files>" AT_MOST=2 AGAIN=1 WORKERS= DATABASE= TABLE= KEY= TIME= EVENT=
+	@exec $(SCHEDULE_ENV)/bin/python -m scripts backfill $(JOB) $(if $(UNTIL),--until "$$UNTIL") \
+	    $(call switch,AGAIN,--again)
+
+.PHONY: schedule-test
+schedule-test: $(SCHEDULE_ENV)/installed ## The schedule and the backfill with Prefect itself
+	@$(SCHEDULE_ENV)/bin/python -m pytest tests/batch/test_prefect.py
 
 .PHONY: schemas
 schemas: $(RUN_ENV)/installed ## Write the JSON Schemas of docs/schemas from the code
