@@ -11,6 +11,7 @@ switch = $(if $(filter-out 1,$($(1))),$(error $(1) is '$($(1))'; allowed: 1, or 
 # One virtual environment for each set of requirements, so that `make run` installs no training package.
 RUN_ENV := .venv-run
 TRAIN_ENV := .venv-train
+SCORE_ENV := .venv-score
 TEST_ENV := .venv-test
 BENCH_ENV := .venv-bench
 BROWSER_ENV := .venv-browser
@@ -31,7 +32,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 
 # A misspelt variable would be ignored. A goal takes those that its help line names.
-TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV TEST_ENV BENCH_ENV BROWSER_ENV SCHEDULE_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
+TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV SCORE_ENV SCHEDULE_ENV TEST_ENV BENCH_ENV BROWSER_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 ifneq ($(filter-out $(TAKEN_BY_ALL),$(GIVEN)),)
 TAKEN := $(sort $(foreach goal,$(or $(MAKECMDGOALS),help),$(shell sed -n 's/^$(goal):.*\#\# //p' $(firstword $(MAKEFILE_LIST)) | grep -o '[A-Z_]*=' | tr -d =)))
@@ -47,6 +48,7 @@ help: ## List these commands and the variables that each takes
 
 $(RUN_ENV)/installed: requirements/run.txt
 $(TRAIN_ENV)/installed: requirements/train.txt
+$(SCORE_ENV)/installed: requirements/score.txt
 $(TEST_ENV)/installed: requirements/test.txt
 $(BENCH_ENV)/installed: requirements/bench.txt
 $(BROWSER_ENV)/installed: requirements/browser.txt
@@ -298,6 +300,14 @@ tune: $(TRAIN_ENV)/installed ## Search a model's parameters: DATA="<files>" VALI
 mlflow: $(TRAIN_ENV)/installed ## MLflow's tracking server and registry on this machine: PORT=5000 ARTIFACTS=mlartifacts
 	@exec $(TRAIN_ENV)/bin/python -m scripts mlflow_server \
 	    $(if $(PORT),--port "$$PORT") $(if $(ARTIFACTS),--artifacts "$$ARTIFACTS")
+
+.PHONY: score
+score: $(SCORE_ENV)/installed ## Predict the rides of an interval of a table: DATA="<Parquet files>" SINCE=2025-03-01 UNTIL=2025-04-01 DATABASE=build/predictions.duckdb or postgresql://... WORKERS=1 TABLE= KEY= TIME= EVENT= STAGING= DRY_RUN=1
+	@exec $(SCORE_ENV)/bin/python -m scripts score --data "$$DATA" --since "$$SINCE" --until "$$UNTIL" \
+	    $(if $(TABLE),--table "$$TABLE") $(if $(KEY),--key "$$KEY") $(if $(TIME),--time "$$TIME") \
+	    $(if $(EVENT),--event "$$EVENT") $(if $(DATABASE),--database "$$DATABASE") \
+	    $(if $(WORKERS),--workers "$(WORKERS)") $(if $(STAGING),--staging "$$STAGING") \
+	    $(call switch,DRY_RUN,--dry-run)
 
 CHAMPION = $(if $(WHY),--why "$$WHY") $(if $(PUBLISH),--publish "$$PUBLISH")
 

@@ -8,6 +8,7 @@ from typing import Protocol, Self
 from batch.interval import Interval
 from batch.scorer import REJECT_FIELDS
 from batch.staged_results import Counts
+from streaming.errors import without_password
 
 KEY = ("model", "version", "since", "until", "ride")
 """The key of a prediction, and of a reject."""
@@ -84,3 +85,8 @@ class PredictionsDatabase(Protocol):
 
     def __exit__(self, *_: object) -> None:
         """Release the lock and the connection."""
+
+
+def shown_location(location: str) -> str:
+    """Return a path, or a URL without user, password and options, any of which may be a secret."""
+    return without_password(location).partition("?")[0] if "://" in location else location

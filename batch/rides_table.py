@@ -139,13 +139,13 @@ class OpenTable:
         if mapping.key is None:
             return None
         files = " UNION ALL ".join(
-            f"SELECT CAST({quoted(mapping.key)} AS VARCHAR) AS key, {self._time(mapping)} AS at "
-            f"FROM {self._rows(file)}"
+            f"SELECT CAST({quoted(mapping.key)} AS VARCHAR) AS {RIDE}, "
+            f"{self._time(mapping)} AS {AT} FROM {self._rows(file)}"
             for file in self._table.files
         )
         query = (
-            f"SELECT key FROM ({files}) WHERE {_within('at')} AND key IS NOT NULL "
-            "GROUP BY key HAVING count(*) > 1 ORDER BY key LIMIT 1"
+            f"SELECT {RIDE} FROM ({files}) WHERE {_within(AT)} AND {RIDE} IS NOT NULL "
+            f"GROUP BY {RIDE} HAVING count(*) > 1 ORDER BY {RIDE} LIMIT 1"
         )
         found = self._db.execute(query, _bounds(interval)).fetchall()
         return str(found[0][0]) if found else None

@@ -12,6 +12,7 @@ from rich.progress import Progress
 from batch.databases import ALLOWED, open_database
 from batch.errors import BatchError
 from batch.interval import Interval
+from batch.predictions_database import shown_location
 from batch.rides_table import RidesTable
 from batch.scoring import Report, Request, score
 from batch.staged_results import Counts
@@ -46,7 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             with open_database(options.database, options.workers) as database:
                 report = score(request, database, bar.show)
-    for line in _lines(report, "nowhere: a dry run" if options.dry_run else options.database):
+    for line in _lines(
+        report, "nowhere: a dry run" if options.dry_run else shown_location(options.database)
+    ):
         print(printable(line))
     return 0
 
