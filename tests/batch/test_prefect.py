@@ -81,6 +81,7 @@ def found(folder: Path) -> dict[str, list[Sequence[object]]]:
                 "PATH": os.environ["PATH"],
                 "HOME": str(folder / "home"),
                 "ORT_DISABLE_TELEMETRY": "1",  # as the Makefile sets it
+                "PREFECT_LOGGING_LEVEL": "INFO",  # it says when a try fails
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
