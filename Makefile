@@ -151,6 +151,12 @@ example-rides: $(RUN_ENV)/installed ## Duration and tip by two functions, joined
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
 	    $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
 
+.PHONY: example-churn
+example-churn: $(SCORE_ENV)/installed ## Weekly scores by another model through batch scoring, and a marketing list: CUSTOMERS=3000 CONTACTS=100 SEED= FOLDER=build/churn
+	@exec $(SCORE_ENV)/bin/python -m examples.churn \
+	    $(if $(CUSTOMERS),--customers "$(CUSTOMERS)") $(if $(CONTACTS),--contacts "$(CONTACTS)") \
+	    $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
+
 .PHONY: test
 test: lint typecheck ## Lint, types and every test
 	@$(TEST_ENV)/bin/python -m pytest --cov --cov-report=term
