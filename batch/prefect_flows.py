@@ -80,7 +80,7 @@ def score_intervals(
     return found
 
 
-@flow(name="batch-scoring", persist_result=False)
+@flow(name="batch-scoring", persist_result=False)  # type: ignore[untyped-decorator]
 def score_scheduled(  # noqa: PLR0917  Prefect passes them by name
     job: dict[str, Any],
     every: str,

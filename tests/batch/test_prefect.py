@@ -89,7 +89,7 @@ def found(folder: Path) -> dict[str, list[Sequence[object]]]:
         )
         try:
             assert done.stderr is not None
-            lines = []
+            lines: list[str] = []
             while not lines or ("another program scores into" not in lines[-1] and lines[-1]):
                 lines.append(done.stderr.readline())
             fcntl.flock(held, fcntl.LOCK_UN)
