@@ -16,6 +16,7 @@ WORKDIR /function
 COPY lambda_function.py model*.py ./
 COPY streaming/*.py streaming/
 COPY streaming/consumer streaming/consumer
+COPY streaming/decisions streaming/decisions
 COPY models models
 # Lambda runs it as a user of its own, whatever a checkout's file modes are.
 RUN chmod -R a+rX . && python3 -m compileall -q --invalidation-mode unchecked-hash .
@@ -28,6 +29,7 @@ ENV AWS_LAMBDA_LOG_FORMAT=JSON
 # onnxruntime reports its use to its maker unless this is set.
 ENV ORT_DISABLE_TELEMETRY=1
 USER 1000
+# A decision service is the same image with another command: streaming.decisions.decision_function.handler
 CMD ["lambda_function.lambda_handler"]
 ARG VERSION=unknown
 ARG REVISION=unknown

@@ -45,7 +45,7 @@ endif
 
 .PHONY: help
 help: ## List these commands and the variables that each takes
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(RUN_ENV)/installed: requirements/run.txt
 $(TRAIN_ENV)/installed: requirements/train.txt
@@ -156,6 +156,18 @@ example-churn: $(SCORE_ENV)/installed ## Weekly scores by another model through 
 	@exec $(SCORE_ENV)/bin/python -m examples.churn \
 	    $(if $(CUSTOMERS),--customers "$(CUSTOMERS)") $(if $(CONTACTS),--contacts "$(CONTACTS)") \
 	    $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
+
+.PHONY: example-recommender
+example-recommender: $(RUN_ENV)/installed $(if $(DATA),$(RUN_ENV)/installed-parquet) ## Drivers who became free are told where to wait, each on a feed: RIDES=100 DRIVERS=12 RATE=20 DATA=<month.parquet> DRIVER=d1 SEED= FOLDER=build/recommender
+	@exec $(RUN_ENV)/bin/python -m examples.recommender \
+	    $(if $(RIDES),--rides "$(RIDES)") $(if $(DRIVERS),--drivers "$(DRIVERS)") $(if $(RATE),--rate "$(RATE)") \
+	    $(if $(DATA),--data "$$DATA") $(if $(DRIVER),--driver "$$DRIVER") \
+	    $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
+
+.PHONY: train-recommender
+train-recommender: $(TRAIN_ENV)/installed ## Train that table and measure it on other months: DATA="<files>" HELD_OUT="<files>" OUTPUT=build/recommender-table
+	@exec $(TRAIN_ENV)/bin/python -m examples.recommender.train_recommender \
+	    $(if $(DATA),--data "$$DATA") $(if $(HELD_OUT),--held-out "$$HELD_OUT") $(if $(OUTPUT),--output "$$OUTPUT")
 
 .PHONY: test
 test: lint typecheck ## Lint, types and every test

@@ -19,7 +19,7 @@ from batch.predictions_database import (
     RUNNING,
     ScoredInterval,
 )
-from batch.rides_table import file_literal, first_line
+from batch.rides_table import DUCKDB, QUIET, file_literal, first_line
 from batch.scorer import is_number
 from batch.staged_results import Counts
 
@@ -52,7 +52,7 @@ class DuckDBDatabase:
     def __init__(self, path: Path, threads: int = 1) -> None:
         self.path = path
         self._lock = path.with_name(f"{path.name}.lock")
-        self._config: dict[str, Any] = {"threads": threads, "memory_limit": "1GB"}
+        self._config: dict[str, Any] = {**DUCKDB, "threads": threads}
         self._held: Any = None
         self._scored: ScoredInterval
         self._run = 0
@@ -138,6 +138,7 @@ class DuckDBDatabase:
         """Open the file for one transaction."""
         try:
             with duckdb.connect(str(self.path), config=self._config) as db:
+                db.execute(QUIET)
                 db.begin()
                 yield db
                 db.commit()

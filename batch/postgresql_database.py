@@ -28,6 +28,9 @@ from batch.staged_results import Counts
 CONNECT_SECONDS = 10
 """How long to wait for the server, unless the URL says."""
 
+LOCK_SECONDS = 2
+"""How long to wait for another run of the interval to end."""
+
 COPY_ROWS = 65_536
 """Rows that become one piece of a COPY."""
 
@@ -117,13 +120,7 @@ class PostgreSQLDatabase:
         with self._errors():
             self._connection = psycopg.connect(autocommit=True, **self._options)  # type: ignore[arg-type]
         with self._transaction() as cursor:
-            lock = _LOCK.format(**scored.constants)
-            cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [lock])
-            if cursor.fetchone() != (True,):
-                raise DatabaseInUse(
-                    f"another program scores {scored.interval} with {scored.model} "
-                    f"{scored.version} into {self}; allowed: one at a time"
-                )
+            self._take_lock(cursor)
             # Two that create one table at once would fail.
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [_TABLES_LOCK])
             cursor.execute(_INTERVALS)
@@ -198,6 +195,20 @@ class PostgreSQLDatabase:
         """Close the connection, which releases the lock."""
         if self._connection is not None:
             self._connection.close()
+
+    def _take_lock(self, cursor: psycopg.Cursor) -> None:
+        scored = self._scored
+        # The server may take a moment to notice that a killed run's connection has ended.
+        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+        try:
+            lock = _LOCK.format(**scored.constants)
+            cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [lock])
+        except psycopg.errors.LockNotAvailable:
+            raise DatabaseInUse(
+                f"another program scores {scored.interval} with {scored.model} "
+                f"{scored.version} into {self}; allowed: one at a time"
+            ) from None
+        cursor.execute("SET LOCAL lock_timeout = 0")
 
     def _create(self, cursor: psycopg.Cursor, table: str, columns: Sequence[str]) -> None:
         kinds = ", ".join(f"{n} {'double precision' if is_number(n) else 'text'}" for n in columns)

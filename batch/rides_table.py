@@ -26,11 +26,14 @@ KEY_CHARACTERS = 100
 
 _PARQUET = ".parquet"
 _DATABASE = (".duckdb", ".db", ".ddb")
-_DUCKDB: dict[str, Any] = {
-    "memory_limit": "1GB",
+DUCKDB: dict[str, Any] = {
+    "memory_limit": "256MB",  # what does not fit goes to the disk
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
+
+QUIET = "SET enable_progress_bar = false"
+"""A bar of DuckDB's own would be drawn over the program's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class RidesTable:
             )
         elif table is None:
             raise SourceError(f"TABLE is not set; allowed: a table of {files[0]}")
-        return cls(tuple(file.resolve() for file in files), table)
+        return cls(tuple(file.absolute() for file in files), table)
 
     @contextmanager
     def open(self) -> Iterator["OpenTable"]:
@@ -98,14 +101,20 @@ class RidesTable:
         Raises:
             SourceError: It cannot be read.
         """
-        try:
-            with duckdb.connect(config=_DUCKDB) as db:
-                db.execute(f"SET TimeZone = {literal(ZONE)}; SET threads = 1")
-                if self.table is not None:
-                    db.execute(f"ATTACH {literal(str(self.files[0]))} AS rides (READ_ONLY)")
-                yield OpenTable(self, db)
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
-            raise SourceError(f"the table cannot be read: {first_line(error)}") from error
+        with source_errors(), duckdb.connect(config=DUCKDB) as db:
+            db.execute(f"SET TimeZone = {literal(ZONE)}; SET threads = 1; {QUIET}")
+            if self.table is not None:
+                db.execute(f"ATTACH {literal(str(self.files[0]))} AS rides (READ_ONLY)")
+            yield OpenTable(self, db)
+
+
+@contextmanager
+def source_errors() -> Iterator[None]:
+    """Turn the errors of reading a table into a SourceError of one line."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise SourceError(f"the table cannot be read: {first_line(error)}") from error
 
 
 class OpenTable:

@@ -80,11 +80,13 @@ class Scorer:
     Attributes:
         columns: The columns of a prediction: the numbers that `model_columns` names, or
             `prediction`, its JSON.
+        version: The model's version.
     """
 
     def __init__(self, model: Model[Any], mapping: RowMapping, *, by_columns: bool = True) -> None:
         self._columns_module = _columns_module(model)
         self.columns = prediction_columns(model)
+        self.version = model.version
         self._model = model
         self._mapping = mapping
         self._by_columns = by_columns and self._columns_module is not None and bool(mapping.fields)

@@ -98,7 +98,14 @@ def score(
         finished = {} if staging is None else staging.finished()
         done = sum(finished.values(), Counts())
         progress(done.read, rows)
-        task = SliceTask(request.table, mapping, request.interval, staging, request.by_columns)
+        task = SliceTask(
+            request.table,
+            mapping,
+            request.interval,
+            staging,
+            by_columns=request.by_columns,
+            version=model.version,
+        )
         left = [part for part in slices if part.number not in finished]
         reasons: list[str] = []
         for part in score_slices(task, model, left, request.workers):

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from time import perf_counter
@@ -14,9 +15,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from batch.errors import BatchError
+from batch.errors import BatchError, ModelUnavailable
 from batch.interval import Interval
-from batch.rides_table import RidesTable, Slice
+from batch.rides_table import OpenTable, RidesTable, Slice, source_errors
 from batch.row_mapping import RowMapping
 from batch.scorer import Scorer
 from batch.staged_results import Counts, StagedResults
@@ -37,6 +38,7 @@ class SliceTask:
         interval: Which rows.
         staging: Where the results go; None: nowhere.
         by_columns: See `Scorer`.
+        version: The model's version: a process that loads another one predicts nothing.
     """
 
     table: RidesTable
@@ -44,6 +46,7 @@ class SliceTask:
     interval: Interval
     staging: StagedResults | None
     by_columns: bool
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,9 @@ def score_slices(
     """
     if workers == 1 or len(slices) <= 1:
         scorer = Scorer(model, task.mapping, by_columns=task.by_columns)
-        for part in slices:
-            yield _score_slice(task, scorer, part)
+        with task.table.open() as table:
+            for part in slices:
+                yield _score_slice(task, table, scorer, part)
         return
     with ProcessPoolExecutor(
         min(workers, len(slices)), get_context("spawn"), _set_up, (task,)
@@ -104,15 +108,19 @@ def score_slices(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-_worker: list[tuple[SliceTask, Scorer]] = []
-"""What a process of the pool has set up."""
+_worker: list[tuple[SliceTask, OpenTable, Scorer]] = []
+"""What a process of the pool has set up; the table stays open until it ends."""
+_stack = ExitStack()
 
 
 def _set_up(task: SliceTask) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this one
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    _worker.append((task, Scorer(load(), task.mapping, by_columns=task.by_columns)))
-    atexit.register(_worker.clear)  # else DuckDB prints what it calls leaks
+    scorer = Scorer(load(), task.mapping, by_columns=task.by_columns)
+    _worker.append((task, _stack.enter_context(task.table.open()), scorer))
+    # All results are in the parent's pipe by then. An ordinary end, with the thread above, has
+    # DuckDB print what it calls leaks.
+    atexit.register(os._exit, 0)
 
 
 def _exit_with_parent() -> None:
@@ -123,11 +131,17 @@ def _exit_with_parent() -> None:
 
 
 def _score_in_worker(part: Slice) -> FinishedSlice:
-    return _score_slice(*_worker[0], part)
+    task, table, scorer = _worker[0]
+    if scorer.version != task.version:
+        raise ModelUnavailable(
+            f"the model's version was {task.version} and is {scorer.version} now: it was replaced "
+            "while the run began; run it again"
+        )
+    return _score_slice(task, table, scorer, part)
 
 
-def _score_slice(task: SliceTask, scorer: Scorer, part: Slice) -> FinishedSlice:
-    scored = _ScoredSlice(task, scorer, part)
+def _score_slice(task: SliceTask, table: OpenTable, scorer: Scorer, part: Slice) -> FinishedSlice:
+    scored = _ScoredSlice(task, table, scorer, part)
     started = perf_counter()
     try:
         if task.staging is None:
@@ -149,8 +163,9 @@ def _score_slice(task: SliceTask, scorer: Scorer, part: Slice) -> FinishedSlice:
 class _ScoredSlice:
     """The results of a slice, as they come, and what is counted meanwhile."""
 
-    def __init__(self, task: SliceTask, scorer: Scorer, part: Slice) -> None:
+    def __init__(self, task: SliceTask, table: OpenTable, scorer: Scorer, part: Slice) -> None:
         self._task = task
+        self._table = table
         self._scorer = scorer
         self._part = part
         self._done = Counts()
@@ -159,8 +174,8 @@ class _ScoredSlice:
     def tables(self) -> Iterator[tuple[pa.Table, pa.Table]]:
         """Yield predictions and rejects."""
         started = perf_counter()
-        with self._task.table.open() as table:
-            for rows in table.read(self._part, self._task.mapping, self._task.interval):
+        with source_errors():
+            for rows in self._table.read(self._part, self._task.mapping, self._task.interval):
                 read = perf_counter()
                 found = self._scorer.score(rows)
                 predicted = perf_counter()

@@ -102,22 +102,22 @@ def check_concurrency(
 ) -> Iterator[Finding]:
     """Check Lambda's quota of concurrent executions; a new account's may be 10.
 
-    It must suffice for each shard and parallelization factor of each deployed consumer that has
-    none reserved, and for the `reserved_concurrency` of all consumers that is `wanted`.
+    It must suffice for each shard and parallelization factor of each deployed function that has
+    none reserved, and for the `reserved_concurrency` of all functions that is `wanted`.
     """
     client, needed, reserved = clients("lambda"), 0, 0
     limit = client.get_account_settings()["AccountLimit"]
     total, free = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
     if stack is not None:
-        events = clients("kinesis").describe_stream_summary(StreamName=stack.event_stream.name)
-        shards = events["StreamDescriptionSummary"]["OpenShardCount"]
-        for each in stack.consumers.values():
+        shards = functools.cache(functools.partial(_open_shards, clients("kinesis")))
+        for each in stack.functions.values():
             found = client.get_function_concurrency(FunctionName=each.function_name)
             if own := found.get("ReservedConcurrentExecutions"):
                 reserved += own
-            else:
-                mapping = client.get_event_source_mapping(UUID=each.mapping_uuid)
-                needed += shards * mapping.get("ParallelizationFactor", 1)
+                continue
+            for uuid, stream in stack.mappings(each).items():
+                mapping = client.get_event_source_mapping(UUID=uuid)
+                needed += shards(stream.name) * mapping.get("ParallelizationFactor", 1)
     remedy = f"raise the quota at {QUOTAS_PAGE} (Lambda, Concurrent executions)"
     needed, found = max(needed, 1), f"{free} unreserved of {total}"
     if free < needed:
@@ -131,3 +131,8 @@ def check_concurrency(
         yield wrong("reserved_concurrency", wanted, f"at most {most}, {keeps}", remedy)
     elif not most:
         yield ok("reserved_concurrency", f"none is possible, {keeps}")
+
+
+def _open_shards(kinesis: Any, stream: str) -> int:
+    summary = kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
+    return int(summary["OpenShardCount"])

@@ -131,7 +131,7 @@ class Release:
             raise DeploymentError("Terraform's output consumers is missing")
         moves = [move for move in self._moves(stack) if move.begin().version != move.version]
         if not moves:
-            for name, each in sorted(stack.consumers.items()):
+            for name, each in sorted(stack.functions.items()):
                 self.say(f"{name}: version {each.version} is live, and is the newest")
             return
         for move in moves:  # which version Terraform publishes, if any, is known only now
@@ -155,9 +155,9 @@ class Release:
         client = self.target.clients("lambda")
         return [
             Move(name, LiveAlias(client, each.function_name, each.alias), each.version)
-            for name, each in sorted(stack.consumers.items())
+            for name, each in sorted(stack.functions.items())
         ]
 
     def _alarms(self, stack: Stack) -> list[str]:
-        names = [name for each in stack.consumers.values() for name in each.rollback_alarms]
+        names = [name for each in stack.functions.values() for name in each.rollback_alarms]
         return raised_alarms(self.target.clients("cloudwatch"), names)

@@ -19,11 +19,12 @@ class Stream(msgspec.Struct, frozen=True):
 
 
 class DeployedConsumer(msgspec.Struct, frozen=True):
-    """A function on the event stream.
+    """A function that reads a stream.
 
     Attributes:
         version: The version that Terraform published last.
         rollback_alarms: The names of the alarms that put a deployment back.
+        openings_mapping_uuid: Of a decision service that also reads the event stream.
     """
 
     function_name: str
@@ -33,10 +34,16 @@ class DeployedConsumer(msgspec.Struct, frozen=True):
     mapping_uuid: str
     log_group: str
     rollback_alarms: list[str]
+    openings_mapping_uuid: str | None = None
 
 
 class Stack(msgspec.Struct, frozen=True):
-    """A deployment; its architecture is `arm64` or `x86_64`."""
+    """A deployment; its architecture is `arm64` or `x86_64`.
+
+    Attributes:
+        decisions: The decision service; None: there is none.
+        decision_stream: Its stream.
+    """
 
     account_id: str
     region: str
@@ -44,6 +51,22 @@ class Stack(msgspec.Struct, frozen=True):
     prediction_stream: Stream
     architecture: str
     consumers: dict[str, DeployedConsumer]
+    decisions: DeployedConsumer | None = None
+    decision_stream: Stream | None = None
+
+    @property
+    def functions(self) -> dict[str, DeployedConsumer]:
+        """Every function by name; Terraform keeps the name `decisions` for the service."""
+        others = {} if self.decisions is None else {"decisions": self.decisions}
+        return {**self.consumers, **others}
+
+    def mappings(self, function: DeployedConsumer) -> dict[str, Stream]:
+        """Return the stream that each event source mapping of a function reads, by UUID."""
+        if function is not self.decisions:
+            return {function.mapping_uuid: self.event_stream}
+        openings = function.openings_mapping_uuid
+        others = {} if openings is None else {openings: self.event_stream}
+        return {function.mapping_uuid: self.prediction_stream, **others}
 
 
 def stack_of(outputs: dict[str, Any]) -> Stack | None:

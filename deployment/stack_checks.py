@@ -30,9 +30,18 @@ def check_stream(subject: str, client: Any, name: str) -> Iterator[Finding]:
 
 
 @check
-def check_mapping(subject: str, client: Any, consumer: DeployedConsumer) -> Iterator[Finding]:
-    """Check an event source mapping's settings against the recommended ones."""
-    mapping = client.get_event_source_mapping(UUID=consumer.mapping_uuid)
+def check_mapping(
+    subject: str, client: Any, consumer: DeployedConsumer, uuid: str | None = None
+) -> Iterator[Finding]:
+    """Check an event source mapping's settings against the recommended ones.
+
+    Args:
+        subject: What the lines are about.
+        client: For Lambda.
+        consumer: The function that it invokes.
+        uuid: The mapping; None: the function's first.
+    """
+    mapping = client.get_event_source_mapping(UUID=uuid or consumer.mapping_uuid)
     get = mapping.get
     destination = get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
     result, function = str(get("LastProcessingResult", "")), str(get("FunctionArn", ""))
@@ -120,9 +129,12 @@ def check_stack(
     clients: Clients, stack: Stack, download: Callable[[str], bytes] = download
 ) -> Iterator[Finding]:
     """Check everything that is deployed."""
-    for stream in (stack.event_stream, stack.prediction_stream):
+    streams = (stack.event_stream, stack.prediction_stream, stack.decision_stream)
+    for stream in filter(None, streams):
         yield from check_stream(f"stream {stream.name}", clients("kinesis"), stream.name)
-    for name, consumer in sorted(stack.consumers.items()):
+    for name, consumer in sorted(stack.functions.items()):
         yield from check_function(f"function {name}", clients, consumer, download)
         yield from check_alias(f"alias {name}", clients("lambda"), consumer)
-        yield from check_mapping(f"mapping {name}", clients("lambda"), consumer)
+        for uuid, stream in stack.mappings(consumer).items():
+            of = name if uuid == consumer.mapping_uuid else f"{name} of {stream.name}"
+            yield from check_mapping(f"mapping {of}", clients("lambda"), consumer, uuid)

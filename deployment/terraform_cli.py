@@ -26,15 +26,21 @@ NOT_INITIALISED = ("Required plugins are not installed", "initialization require
 """In the errors of Terraform where `terraform init` has not been run: providers, and a backend."""
 
 FUNCTION, ECR_REPOSITORY = "aws_lambda_function", "aws_ecr_repository"
-HOLDS_DATA = frozenset({ECR_REPOSITORY, "aws_kinesis_stream", "aws_kms_key", "aws_s3_bucket"})
-"""Resources whose deletion deletes data: records, images, dead letters, or the key to them."""
+HOLDS_DATA = frozenset(
+    {
+        ECR_REPOSITORY, "aws_dynamodb_table", "aws_kinesis_stream", "aws_kms_key", "aws_s3_bucket"
+    }
+)  # fmt: skip
+"""Resources whose deletion deletes data: records, images, dead letters, a decision service's items,
+or the key to them."""
 
 MAPPING = "aws_lambda_event_source_mapping"
 """Replaced, it begins at its starting position: events are predicted again, or never."""
 
 SETTINGS = """jsonencode({account_id = var.account_id, region = var.region, name = var.name,
 architecture = var.architecture, image = var.image, reserved_concurrency = sum(concat([0],
-[for each in var.consumers : each.reserved_concurrency if each.reserved_concurrency != null]))})
+[for each in concat(values(var.consumers), var.decisions[*]) : each.reserved_concurrency
+if each.reserved_concurrency != null]))})
 """.replace("\n", " ")
 
 
@@ -43,7 +49,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     Attributes:
         name: The prefix of all names.
-        reserved_concurrency: Of all consumers together.
+        reserved_concurrency: Of all functions together.
     """
 
     account_id: str

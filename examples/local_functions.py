@@ -1,11 +1,13 @@
-"""What the examples share: functions on this machine, a decision service and its schedule."""
+"""What the examples share: functions on this machine, a decision service, and a pace."""
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from local.embedded_kinesis import ensure_stream
 from local.errors import FunctionError
@@ -17,6 +19,8 @@ from local.processes import PROJECT
 from streaming.clients import aws_client
 from streaming.decisions.decision_service import SCHEDULED
 from streaming.decisions.decision_table import TABLE, TTL
+
+ItemT = TypeVar("ItemT")
 
 TICK_SECONDS = 1.0
 """On AWS a schedule ticks once a minute at the most often."""
@@ -122,6 +126,15 @@ class LocalFunctions:
             endpoint_url=self.endpoint_url,
             isolated=True,
         )
+
+
+def paced(items: Iterable[ItemT], per_second: float, stopped: threading.Event) -> Iterator[ItemT]:
+    """Yield items at a rate, until they end or a program is stopped."""
+    started = time.monotonic()
+    for number, item in enumerate(items):
+        if stopped.wait(max(0.0, started + number / per_second - time.monotonic())):
+            return
+        yield item
 
 
 @contextmanager

@@ -25,6 +25,10 @@ variable "consumers" {
     error_message = "consumers: allowed is one or more, each named by 1 to 28 lower-case letters, digits and any of _-, the first a letter."
   }
   validation {
+    condition     = !contains(keys(var.consumers), "decisions")
+    error_message = "consumers: decisions is the name of the decision service; allowed is any other."
+  }
+  validation {
     condition     = length(setintersection(flatten([for consumer in var.consumers : keys(consumer.environment)]), ["DEAD_LETTERS", "MODELS", "PREDICTIONS_STREAM_NAME"])) == 0
     error_message = "consumers.environment: DEAD_LETTERS, MODELS and PREDICTIONS_STREAM_NAME are set by Terraform; MODELS by the attribute models."
   }

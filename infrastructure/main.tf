@@ -34,7 +34,7 @@ module "observability" {
   metrics_namespace  = var.metrics_namespace
   event_stream       = local.streams.event
   prediction_stream  = local.streams.prediction
-  functions          = [for name in keys(var.consumers) : "${var.name}-${name}"]
+  functions          = [for name in concat(keys(var.consumers), var.decisions == null ? [] : ["decisions"]) : "${var.name}-${name}"]
 }
 
 module "event_stream" {
@@ -88,6 +88,7 @@ module "consumer" {
   name                   = each.key
   project                = var.name
   place                  = local.place
+  description            = "Predictions for ${module.event_stream.name}, on ${module.prediction_stream.name}"
   settings               = each.value
   image                  = var.image
   architecture           = var.architecture

@@ -43,6 +43,16 @@ output "archive" {
   value       = one(module.archive[*])
 }
 
+output "decisions" {
+  description = "Of the decision service, or null: as an element of consumers, and openings_mapping_uuid, table, schedule"
+  value       = one(values(module.decisions))
+}
+
+output "decision_stream" {
+  description = "Name and ARN of the stream of decisions, or null"
+  value       = one(module.decision_stream[*])
+}
+
 output "dashboard_name" {
   description = "CloudWatch dashboard"
   value       = module.observability.dashboard_name

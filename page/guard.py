@@ -1,11 +1,12 @@
 """Who may see the page, and what a browser may do with it."""
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,6 +35,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+EVENTS = "/events"
 OPEN = ("/static/", "/token")
 """Paths without a token: files of the project, and the form that asks for it."""
 
@@ -47,9 +49,9 @@ def checked_token(host: str, environment: Mapping[str, str]) -> str | None:
     token = environment.get(TOKEN_SETTING) or None
     if token is None and host in LOOPBACK:
         return None
-    if token is None or len(token) < TOKEN_CHARACTERS:
+    if token is None or len(token) < TOKEN_CHARACTERS or not token.isprintable():
         shown = None if token is None else f"of {len(token)} characters"
-        allowed = f"at least {TOKEN_CHARACTERS} characters"
+        allowed = f"at least {TOKEN_CHARACTERS} printable characters"
         raise SettingsError(
             TOKEN_SETTING, shown, allowed if shown else f"{allowed}, with any host but 127.0.0.1"
         )
@@ -71,12 +73,16 @@ class Guard:
         app: What is guarded.
         hosts: The allowed hosts; empty: any.
         token: The visitors' token; None: none is needed.
+        seconds: What a request may take until its answer was taken, except for the events.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: tuple[str, ...], token: str | None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, hosts: tuple[str, ...], token: str | None, seconds: float
+    ) -> None:
         self._app = app
         self._hosts = hosts
         self._token = token
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -84,15 +90,27 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        has_begun = False
+
         async def with_headers(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
+                has_begun = True
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
                 headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 
         refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, with_headers)
+        limit = None if scope["path"] == EVENTS and refusal is None else self._seconds
+        try:
+            async with asyncio.timeout(limit):
+                await (refusal or self._app)(scope, receive, with_headers)
+        except TimeoutError:
+            if has_begun:
+                raise
+            late = PlainTextResponse(f"no answer within {self._seconds:g} s", 504)
+            await late(scope, receive, with_headers)
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         headers = Headers(scope=scope)
@@ -105,24 +123,14 @@ class Guard:
         ):
             return PlainTextResponse("a request of another page; allowed: this page's", 403)
         is_open = scope["path"] == "/" or scope["path"].startswith(OPEN)
-        if not is_open and not self.is_known(scope):
+        if not is_open and not has_token(scope, self._token):
             return PlainTextResponse("the token is needed: open the page first", 401)
         return None
-
-    def is_known(self, scope: Scope) -> bool:
-        """Return whether a request has the cookie, or none is needed."""
-        return has_token(scope, self._token)
 
 
 def has_token(scope: Scope, token: str | None) -> bool:
     """Return whether a request has the token's cookie, or none is needed."""
-    if token is None:
-        return True
-    try:
-        cookie = SimpleCookie(Headers(scope=scope).get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return False
-    return cookie is not None and same(cookie.value, cookie_value(token))
+    return token is None or same(Request(scope).cookies.get(COOKIE, ""), cookie_value(token))
 
 
 def same(given: str, expected: str) -> bool:

@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from statistics import median
 from typing import Any
 
@@ -17,7 +18,6 @@ from page.ride_records import (
     Started,
     decode_event,
     decode_prediction,
-    minutes_between,
 )
 from streaming import StreamRecord
 
@@ -35,7 +35,6 @@ ENDED_RIDES = 1_000
 
 VERSIONS = 20
 RECENT = 12
-LARGEST_ZONE = 265
 
 Expected = Callable[[Predicted], object]
 
@@ -44,7 +43,7 @@ Expected = Callable[[Predicted], object]
 class _Ride:
     started: Started | None = None
     ended: Ended | None = None
-    predicted: dict[str, tuple["_Version", Predicted]] = field(default_factory=dict)
+    predicted: dict[str, Predicted] = field(default_factory=dict)
 
 
 class _Zone:
@@ -151,13 +150,12 @@ class LiveRides:
         if found is None:
             return None
         with self._lock:
-            version = self._version((stream, found.model, found.version))
-            version.count.add()
+            self._version(stream, found).count.add()
             ride = self._ride(found.ride)
             known = stream in ride.predicted
-            ride.predicted[stream] = version, found
-            if ride.ended is not None and not known:  # a replay's rides end sooner than that
-                _compare(ride, version, found)
+            ride.predicted[stream] = found
+            if not known:  # a replay's rides end sooner than that
+                self._compare(ride, stream, found)
             expected = None
             if stream == self.champion:
                 self._recent.append((found, ride, self._now()))
@@ -189,8 +187,11 @@ class LiveRides:
             of_stream = {stream: 0 for stream, _, _ in self._versions}
             for (stream, _, _), version in self._versions.items():
                 of_stream[stream] += version.count.total()
-            rows = [version.row(of_stream[key[0]]) for key, version in self._versions.items()]
-        return sorted(rows, key=lambda row: (row["stream"] != self.champion, row["stream"]))
+            rows = [
+                {**version.row(of_stream[key[0]]), "champion": key[0] == self.champion}
+                for key, version in self._versions.items()
+            ]
+        return sorted(rows, key=lambda row: (not row["champion"], row["stream"]))
 
     def recent(self) -> list[dict[str, Any]]:
         """Return the last predictions, the newest first."""
@@ -207,19 +208,17 @@ class LiveRides:
             self._rides[started.ride] = ride = _Ride()
         ride.started = started
         if self.champion in ride.predicted:  # the two streams are read beside each other
-            self._show(started.route, ride.predicted[self.champion][1])
+            self._show(started.route, ride.predicted[self.champion])
 
     def _end(self, ended: Ended) -> None:
         ride = self._rides.get(ended.ride)
         if ride is not None and ride.ended is None:
             ride.ended = ended
-            for version, predicted in ride.predicted.values():
-                _compare(ride, version, predicted)
+            for stream, predicted in ride.predicted.items():
+                self._compare(ride, stream, predicted)
 
     def _show(self, route: Route, predicted: Predicted) -> None:
         pickup = route[0]
-        if not 1 <= pickup <= LARGEST_ZONE:
-            return
         if pickup not in self._zones:
             self._zones[pickup] = _Zone(self._clock)
         self._zones[pickup].add(predicted)
@@ -232,7 +231,8 @@ class LiveRides:
                 self._rides.popitem(last=False)
         return ride
 
-    def _version(self, key: tuple[str, str, str]) -> _Version:
+    def _version(self, stream: str, predicted: Predicted) -> _Version:
+        key = (stream, predicted.model, predicted.version)
         if key not in self._versions:
             self._versions[key] = _Version(key, self._clock)
             if len(self._versions) > VERSIONS:
@@ -240,13 +240,13 @@ class LiveRides:
         self._versions.move_to_end(key)
         return self._versions[key]
 
-
-def _compare(ride: _Ride, version: _Version, predicted: Predicted) -> None:
-    """Add a prediction's error, if the ride's start and end are known and in this order."""
-    if ride.started is not None and ride.ended is not None:
-        minutes = minutes_between(ride.started.at, ride.ended.at)
-        if minutes >= 0:
-            version.ended(predicted, minutes, ride.ended.tip)
+    def _compare(self, ride: _Ride, stream: str, predicted: Predicted) -> None:
+        """Add a prediction's error, if the ride's start and end are known and in this order."""
+        version = self._versions.get((stream, predicted.model, predicted.version))
+        if version is not None and ride.started is not None and ride.ended is not None:
+            minutes = (ride.ended.at - ride.started.at) / timedelta(minutes=1)
+            if minutes >= 0:
+                version.ended(predicted, minutes, ride.ended.tip)
 
 
 def _median(values: Iterable[float | None]) -> float | None:
@@ -273,7 +273,7 @@ def _shown(predicted: Predicted, route: Route | None, read_at: float) -> dict[st
         "low": predicted.low,
         "high": predicted.high,
         "tip": predicted.tip,
-        "text": predicted.text and predicted.text[:TEXT_LIMIT],
+        "text": predicted.text,
         "milliseconds": None if predicted.latency is None else round(predicted.latency * 1000),
         "arrived": arrived_at and round(arrived_at.timestamp() * 1000),
         "read": round(read_at * 1000),

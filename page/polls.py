@@ -2,8 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -80,10 +80,8 @@ class DeadLetterDays:
 
     def poll(self) -> None:
         """Read the objects that are new, at most 200; what fails is read the next time."""
-        try:
+        with _logged():
             self._poll()
-        except StorageError as error:
-            logger.warning("%s; retrying", error)
 
     def _poll(self) -> None:
         day = f"{self._stream}/{self._now():%Y/%m/%d}"
@@ -95,11 +93,19 @@ class DeadLetterDays:
             return
         new = [name for name in storage.names() if name not in self._read]
         for name in new[:MOST_OBJECTS]:
-            content = storage.read(name)
-            self._read.add(name)
-            with suppress(InvalidDeadLetter):  # a file that the function did not write
+            with _logged(), suppress(InvalidDeadLetter):  # a file that the function did not write
+                content = storage.read(name)
+                self._read.add(name)
                 for record in read_dead_letter_records(content):
                     self._found.add(record)
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    try:
+        yield
+    except (StorageError, OSError) as error:
+        logger.warning("%s; retrying", error)
 
 
 class FunctionAge:

@@ -1,15 +1,18 @@
 """Puts a ride that a visitor chose, and waits for its prediction."""
 
 import asyncio
+import contextlib
 import secrets
+import threading
 import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
 from page.live_rides import LiveRides
-from page.ride_records import Predicted
+from page.ride_records import RIDE_STARTED, Predicted, Zone
 from streaming import DECODE_ERRORS, WHOLE_EVENT, StreamError, invalid_event
 from streaming.aws_errors import describe_error
 
@@ -17,7 +20,6 @@ WAIT_SECONDS = 20.0
 WAITING = 20
 """Rides that are waited for at once, for all visitors together."""
 
-_Zone = Annotated[int, Meta(ge=1, le=265)]
 _ZONE_WORDS = "an integer from 1 to 265 (a TLC taxi zone)"
 ALLOWED = {
     WHOLE_EVENT: "a JSON object in UTF-8",
@@ -28,8 +30,8 @@ ALLOWED = {
 
 
 class _Ride(msgspec.Struct):
-    PULocationID: _Zone
-    DOLocationID: _Zone
+    PULocationID: Zone
+    DOLocationID: Zone
     trip_distance: Annotated[float, Meta(ge=0, le=1000)] = 0.0
 
 
@@ -44,7 +46,7 @@ class RideForm:
         client: A boto3 Kinesis client.
         stream: The input stream.
         live: Sees the predictions.
-        wait: Seconds to wait for a prediction.
+        wait: Seconds to wait for Kinesis and the prediction.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class RideForm:
         self._live = live
         self._wait = wait
         self._waiting = 0
+        self._puts: set[threading.Thread] = set()
 
     async def put(self, content: bytes) -> dict[str, Any] | None:
         """Put a ride; return its prediction and the milliseconds until it was read.
@@ -74,21 +77,31 @@ class RideForm:
             ride = msgspec.json.decode(content, type=_Ride)
         except DECODE_ERRORS as error:
             raise invalid_event(content, error, ALLOWED) from error
-        if self._waiting >= WAITING:
+        self._puts = {each for each in self._puts if each.is_alive()}
+        if max(self._waiting, len(self._puts)) >= WAITING:
             raise Busy(f"{WAITING} rides wait for their predictions; allowed: {WAITING} at once")
         key = f"page-{secrets.token_hex(6)}"
         loop = asyncio.get_running_loop()
         found: asyncio.Future[Predicted] = loop.create_future()
 
-        def resolve(predicted: Predicted) -> None:
-            if not found.done():
-                found.set_result(predicted)
+        def resolve(outcome: Predicted | StreamError) -> None:
+            if found.done():
+                return
+            if isinstance(outcome, StreamError):
+                found.set_exception(outcome)
+            else:
+                found.set_result(outcome)
+
+        def tell(outcome: Predicted | StreamError) -> None:
+            with contextlib.suppress(RuntimeError):  # the server has ended
+                loop.call_soon_threadsafe(resolve, outcome)
 
         self._waiting += 1
-        self._live.expect(key, lambda predicted: loop.call_soon_threadsafe(resolve, predicted))
+        self._live.expect(key, tell)
         began = time.perf_counter()
+        event = {"event_type": RIDE_STARTED, "ride_id": key, "ride": ride}
+        self._start_put(key, msgspec.json.encode(event), tell)
         try:
-            await asyncio.to_thread(self._put, key, msgspec.json.encode(_event(key, ride)))
             predicted = await asyncio.wait_for(found, self._wait)
         except TimeoutError:
             return None
@@ -106,12 +119,14 @@ class RideForm:
             "milliseconds": round((time.perf_counter() - began) * 1000),
         }
 
-    def _put(self, key: str, data: bytes) -> None:
-        try:
-            self._client.put_record(StreamName=self._stream, Data=data, PartitionKey=key)
-        except Exception as error:  # botocore's parser may raise anything
-            raise StreamError(f"cannot put the ride: {describe_error(error)}") from error
+    def _start_put(self, key: str, data: bytes, failed: Callable[[StreamError], None]) -> None:
+        def put() -> None:
+            try:
+                self._client.put_record(StreamName=self._stream, Data=data, PartitionKey=key)
+            except Exception as error:  # noqa: BLE001  botocore's parser may raise anything
+                failed(StreamError(f"cannot put the ride: {describe_error(error)}"))
 
-
-def _event(key: str, ride: _Ride) -> dict[str, Any]:
-    return {"event_type": "ride_started", "ride_id": key, "ride": ride}
+        # Python waits for the threads of an executor before it ends, whatever Kinesis does.
+        thread = threading.Thread(target=put, name="page-put", daemon=True)
+        self._puts.add(thread)
+        thread.start()

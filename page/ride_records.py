@@ -3,11 +3,12 @@
 Anybody may put anything on a stream: what is not a ride is no error here.
 """
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Meta
 
 from streaming import DECODE_ERRORS, StreamRecord
 
@@ -21,17 +22,19 @@ CARD = 1
 
 NEW_YORK = ZoneInfo("America/New_York")
 
+Zone = Annotated[int, Meta(ge=1, le=265)]
 Route = tuple[int, int]
+_RideId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | Annotated[str, Meta(max_length=128)]
 
 
 class _Ride(msgspec.Struct):
-    PULocationID: int
-    DOLocationID: int
+    PULocationID: Zone
+    DOLocationID: Zone
     pickup_datetime: Any = None
 
 
 class _Event(msgspec.Struct):
-    ride_id: int | str
+    ride_id: _RideId
     ride: _Ride | None = None
     event_type: str = RIDE_STARTED
     dropoff_datetime: Any = None
@@ -56,7 +59,7 @@ class _Values(msgspec.Struct):
 
 class _Predicted(msgspec.Struct):
     prediction: msgspec.Raw
-    event_id: str | None = None
+    event_id: Annotated[str, Meta(max_length=512)] | None = None
     arrived_at: datetime | None = None
     model: Any = None
     version: Any = None
@@ -99,10 +102,11 @@ class Predicted(msgspec.Struct, frozen=True):
         model: The model's name, or `-`.
         version: The model's version, or `-`.
         duration: Minutes; None if not predicted.
-        low: The lower end of the duration's range, minutes; None without a range.
+        low: The lower end of the duration's range, minutes; None without both ends.
         high: Its upper end.
         tip: US dollars; None if not predicted.
-        text: The prediction as JSON, if it has neither duration nor tip: another kind of model's.
+        text: The prediction as JSON, if it has neither duration nor tip: another kind of model's;
+            its first 200 characters.
         arrived_at: When the predicted event arrived on its stream; None if not known.
         latency: Seconds from then until the prediction arrived on its own; None if not known.
     """
@@ -164,24 +168,22 @@ def decode_prediction(record: StreamRecord) -> Predicted | None:
     if arrived_at is not None and arrived_at.tzinfo is None:
         arrived_at = None
     latency = (record.arrived_at - arrived_at).total_seconds() if arrived_at else None
+    low, high = values.ride_duration_low, values.ride_duration_high
+    if low is None or high is None:
+        low = high = None
     return Predicted(
         ride=record.partition_key,
         event_id=event.event_id,
         model=_text(event.model),
         version=_text(event.version),
         duration=values.ride_duration,
-        low=values.ride_duration_low,
-        high=values.ride_duration_high,
+        low=low,
+        high=high,
         tip=values.ride_tip,
         text=text,
         arrived_at=arrived_at,
         latency=latency,
     )
-
-
-def minutes_between(start: datetime, end: datetime) -> float:
-    """Return how long a ride took."""
-    return (end - start) / timedelta(minutes=1)
 
 
 def _route(ride: _Ride) -> Route:
@@ -194,7 +196,7 @@ def _values(prediction: msgspec.Raw) -> tuple[_Values, str | None]:
     except msgspec.ValidationError:
         values = _Values()
     if values.ride_duration is values.ride_tip is None:
-        return values, msgspec.json.format(bytes(prediction), indent=-1).decode()
+        return values, msgspec.json.format(bytes(prediction), indent=-1).decode()[:TEXT_LIMIT]
     return values, None
 
 

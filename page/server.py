@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from page.feed import CLIENTS, TICK_SECONDS, Feed
-from page.guard import COOKIE, LOOPBACK, Guard, cookie_value, has_token, same
+from page.guard import COOKIE, EVENTS, LOOPBACK, Guard, cookie_value, has_token, same
 from page.ride_form import Busy, RideForm
 from streaming import InvalidEvent, StreamError, StreamingError
 
@@ -38,6 +38,7 @@ PORT = 8765
 BODY_BYTES = 4096
 CONNECTIONS = 2 * CLIENTS
 START_SECONDS = 10.0
+REQUEST_SECONDS = 30.0
 STOP_SECONDS = 3.0
 STATUS: dict[type[Exception], int] = {InvalidEvent: 422, Busy: 503, StreamError: 502}
 """By the error of a ride that cannot be put."""
@@ -58,6 +59,8 @@ class Page:
         hosts: The hosts that a request may name; empty: any.
         clients: How many browsers may watch at once.
         tick: Seconds between two looks for changes.
+        seconds: What a request may take, from its first byte until its answer was taken; a ride
+            waits for its prediction. A connection without one ends sooner.
     """
 
     cells: Callable[[], Mapping[str, Any]]
@@ -66,6 +69,7 @@ class Page:
     hosts: tuple[str, ...] = LOOPBACK
     clients: int = CLIENTS
     tick: float = TICK_SECONDS
+    seconds: float = REQUEST_SECONDS
 
 
 def build_app(page: Page, feed: Feed) -> Starlette:
@@ -75,6 +79,8 @@ def build_app(page: Page, feed: Feed) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         running = asyncio.create_task(feed.run())
+        # Without it browsers would hear that the server lives, and see nothing new.
+        running.add_done_callback(lambda _: feed.close())
         yield
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -83,13 +89,13 @@ def build_app(page: Page, feed: Feed) -> Starlette:
     return Starlette(
         routes=[
             Route("/", answers.index),
-            Route("/events", answers.events),
+            Route(EVENTS, answers.events),
             Route("/state", answers.state),
             Route("/rides", answers.put_ride, methods=["POST"]),
             Route("/token", answers.enter, methods=["POST"]),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Guard, hosts=page.hosts, token=page.token)],
+        middleware=[Middleware(Guard, hosts=page.hosts, token=page.token, seconds=page.seconds)],
         lifespan=lifespan,
     )
 
@@ -179,6 +185,7 @@ def serve(page: Page, host: str = HOST, port: int | None = None) -> Iterator[str
     feed = Feed(page.cells, page.clients, tick=page.tick)
     config = uvicorn.Config(
         build_app(page, feed),
+        http="h11",  # it bounds a request's head
         log_config=None,
         log_level="critical",
         access_log=False,
@@ -194,7 +201,9 @@ def serve(page: Page, host: str = HOST, port: int | None = None) -> Iterator[str
     async def run() -> None:
         nonlocal loop
         loop = asyncio.get_running_loop()
+        watching = asyncio.create_task(_end_silent(server.server_state.connections, page.seconds))
         await server.serve(sockets=[listener])
+        watching.cancel()
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), name="page", daemon=True)
     thread.start()
@@ -209,6 +218,25 @@ def serve(page: Page, host: str = HOST, port: int | None = None) -> Iterator[str
         server.should_exit = True
         thread.join(STOP_SECONDS)
         listener.close()
+
+
+async def _end_silent(connections: Collection[Any], seconds: float) -> None:
+    """End connections that neither send a request nor take the rest of an answer.
+
+    uvicorn waits for both without a limit, and strangers could hold every connection there is.
+    """
+    before: set[Any] = set()
+    while True:
+        await asyncio.sleep(seconds / 2)
+        silent = {each for each in connections if _is_silent(each)}
+        for each in silent & before:
+            each.transport.abort()
+        before = silent
+
+
+def _is_silent(connection: Any) -> bool:
+    cycle = connection.cycle
+    return cycle is None or cycle.response_complete or connection.transport.is_closing()
 
 
 def _await_start(server: uvicorn.Server, thread: threading.Thread) -> None:

@@ -16,8 +16,12 @@ from streaming import (
     StreamReader,
     StreamRecord,
 )
+from streaming.aws_errors import describe_error
 
 RETRY_SECONDS = 5.0
+GRACE_SECONDS = 3.0
+"""How long reads may fail before the page says so: some are throttled on any stream."""
+
 JOIN_SECONDS = 1.0
 
 Tap = Callable[[StreamRecord], object]
@@ -32,15 +36,22 @@ class StreamThreads:
         client: A boto3 Kinesis client.
         taps: By stream: what is called with each record.
         start: Where to begin.
+        clock: Monotonic seconds.
     """
 
     def __init__(
-        self, client: Any, taps: Mapping[str, Tap], start: StartingPosition = LATEST
+        self,
+        client: Any,
+        taps: Mapping[str, Tap],
+        start: StartingPosition = LATEST,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stopped = threading.Event()
-        self._failures: dict[str, str] = {}
+        self._clients = {stream: _WatchedClient(client, stream, clock) for stream in taps}
         self._readers = {
-            stream: StreamReader(client, stream, start, stopped=self._stopped) for stream in taps
+            stream: StreamReader(watched, stream, start, stopped=self._stopped)
+            for stream, watched in self._clients.items()
         }
         self._threads = [
             threading.Thread(
@@ -56,7 +67,8 @@ class StreamThreads:
 
     def failure(self) -> str | None:
         """Return why a stream cannot be read; None if all can."""
-        return next(iter(self._failures.values()), None)
+        failures = (client.failure() for client in self._clients.values())
+        return next(filter(None, failures), None)
 
     def open(self) -> None:
         """Check that the streams can be read.
@@ -83,11 +95,43 @@ class StreamThreads:
         while not self._stopped.is_set():
             try:
                 for record in self._readers[stream]:
-                    self._failures.pop(stream, None)
                     tap(record)
             except StreamError as error:
-                self._failures[stream] = str(error)
+                self._clients[stream].failed(str(error), grace=0.0)
                 self._stopped.wait(RETRY_SECONDS)
+
+
+class _WatchedClient:
+    """A Kinesis client that knows whether its stream can be read: the reader retries silently."""
+
+    def __init__(self, client: Any, stream: str, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._stream = stream
+        self._clock = clock
+        self._failure: tuple[float, str] | None = None
+
+    def __getattr__(self, operation: str) -> Any:
+        return getattr(self._client, operation)
+
+    def get_records(self, **parameters: Any) -> Any:
+        try:
+            response = self._client.get_records(**parameters)
+        except Exception as error:
+            reason = f"cannot read the stream {self._stream!r}: {describe_error(error)}"
+            self.failed(reason, grace=GRACE_SECONDS)
+            raise
+        self._failure = None
+        return response
+
+    def failed(self, reason: str, grace: float) -> None:
+        shown_at = self._clock() + grace
+        if self._failure is not None:
+            shown_at = min(shown_at, self._failure[0])
+        self._failure = (shown_at, reason)
+
+    def failure(self) -> str | None:
+        failure = self._failure
+        return failure[1] if failure is not None and self._clock() >= failure[0] else None
 
 
 class StreamCounts:

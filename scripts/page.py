@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -37,55 +37,53 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve the page until Ctrl-C; the exit status is 1 if a stream cannot be read."""
     options = _parser().parse_args(argv)
     token = checked_token(options.host, os.environ)
-    days = _Days(options.dead_letters) if options.dead_letters else None
     endpoint_url = named_endpoint(options.endpoint_url)
     # Each reader has a thread, and visitors put rides beside them.
     client = endpoint_client(endpoint_url, max_pool_connections=len(options.predictions) + 10)
-    endpoint = client.meta.endpoint_url
-    champion = options.predictions[0]
-    live = LiveRides(champion)
-    dead_letters = DeadLetters() if days else None
+    live, dead_letters = LiveRides(options.predictions[0]), DeadLetters()
+    polls: list[Poll] = []
+    if options.dead_letters:
+        letters = DeadLetterDays(_days(options.dead_letters), options.stream, dead_letters)
+        polls.append(Poll(letters.poll, DEAD_LETTER_SECONDS))
     age = FunctionAge(aws_client("cloudwatch"), options.function) if options.function else None
-    counts = StreamCounts(live, dead_letters, lambda: age.milliseconds if age else None)
+    if age is not None:
+        polls.append(Poll(age.poll, AGE_SECONDS))
+    counts = StreamCounts(
+        live,
+        dead_letters if options.dead_letters else None,
+        lambda: age.milliseconds if age else None,
+    )
     threads = StreamThreads(client, counts.taps(options.stream, options.predictions))
     try:
         threads.open()
     except StreamError as error:
         print(f"error: {one_line(error, endpoint_url)}", file=sys.stderr)
         return FAILED
-    can_put = not is_aws(endpoint)
+    about = About(
+        endpoint=client.meta.endpoint_url,
+        input_stream=options.stream,
+        output_streams=tuple(options.predictions),
+        can_put=not is_aws(client.meta.endpoint_url),
+    )
     state = PageState(
-        About(
-            endpoint=endpoint,
-            input_stream=options.stream,
-            output_streams=tuple(options.predictions),
-            can_put=can_put,
-        ),
+        about,
         live,
-        dead_letters or DeadLetters(),
+        dead_letters,
         lambda: counts.figures(threads.duplicates),
         failure=threads.failure,
     )
     page = Page(
         cells=state.cells,
-        form=RideForm(client, options.stream, live) if can_put else None,
+        form=RideForm(client, options.stream, live) if about.can_put else None,
         token=token,
         hosts=LOOPBACK if options.host in LOOPBACK else (),
     )
     stopped = threading.Event()
-    with ExitStack() as stack:
-        address = stack.enter_context(serve(page, options.host, options.port))
-        polls = []
-        if dead_letters is not None and days is not None:
-            letters = DeadLetterDays(days, options.stream, dead_letters)
-            polls.append(Poll(letters.poll, DEAD_LETTER_SECONDS))
-        if age is not None:
-            polls.append(Poll(age.poll, AGE_SECONDS))
-        for poll in polls:
-            poll.start()
-            stack.callback(poll.stop)
-        threads.start()
-        stack.callback(threads.stop)
+    with serve(page, options.host, options.port) as address, ExitStack() as stack:
+        parts: list[Poll | StreamThreads] = [threads, *polls]
+        for part in parts:
+            part.start()
+            stack.callback(part.stop)
         print(f"The page is at {address}{' (it asks for PAGE_TOKEN)' if token else ''}", flush=True)
         with stop_on_signal(stopped.set, signal.SIGHUP):
             # A signal handler must not set an event that its own thread waits for.
@@ -94,23 +92,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-class _Days:
-    """Opens a day's dead letters.
+def _days(place: str) -> Callable[[str], Storage | None]:
+    """Return what opens a day's dead letters.
 
     Raises:
         SettingsError: The place is neither a folder nor on S3.
     """
+    place = location(place).rstrip("/")
+    root = parse_location(SETTING, place)
 
-    def __init__(self, place: str) -> None:
-        self._place = location(place).rstrip("/")
-        parse_location(SETTING, self._place)
-
-    def __call__(self, day: str) -> Storage | None:
-        place = f"{self._place}/{day}"
-        found = parse_location(SETTING, place)
-        if isinstance(found, Path) and not found.is_dir():
+    def open_day(day: str) -> Storage | None:
+        if isinstance(root, Path) and not (root / day).is_dir():
             return None
-        return open_storage(SETTING, place, lambda: aws_client("s3"))
+        return open_storage(SETTING, f"{place}/{day}", lambda: aws_client("s3"))
+
+    return open_day
 
 
 def _parser() -> Parser:

@@ -25,7 +25,7 @@ from streaming.decisions.replay import replay
 def main(argv: Sequence[str] | None = None, *, dynamodb: Any = None, kinesis: Any = None) -> int:
     """Run the program; the exit status is 0 only if every item could be brought up to date."""
     options = _parser().parse_args(argv)
-    policy = read_policy(options.policy)
+    policy = read_policy(options.policy, "--policy")
     endpoint = named_endpoint(options.endpoint_url)
     client = dynamodb or aws_client("dynamodb", endpoint, retries=NO_RETRIES)
     table = DecisionTable(client, options.table, time.time)

@@ -65,7 +65,7 @@ def _aliases(
         )
     return [
         LiveAlias(client, each.function_name, each.alias)
-        for _, each in sorted(stack.consumers.items())
+        for _, each in sorted(stack.functions.items())
     ]
 
 

@@ -29,7 +29,7 @@ DATABASE = "build/predictions.duckdb"
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     options = _parser().parse_args(arguments)
-    table = RidesTable.named([Path(name) for name in options.data], options.table)
+    table = RidesTable.named([Path(name) for name in options.data if name], options.table)
     interval = Interval.parse(options.since, options.until)
     request = Request(
         table,

@@ -7,8 +7,9 @@ import shutil
 import sys
 from pathlib import Path
 
-SERVICES = {"kinesis", "s3", "sts"}
-"""Whose descriptions botocore keeps; sts is there for credentials of an assumed role."""
+SERVICES = {"dynamodb", "kinesis", "s3", "sts"}
+"""Whose descriptions botocore keeps: a decision service's state is in dynamodb; sts is there for
+credentials of an assumed role."""
 
 UNUSED = (
     "bin",  # commands of the packages

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "demo": {"cli", "local", "page", "streaming"},
     "deployment": {"cli", "streaming"},
     "training": {"model", "streaming"},
-    "examples": {"batch", "cli", "demo", "local", "streaming"},
+    "examples": {"batch", "cli", "demo", "local", "streaming", "training"},
     "lifecycle": {"model", "streaming", "training"},
     "batch": {"model", "streaming"},
     "scripts": {

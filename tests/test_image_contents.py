@@ -16,11 +16,25 @@ from scripts.image import BASE_IMAGE
 
 ROOT = Path(__file__).parent.parent
 LOADED = """
-import json, pathlib, sys
-import lambda_function
+import importlib, json, sys
+importlib.import_module(sys.argv[1])
 files = {getattr(module, "__file__", None) for module in sys.modules.values()}
 print(json.dumps(sorted(filter(None, files))))
 """
+
+RIDES, DECISIONS = "lambda_function", "streaming.decisions.decision_function"
+FUNCTIONS: dict[str, dict[str, str]] = {
+    RIDES: {"TEST_RUN": "True"},
+    DECISIONS: {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "DECISION_POLICY": "examples/rides/policy.json",
+        "DECISION_TABLE": "decisions",
+        "PREDICTIONS_STREAM_NAME": "decisions",
+    },
+}
+"""The modules of the image's commands, each with the settings that it needs to start."""
 
 
 def context() -> set[Path]:
@@ -43,12 +57,12 @@ def copied(stage: str) -> set[Path]:
     return found
 
 
-def loaded() -> set[Path]:
-    """Find the files of this project that the function has loaded when it is ready."""
+def loaded(function: str) -> set[Path]:
+    """Find the files of this project that a function has loaded when it is ready."""
     program = subprocess.run(
-        [sys.executable, "-c", LOADED],
+        [sys.executable, "-c", LOADED, function],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "TEST_RUN": "True"},
+        env={"PATH": os.environ["PATH"], **FUNCTIONS[function]},
         capture_output=True,
         text=True,
         check=True,
@@ -59,15 +73,23 @@ def loaded() -> set[Path]:
     return {f for f in files if f.is_relative_to(ROOT) and not f.is_relative_to(environment)}
 
 
-def test_the_image_holds_what_the_function_loads() -> None:
-    assert loaded() <= copied("function")
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_image_holds_what_a_function_loads(function: str) -> None:
+    assert loaded(function) <= copied("function")
+
+
+def test_the_model_and_the_decision_service_start_without_each_other() -> None:
+    rides, decisions = loaded(RIDES), loaded(DECISIONS)
+
+    assert not {path for path in rides if "decisions" in path.parts}
+    assert not {path for path in decisions if path.parent == ROOT}
 
 
 @pytest.mark.rides
 def test_the_image_holds_no_other_module_and_the_models() -> None:
     modules = {path for path in copied("function") if path.suffix == ".py"}
 
-    assert modules == loaded()
+    assert modules == loaded(RIDES) | loaded(DECISIONS)
     assert copied("function") - modules == {
         path for path in (ROOT / "models").rglob("*") if path.is_file()
     }

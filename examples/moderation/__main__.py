@@ -17,7 +17,7 @@ if __name__ == "__main__":
 from cli.arguments import Parser, rate, seed, whole_number
 from cli.printable import printable
 from cli.run_folder import create_run_folder
-from examples.local_functions import TICK_SECONDS, LocalFunctions
+from examples.local_functions import TICK_SECONDS, LocalFunctions, paced
 from examples.moderation.outcome_counts import Moderation
 from examples.moderation.uploads import Upload, drawn_uploads
 from local.embedded_kinesis import embedded_kinesis
@@ -110,10 +110,7 @@ def _put(
     moderation: Moderation,
     stopped: threading.Event,
 ) -> None:
-    started = time.monotonic()
-    for number, upload in enumerate(uploads):
-        if stopped.wait(max(0.0, started + number / per_second - time.monotonic())):
-            return
+    for upload in paced(uploads, per_second, stopped):
         moderation.put(upload, time.time())
         data = json.dumps(upload.event()).encode()
         client.put_record(StreamName=UPLOADS, PartitionKey=upload.upload_id, Data=data)

@@ -23,7 +23,7 @@ if __name__ == "__main__":
 from cli.arguments import Parser, rate, seed, whole_number
 from cli.run_folder import create_run_folder
 from demo.ride_generator import generate_rides, last_week, read_statistics
-from examples.local_functions import LocalFunctions
+from examples.local_functions import LocalFunctions, paced
 from local.embedded_kinesis import embedded_kinesis
 from local.errors import LocalError
 from streaming import StreamReader
@@ -48,6 +48,7 @@ class Quoted:
     Attributes:
         put: The rides that were put, with the time of each.
         quotes: The newest quote of each ride.
+        complete: Rides whose quote has both a duration and a tip.
         repeated: Quotes that came twice, and were dropped.
         revised: Quotes that replaced another.
         last: When the last one came.
@@ -55,6 +56,7 @@ class Quoted:
 
     put: dict[int, float] = field(default_factory=dict)
     quotes: dict[int, dict[str, Any]] = field(default_factory=dict)
+    complete: int = 0
     repeated: int = 0
     revised: int = 0
     last: float = field(default_factory=time.monotonic)
@@ -67,14 +69,9 @@ class Quoted:
             self.repeated += 1
             return False
         self.revised += before is not None
+        self.complete += _is_complete(quote) - _is_complete(before)
         self.quotes[quote["ride_id"]] = quote
         return True
-
-    @property
-    def complete(self) -> int:
-        """Rides whose quote has both a duration and a tip."""
-        quotes = self.quotes.values()
-        return sum(None not in (each["minutes"], each["suggested_tip"]) for each in quotes)
 
     def summary(self) -> str:
         """Return the sums in one line."""
@@ -84,6 +81,10 @@ class Quoted:
             f"predictions; {asked} ask for a tip; {self.revised} were revised, {self.repeated} "
             "came twice and were dropped"
         )
+
+
+def _is_complete(quote: dict[str, Any] | None) -> bool:
+    return quote is not None and None not in (quote["minutes"], quote["suggested_tip"])
 
 
 @program(LocalError, StreamingError)
@@ -136,10 +137,7 @@ def run(
         reading = threading.Thread(target=_read, args=(reader, quoted))
         reading.start()
         try:
-            started = time.monotonic()
-            for number, ride in enumerate(rides):
-                if stopped.wait(max(0.0, started + number / per_second - time.monotonic())):
-                    break
+            for ride in paced(rides, per_second, stopped):
                 quoted.put[ride["ride_id"]] = quoted.last = time.monotonic()
                 data, key = json.dumps(ride).encode(), str(ride["ride_id"])
                 client.put_record(StreamName=RIDES, PartitionKey=key, Data=data)

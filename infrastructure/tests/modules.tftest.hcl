@@ -88,9 +88,10 @@ run "the_longest_names_of_a_consumer" {
     source = "./modules/consumer"
   }
   variables {
-    name    = "consumer-of-28-characters-ab"
-    project = "project-of-20-letter"
-    place   = { partition = "aws", dns_suffix = "amazonaws.com", region = "ap-southeast-1", account_id = "123456789012" }
+    name        = "consumer-of-28-characters-ab"
+    project     = "project-of-20-letter"
+    description = "A consumer"
+    place       = { partition = "aws", dns_suffix = "amazonaws.com", region = "ap-southeast-1", account_id = "123456789012" }
     settings = {
       models                     = null
       environment                = {}
@@ -106,23 +107,80 @@ run "the_longest_names_of_a_consumer" {
       enhanced_fan_out           = false
       filter_patterns            = []
     }
+    image                   = "r@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    architecture            = "arm64"
+    event_stream            = { name = "rides-events", arn = "arn:aws:kinesis:ap-southeast-1:123456789012:stream/rides-events" }
+    prediction_stream       = { name = "rides-predictions", arn = "arn:aws:kinesis:ap-southeast-1:123456789012:stream/rides-predictions" }
+    retention_hours         = 168
+    further_streams         = ["arn:aws:kinesis:ap-southeast-1:123456789012:stream/rides-others"]
+    further_retention_hours = [24]
+    dead_letter_bucket      = "rides"
+    dead_letter_bucket_arn  = "arn:aws:s3:::rides"
+    key_arn                 = "arn:aws:kms:ap-southeast-1:123456789012:key/1"
+    log_retention_days      = 30
+    alarm_topic_arn         = "arn:aws:sns:ap-southeast-1:123456789012:rides"
+    runbook                 = "docs/operate.md"
+    tracing                 = false
+    vpc                     = null
+  }
+
+  assert {
+    condition     = endswith(aws_iam_role.function.name, "-ap-southeast-1") && length(aws_iam_role.function.name) <= 64
+    error_message = "An account's regions share roles: the name must differ by region, within 64 characters."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.alarm["near-retention"].threshold == 12 * 3600 * 1000
+    error_message = "The alarm must come at half of the shortest retention of all streams that the function reads."
+  }
+}
+
+run "a_decision_service_in_another_partition" {
+  command = plan
+  module {
+    source = "./modules/decisions"
+  }
+  variables {
+    project = "project-of-20-letter"
+    settings = {
+      policy                     = "s3://policies/rides/1.json"
+      opens                      = true
+      environment                = {}
+      memory_mb                  = 512
+      timeout_seconds            = 60
+      reserved_concurrency       = null
+      batch_size                 = 100
+      batching_window_seconds    = 0
+      parallelization_factor     = 1
+      maximum_retry_attempts     = 100
+      maximum_record_age_seconds = 43200
+      starting_position          = "TRIM_HORIZON"
+    }
     image                  = "r@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
     architecture           = "arm64"
-    event_stream           = { name = "rides-events", arn = "arn:aws:kinesis:ap-southeast-1:123456789012:stream/rides-events" }
-    prediction_stream      = { name = "rides-predictions", arn = "arn:aws:kinesis:ap-southeast-1:123456789012:stream/rides-predictions" }
-    retention_hours        = 24
+    result_stream          = { name = "rides-predictions", arn = "arn:aws-cn:kinesis:cn-north-1:123456789012:stream/rides-predictions", retention_hours = 24 }
+    event_stream           = { name = "rides-events", arn = "arn:aws-cn:kinesis:cn-north-1:123456789012:stream/rides-events", retention_hours = 24 }
+    decision_stream        = { name = "rides-decisions", arn = "arn:aws-cn:kinesis:cn-north-1:123456789012:stream/rides-decisions" }
     dead_letter_bucket     = "rides"
-    dead_letter_bucket_arn = "arn:aws:s3:::rides"
-    key_arn                = "arn:aws:kms:ap-southeast-1:123456789012:key/1"
+    dead_letter_bucket_arn = "arn:aws-cn:s3:::rides"
+    key_arn                = "arn:aws-cn:kms:cn-north-1:123456789012:key/1"
     log_retention_days     = 30
-    alarm_topic_arn        = "arn:aws:sns:ap-southeast-1:123456789012:rides"
+    alarm_topic_arn        = "arn:aws-cn:sns:cn-north-1:123456789012:rides"
     runbook                = "docs/operate.md"
     tracing                = false
     vpc                    = null
   }
 
   assert {
-    condition     = endswith(aws_iam_role.function.name, "-ap-southeast-1") && length(aws_iam_role.function.name) <= 64
-    error_message = "An account's regions share roles: the name must differ by region, within 64 characters."
+    condition     = local.policy_permissions[0].Resource == "arn:aws-cn:s3:::policies/rides/1.json" && local.via_dynamodb == "dynamodb.cn-north-1.amazonaws.com.cn"
+    error_message = "The permissions must name the partition's own services and ARNs, and the policy's one object."
+  }
+  assert {
+    condition     = endswith(aws_iam_role.tick.name, "-cn-north-1") && length(aws_iam_role.tick.name) <= 59
+    error_message = "An account's regions share roles: the name must differ by region, within 64 characters for the longest region's."
+  }
+  assert {
+    condition     = length(module.openings) == 1
+    error_message = "With opens the event stream is read too."
   }
 }

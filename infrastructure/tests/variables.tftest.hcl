@@ -19,6 +19,10 @@ run "the_least_that_is_needed" {
     condition     = keys(module.consumer) == ["duration_tip"]
     error_message = "Without the variable consumers there is one consumer, duration_tip."
   }
+  assert {
+    condition     = length(module.decisions) == 0 && length(module.decision_stream) == 0 && output.decisions == null && output.decision_stream == null
+    error_message = "Without the variable decisions there is no decision service."
+  }
 }
 
 run "name_with_capitals" {
@@ -464,4 +468,176 @@ run "consumer_six_filters" {
     consumers = { tip = { filter_patterns = ["{}", "{}", "{}", "{}", "{}", "{}"] } }
   }
   expect_failures = [var.consumers]
+}
+
+run "decisions_without_a_bucket" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies" }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_with_a_folder_as_policy" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies/rides/" }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_with_a_policy_of_another_scheme" {
+  command = plan
+  variables {
+    decisions = { policy = "https://example.com/policy.json" }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_with_the_table_as_a_setting" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies/a.json", environment = { DECISION_TABLE = "another" } }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_with_a_reserved_setting" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies/a.json", environment = { AWS_REGION = "eu-west-1" } }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_with_a_log_level_above_info" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies/a.json", environment = { LOG_LEVEL = "WARNING" } }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_with_little_memory" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies/a.json", memory_mb = 127 }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_with_a_short_timeout" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies/a.json", timeout_seconds = 29 }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_with_half_a_record" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies/a.json", batch_size = 0.5 }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_with_a_long_window" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies/a.json", batching_window_seconds = 301 }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_with_eleven_batches_of_a_shard" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies/a.json", parallelization_factor = 11 }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_with_retries_without_end" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies/a.json", maximum_retry_attempts = -1 }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_with_a_record_age_without_end" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies/a.json", maximum_record_age_seconds = -1 }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_with_no_concurrency_for_a_tick" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies/a.json", reserved_concurrency = 1 }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "decisions_from_an_unknown_position" {
+  command = plan
+  variables {
+    decisions = { policy = "s3://policies/a.json", starting_position = "AT_TIMESTAMP" }
+  }
+  expect_failures = [var.decisions]
+}
+
+run "consumer_with_the_decision_services_name" {
+  command = plan
+  variables {
+    consumers = { decisions = {} }
+  }
+  expect_failures = [var.consumers]
+}
+
+run "decision_stream_of_no_shards" {
+  command = plan
+  variables {
+    decision_stream = { mode = "PROVISIONED" }
+  }
+  expect_failures = [var.decision_stream]
+}
+
+run "decision_stream_with_shards_on_demand" {
+  command = plan
+  variables {
+    decision_stream = { shards = 2 }
+  }
+  expect_failures = [var.decision_stream]
+}
+
+run "decision_stream_for_an_hour" {
+  command = plan
+  variables {
+    decision_stream = { retention_hours = 1 }
+  }
+  expect_failures = [var.decision_stream]
+}
+
+run "decision_stream_of_another_mode" {
+  command = plan
+  variables {
+    decision_stream = { mode = "on demand" }
+  }
+  expect_failures = [var.decision_stream]
+}
+
+run "a_decision_service_with_a_policy_in_the_image" {
+  command = plan
+  variables {
+    decisions = { policy = "models/policy.json" }
+  }
+
+  assert {
+    condition     = module.decisions["decisions"].openings_mapping_uuid == null && keys(module.decisions) == ["decisions"]
+    error_message = "Without opens there is one mapping."
+  }
 }

@@ -76,10 +76,9 @@ function error(found, format) {
 }
 
 function showVersions(versions) {
-  const champion = versions[0]?.stream;
   setRows(byId("versions").tBodies[0], versions.map((each) => [
     {
-      text: `${each.stream === champion ? "champion" : "challenger"} ${each.version.slice(0, 12)}`,
+      text: `${each.champion ? "champion" : "challenger"} ${each.version.slice(0, 12)}`,
       small: `${each.model} on ${each.stream}`,
     },
     { text: `${(100 * each.share).toFixed(0)} %`, small: count(each.count), number: true },
@@ -120,11 +119,11 @@ const SHOW = {
 
 function receive(event) {
   const [server] = event.lastEventId.split("-");
-  if (server !== epoch) map.clear(); // another server's state has nothing to do with the last one's
+  let isMapNew = server !== epoch;
+  if (isMapNew) map.clear(); // another server's state has nothing to do with the last one's
   epoch = server;
   heard = performance.now();
   showState();
-  let isMapNew = false;
   for (const [name, value] of Object.entries(JSON.parse(event.data))) {
     if (name.startsWith("zone.")) {
       map.set(name.slice(5), value);

@@ -119,6 +119,10 @@ class Telemetry:
         fields = {"method": step, "error_type": type(error).__name__, "traceback": lines}
         self._log("ERROR", "the model raised an exception", fields)
 
+    def information(self, message: str, fields: Mapping[str, Any]) -> None:
+        """Log something that is as it should be."""
+        self._log("INFO", message, fields)
+
     def warning(self, message: str) -> None:
         """Log a condition that may lead to a failure."""
         self._log("WARNING", message)

@@ -17,12 +17,20 @@ from streaming.decisions.policy import DAY_SECONDS, Policy
 from streaming.errors import DECODE_ERRORS, InvalidEvent
 
 RESULT_BYTES = 4096
-"""The most bytes of a result's `prediction`."""
+"""The most bytes of a result's `prediction`, as it comes and as it is stored: 1e15 is stored as
+1000000000000000.0."""
 
 CARRIED_BYTES = 1024
 """The most bytes of what is copied to a decision."""
 
-Item = int | Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+LEVELS = 32
+"""The most levels of lists and objects in both. Python can decode about 1,000; what holds more than
+it can encode again, a few calls deeper, would fail its batch at every attempt."""
+
+Item = (
+    Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    | Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+)
 ITEM = "a 64-bit integer, or a string of 1 to 128 characters"
 
 ALLOWED = {
@@ -118,29 +126,28 @@ class Results:
         if opens is not None and header.event_type == opens.event_type:
             event = _decoded(content, dict[str, Any])
             self._check_age(arrived_at)
-            return Arrival(_item(event, opens.item, ""), carried=self._carried(event))
+            return Arrival(_item(event, opens.item, ""), carried=self._carried(event, content))
         check = self._check_of.get(header.model) if isinstance(header.model, str) else None
         if check is None:
             return None
         record = _decoded(content, _Record)
         put_at = record.arrived_at.timestamp()
         self._check_age(put_at)
-        size = len(bytes(record.prediction))
-        if size > RESULT_BYTES:
-            raise InvalidEvent("prediction", f"{size} bytes", f"at most {RESULT_BYTES} bytes")
+        raw = bytes(record.prediction)
+        _check_size("prediction", len(raw), RESULT_BYTES)
         try:
-            prediction = msgspec.json.decode(record.prediction, type=dict[str, Any])
+            prediction = msgspec.json.decode(raw, type=dict[str, Any])
         except DECODE_ERRORS:
-            raise InvalidEvent(
-                "prediction", bytes(record.prediction), ALLOWED["prediction"]
-            ) from None
+            raise InvalidEvent("prediction", raw, ALLOWED["prediction"]) from None
+        _check_levels("prediction", prediction, raw)
+        _check_size("prediction", len(msgspec.json.encode(prediction)), RESULT_BYTES)
         item = _item(prediction, self._policy.item, "prediction.")
         if unusable := self._policy.unusable_field(check, prediction):
             value = prediction.get(unusable.field)
             allowed = "a number" if unusable.equals is None else type(unusable.equals).__name__
             raise InvalidEvent(f"prediction.{unusable.field}", value, allowed)
         result = Result(record.version, record.event_id, round(1000 * put_at), prediction)
-        return Arrival(item, check, result, self._carried(prediction))
+        return Arrival(item, check, result, self._carried(prediction, raw))
 
     def _check_age(self, arrived_at: float) -> None:
         """Refuse what may belong to an item that has expired: it would open that again."""
@@ -153,13 +160,34 @@ class Results:
         """Return the arrivals themselves, each under its item's partition key."""
         return [Prediction(str(each.item), each) for each in events]
 
-    def _carried(self, found: dict[str, Any]) -> dict[str, Any]:
+    def _carried(self, found: dict[str, Any], content: bytes) -> dict[str, Any]:
         carried = {name: found[name] for name in self._policy.carry if name in found}
-        size = len(msgspec.json.encode(carried))
-        if size > CARRIED_BYTES:
-            fields = ", ".join(carried)
-            raise InvalidEvent(fields, f"{size} bytes", f"at most {CARRIED_BYTES} bytes together")
+        fields = ", ".join(carried)
+        _check_levels(fields, carried, content)
+        _check_size(fields, len(msgspec.json.encode(carried)), CARRIED_BYTES)
         return carried
+
+
+def _check_size(field: str, size: int, most: int) -> None:
+    if size > most:
+        raise InvalidEvent(field, f"{size} bytes", f"at most {most} bytes")
+
+
+def _check_levels(field: str, value: dict[str, Any], content: bytes) -> None:
+    """Refuse a value of more than `LEVELS`; `content` is JSON that has it."""
+    if content.count(b"[") + content.count(b"{") <= LEVELS:
+        return
+    within: list[Any] = [value]
+    for _ in range(LEVELS):
+        within = [
+            inner
+            for each in within
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    if any(isinstance(each, dict | list) for each in within):
+        allowed = f"at most {LEVELS} levels of lists and objects"
+        raise InvalidEvent(field, f"{LEVELS + 1} levels or more", allowed)
 
 
 def _item(found: dict[str, Any], field: str, prefix: str) -> Item:

@@ -3,21 +3,21 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from streaming.clients import NO_RETRIES, aws_client, kinesis_client
 from streaming.consumer.consumer import DEFAULT_BUDGET_SECONDS, RESPONSE_SECONDS, Consumer
-from streaming.consumer.model_bundle import open_bundle
 from streaming.consumer.settings import Settings
 from streaming.consumer.telemetry import Telemetry
 from streaming.decisions.check_results import Arrival, Item, Results
 from streaming.decisions.decider import Decider
-from streaming.decisions.decision_table import DecisionTable
+from streaming.decisions.decision_table import DecisionTable, Due
 from streaming.decisions.policy import Policy
 from streaming.decisions.policy_file import decode_policy
 from streaming.errors import PolicyError, SettingsError, StorageError, TableUnavailable
 from streaming.publisher import Publisher
-from streaming.storage import open_storage
+from streaming.storage import FolderStorage, Storage, open_storage
 
 SCHEDULED = "Scheduled Event"
 """The `detail-type` of what an EventBridge rule or EventBridge Scheduler sends by default."""
@@ -43,6 +43,8 @@ class DecisionService:
         consumer: Handles batches; its sink is the decider.
         decider: Brings items up to date.
         table: Knows which items are due.
+        telemetry: Logs each sweep.
+        now: Seconds since the epoch.
         clock: Monotonic seconds, as the decider's.
     """
 
@@ -51,11 +53,16 @@ class DecisionService:
         consumer: Consumer[Arrival],
         decider: Decider,
         table: DecisionTable,
+        telemetry: Telemetry,
+        *,
+        now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._consumer = consumer
         self._decider = decider
         self._table = table
+        self._telemetry = telemetry
+        self._now = now
         self._clock = clock
 
     def handle(self, event: Any, context: Any = None) -> dict[str, Any]:
@@ -66,6 +73,8 @@ class DecisionService:
 
     def sweep(self, context: Any = None) -> int:
         """Bring items that are due up to date: time is up, or a decision was not published.
+
+        Once the table was read, a line of the log says how many items were due, and for how long.
 
         Args:
             context: Lambda's context object. What is not reached in time is left to the next tick.
@@ -81,20 +90,24 @@ class DecisionService:
         if context is not None:
             remaining = float(context.get_remaining_time_in_millis()) / 1000
         deadline = self._clock() + max(remaining - CALL_SECONDS - RESPONSE_SECONDS, remaining / 2)
-        done, failures = 0, dict[Item, str]()
-        for items in self._due_items():
+        done, overdue, failures = 0, 0.0, dict[Item, str]()
+        for found in self._due_items():
+            overdue = max(overdue, *(self._now() - each.since for each in found))
             if self._clock() >= deadline:
                 break
+            items = [each.item for each in found]
             failed = self._decider.settle(dict.fromkeys(items, ()), deadline)
             done += len(items) - len(failed)
             failures |= failed
+        fields = {"settled": done, "failed": len(failures), "overdue_seconds": round(overdue, 3)}
+        self._telemetry.information("tick", fields)
         if failures:
             reason = next(iter(failures.values()))
             total = done + len(failures)
             raise TableUnavailable(f"{len(failures)} of {total} due items failed: {reason}")
         return done
 
-    def _due_items(self) -> Iterator[list[Item]]:
+    def _due_items(self) -> Iterator[list[Due]]:
         for page in self._table.due():
             for start in range(0, len(page), DUE_ITEMS):
                 yield page[start : start + DUE_ITEMS]
@@ -138,21 +151,26 @@ def build_service(
         telemetry=telemetry,
         call_seconds=CALL_SECONDS,
     )
-    return DecisionService(consumer, decider, table)
+    return DecisionService(consumer, decider, table, telemetry)
 
 
-def read_policy(location: str) -> Policy:
+def read_policy(location: str, setting: str = "DECISION_POLICY") -> Policy:
     """Read a policy.
 
     Args:
         location: A file, or `s3://bucket/key`.
+        setting: The setting that holds the location, for the error.
 
     Raises:
         PolicyError: It cannot be read, or breaks a rule.
         SettingsError: The location is any other URL.
     """
     folder, _, name = location.rpartition("/")
-    storage = open_bundle(folder or ("/" if location.startswith("/") else "."), _s3_client)
+    storage: Storage
+    if "://" in location:
+        storage = open_storage(setting, folder, _s3_client)
+    else:
+        storage = FolderStorage(Path(location).parent)
     try:
         return decode_policy(storage.read(name), location)
     except StorageError as error:

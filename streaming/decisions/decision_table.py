@@ -60,6 +60,18 @@ class Stored(NamedTuple):
     tag: str | None
 
 
+class Due(NamedTuple):
+    """An item that is due.
+
+    Attributes:
+        item: The item.
+        since: Seconds since the epoch.
+    """
+
+    item: Item
+    since: float
+
+
 class DecisionTable:
     """Reads and writes items.
 
@@ -125,7 +137,7 @@ class DecisionTable:
         self._call("put_item", Item=attributes, **condition)
         return Stored(state, new_tag)
 
-    def due(self) -> Iterator[list[Item]]:
+    def due(self) -> Iterator[list[Due]]:
         """Yield the items that are due, a page at a time; the longest due of a bucket first.
 
         The index lags behind the table a little (it is eventually consistent).
@@ -133,17 +145,19 @@ class DecisionTable:
         Raises:
             TableError: As for `read`.
         """
-        for number in range(BUCKETS):
+        # Each minute from another bucket on: what takes all the time comes last in turn.
+        first = int(self._now() // 60)
+        for number in range(first, first + BUCKETS):
             query: dict[str, Any] = {
                 "IndexName": DUE_INDEX,
                 "KeyConditionExpression": "due_bucket = :bucket AND due_at <= :now",
                 "ExpressionAttributeValues": {
-                    ":bucket": {"S": str(number)},
+                    ":bucket": {"S": str(number % BUCKETS)},
                     ":now": {"N": f"{self._now():.3f}"},
                 },
             }
             for page in self._pages("query", query):
-                yield [_item_of(each) for each in page]
+                yield [Due(_item_of(each), float(each["due_at"]["N"])) for each in page]
 
     def states(self) -> Iterator[ItemState]:
         """Yield the state of every item, in no order.

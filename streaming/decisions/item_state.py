@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from streaming.consumer.interface import PredictionRecord
 from streaming.decisions.check_results import Arrival, Item, Result
-from streaming.decisions.policy import Policy, Verdict
+from streaming.decisions.policy import KEPT_RESULTS, Policy, Verdict
 from streaming.timestamps import iso_utc
 
 REPUBLISH_SECONDS = 30.0
@@ -46,7 +46,8 @@ class ItemState(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         item: The item.
         opened_at: When something about it was stored first, seconds since the epoch.
-        results: The newest result of each check.
+        results: The newest result of each check. Of checks that the policy does not name, another
+            policy may; the oldest of those go where there are more than `KEPT_RESULTS`.
         carried: What its decisions repeat.
         decided: The last decision; None: there is none yet.
         outbox: The decision that is not known to be published; the next one waits for it.
@@ -78,7 +79,7 @@ def advance(
         now: Seconds since the epoch.
         published: The event id of a decision of the item that is on the stream.
     """
-    state = _merged(state, arrivals, published)
+    state = _merged(state, arrivals, policy, published)
     former = state.decided
     if former is not None and state.outbox is not None:
         return replace(state, due_at=former.at + REPUBLISH_SECONDS)
@@ -100,7 +101,9 @@ def advance(
     return replace(state, decided=decided, outbox=record, due_at=now + REPUBLISH_SECONDS)
 
 
-def _merged(state: ItemState, arrivals: Iterable[Arrival], published: str | None) -> ItemState:
+def _merged(
+    state: ItemState, arrivals: Iterable[Arrival], policy: Policy, published: str | None
+) -> ItemState:
     results, carried = dict(state.results), dict(state.carried)
     for arrival in arrivals:
         carried = {**arrival.carried, **carried}
@@ -110,6 +113,9 @@ def _merged(state: ItemState, arrivals: Iterable[Arrival], published: str | None
         present = results.get(check)
         if present is None or found.order > present.order:
             results[check] = found
+    others = sorted(results.keys() - policy.checks.keys(), key=lambda each: results[each].order)
+    for check in others[: max(0, len(results) - KEPT_RESULTS)]:
+        del results[check]
     outbox = state.outbox
     if outbox is not None and outbox.event_id == published:
         outbox = None

@@ -9,6 +9,9 @@ import msgspec
 CHECKS = 16
 """The most checks of a policy; with `RESULT_BYTES` it keeps an item below DynamoDB's 400 KB."""
 
+KEPT_RESULTS = 24
+"""The most results of an item: those of the policy, and of checks that only other policies name."""
+
 DAY_SECONDS = 86_400
 
 Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_.-]{1,64}\Z")]
@@ -45,6 +48,10 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.equals is not None:
             return type(value) is type(self.equals)
         return type(value) in (int, float)
+
+    def compares_like(self, other: "Condition") -> bool:
+        """Return whether a value can be of the types that both compare."""
+        return self.applies_to(0 if other.equals is None else other.equals)
 
     def holds(self, value: Any) -> bool:
         """Return whether a value to which the condition applies fulfils it."""

@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REQUIRED = "POSTGRESQL_REQUIRED"
+REQUIRED = "REQUIRE_POSTGRESQL"
 """Set to 1 where a missing server is a failure, as `.ci/postgresql` does."""
 
 PLACES = "/usr/lib/postgresql"
@@ -30,8 +30,12 @@ def find_programs() -> Path | None:
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
-    """Start a server and yield the URL of its database; skip the test where there is none."""
+def running_server(*, durable: bool = False) -> Iterator[str]:
+    """Start a server and yield the URL of its database; skip the test where there is none.
+
+    Args:
+        durable: Whether a commit reaches the disk before it returns, as by default.
+    """
     programs = find_programs()
     if programs is None:
         if os.environ.get(REQUIRED) == "1":
@@ -63,7 +67,7 @@ def running_server() -> Iterator[str]:
                 "UTF8",
             )
             control = (str(programs / "pg_ctl"), "-D", str(data), "-w")
-            options = f"-c listen_addresses='' -c fsync=off -k {folder}"
+            options = f"-c listen_addresses='' -c fsync={'on' if durable else 'off'} -k {folder}"
             run(*control, "-o", options, "-l", str(folder / "server"), "start")
             try:
                 yield f"postgresql://tests@/postgres?host={folder}"

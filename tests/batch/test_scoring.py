@@ -26,7 +26,7 @@ from batch.scoring import Request, score
 from batch.staged_results import Counts, StagedResults
 from streaming import Prediction
 from tests.batch.scored_rows import MARCH, query, request, rows, score_into, statuses
-from tests.batch.trip_files import START, trip, trips, write
+from tests.batch.trip_files import START, table, trip, trips, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,6 +101,37 @@ def test_both_databases_hold_the_same_rows(postgresql: str, month: Path, tmp_pat
 
 
 @pytest.mark.rides
+def test_keys_and_events_are_stored_as_they_are(location: str, tmp_path: Path) -> None:
+    """Whatever they hold, in the form in which they travel to the database."""
+    hostile = [
+        "",
+        " ",
+        ",",
+        '"',
+        'a"b',
+        "a,b",
+        "a\nb",
+        "\\N",
+        "\\.",
+        "null",
+        "NULL",
+        "ü😀",
+        "\t",
+        "'",
+        "x" * 129,
+    ]
+    found = table(trips(len(hostile))).append_column("key", pa.array(hostile))
+    pq.write_table(found, tmp_path / "march.parquet")
+
+    score_into(location, request([tmp_path / "march.parquet"], key="key"))
+
+    predictions, rejects = rows(location)
+    assert {row[4] for row in predictions} == set(hostile[1:-1])
+    assert {row[4] for row in rejects} == {"", "x" * 129}
+    assert {msgspec.json.decode(row[7])["ride_id"] for row in rejects} == {"", "x" * 129}
+
+
+@pytest.mark.rides
 def test_rides_that_arrive_late_are_there_after_the_next_run(
     location: str, month: Path, tmp_path: Path
 ) -> None:
@@ -159,7 +190,7 @@ def test_another_model_s_predictions_are_json(
 ) -> None:
     monkeypatch.setattr(slice_worker, "load_model", lambda *_: Alarms())
     path = tmp_path / "readings.parquet"
-    table = pa.table(
+    readings = pa.table(
         {
             "machine": ["m1", "m2", "skip", None],
             "celsius": [95.0, 20.5, 0.0, None],
@@ -167,7 +198,7 @@ def test_another_model_s_predictions_are_json(
             "id": [7, 8, 9, None],
         }
     )
-    pq.write_table(table, path)
+    pq.write_table(readings, path)
 
     report = score_into(location, request([path], key="id", time="at"))
 
@@ -399,6 +430,27 @@ def test_times_of_an_event_are_local(tmp_path: Path) -> None:
     at = pa.array([datetime(2025, 3, 1, 4, 59), datetime(2025, 3, 1, 5)], pa.timestamp("us", "UTC"))  # noqa: DTZ001
     pq.write_table(pa.table({"at": at}), path)
 
-    with RidesTable.named([path]).open() as table:
-        mapping = row_mapping(table.types(path), time="at")
-        assert table.count(mapping, MARCH) == (1, 0)
+    with RidesTable.named([path]).open() as opened:
+        mapping = row_mapping(opened.types(path), time="at")
+        assert opened.count(mapping, MARCH) == (1, 0)
+
+
+@pytest.mark.rides
+def test_a_process_with_another_version_of_the_model_predicts_nothing(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a pointer is promoted between the start of the run and that of its processes."""
+    files = [write(tmp_path / f"trips-{number}.parquet", trips(50)) for number in range(2)]
+    load = slice_worker.load
+
+    def load_and_promote() -> Any:
+        model = load()
+        monkeypatch.setenv("RUN_ID", "promoted")
+        return model
+
+    monkeypatch.setattr("batch.scoring.load", load_and_promote)
+
+    with pytest.raises(ModelUnavailable, match="and is promoted now: it was replaced"):
+        score_into(location, request(files, workers=2))
+
+    assert rows(location) == ([], [])

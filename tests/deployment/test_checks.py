@@ -11,7 +11,13 @@ from deployment.checks import check_concurrency, check_shards, check_tools
 from deployment.errors import CommandFailed, ToolMissing
 from deployment.live_alias import AliasState
 from deployment.stack import DeployedConsumer, stack_of
-from deployment.stack_checks import check_alias, check_function, check_mapping, check_stream
+from deployment.stack_checks import (
+    check_alias,
+    check_function,
+    check_mapping,
+    check_stack,
+    check_stream,
+)
 from deployment.terraform_cli import Terraform
 from tests.deployment.emulated_account import FUNCTION, IMAGE, Account, outputs
 from tests.deployment.fake_commands import FakeCommands
@@ -140,8 +146,30 @@ def test_an_alias_that_does_not_exist_is_wrong(account: Account) -> None:
     assert finding.level == "wrong"
 
 
+def test_a_decision_service_is_checked_with_both_mappings_and_its_stream() -> None:
+    service = {**outputs()["consumers"]["duration_tip"], "openings_mapping_uuid": "another"}
+    stack = stack_of(outputs(decisions=service, decision_stream={"name": "decisions"}))
+    refused = Answering(client_error("AccessDeniedException", "any", status=400))
+
+    assert stack is not None
+    subjects = [finding.subject for finding in check_stack(lambda _: refused, stack)]
+
+    assert [each for each in subjects if "decisions" in each] == [
+        "stream decisions",
+        "function decisions",
+        "alias decisions",
+        "mapping decisions",
+        "mapping decisions of events",
+    ]
+
+
 def concurrency_findings(
-    *, total: int = 1000, free: int = 900, reserved: int | None = None, wanted: int = 0
+    *,
+    total: int = 1000,
+    free: int = 900,
+    reserved: int | None = None,
+    wanted: int = 0,
+    decisions: Any = None,
 ) -> list[str]:
     """Return the findings for two shards, of each of which five batches are processed at a time."""
     answer = {
@@ -150,7 +178,7 @@ def concurrency_findings(
         "ParallelizationFactor": 5,
         **({} if reserved is None else {"ReservedConcurrentExecutions": reserved}),
     }
-    stack = stack_of(outputs())
+    stack = stack_of(outputs(decisions=decisions))
     return lines(
         check_concurrency("Lambda concurrency", lambda _: Answering(answer), stack, wanted)
     )
@@ -165,6 +193,14 @@ def test_lambdas_concurrency_must_suffice() -> None:
         "wrong    Lambda concurrency: is 9 unreserved of 1000; should be at least 10, one for each "
         "shard and parallelization factor: raise the quota at https://console."
     )
+
+
+def test_a_decision_service_needs_concurrency_for_both_of_its_streams() -> None:
+    service = {**outputs()["consumers"]["duration_tip"], "openings_mapping_uuid": "another"}
+
+    found, *_ = concurrency_findings(decisions=service)
+
+    assert found == "ok       Lambda concurrency: 900 unreserved of 1000, 30 needed"
 
 
 def test_a_function_with_reserved_concurrency_needs_none_of_the_rest() -> None:

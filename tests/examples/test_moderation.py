@@ -45,7 +45,8 @@ def test_each_consumer_is_a_model_that_predicts_its_examples(name: str) -> None:
 
     assert len(predictions) == len(events) == 1
     assert predictions[0].value["upload_id"] == "u1"
-    assert model.decode(b'{"event_type": "ride_started"}', 0.0) is None
+    for other in (b'"ride_started"', b"5", b"null"):
+        assert model.decode(b'{"event_type": %s}' % other, 0.0) is None
     with pytest.raises(InvalidEvent):
         model.decode(b"[]", 0.0)
 

@@ -54,6 +54,21 @@ def quote(number: int, **changes: Any) -> dict[str, Any]:
     return {"ride_id": 1, "quote": number, **both, **changes}
 
 
+def test_quotes_that_come_while_they_are_counted_do_not_disturb() -> None:
+    quoted = Quoted()
+
+    class Interrupted(dict[str, Any]):
+        """Another thread's quote comes while this one is looked at."""
+
+        def __getitem__(self, name: str) -> Any:
+            quoted.quotes[len(quoted.quotes) + 2] = quote(1)
+            return super().__getitem__(name)
+
+    quoted.add(Interrupted(quote(1)))
+
+    assert quoted.complete == 1
+
+
 def test_the_highest_quote_counts_and_repetitions_are_dropped() -> None:
     quoted = Quoted(put={1: 0.0})
 

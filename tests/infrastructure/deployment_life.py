@@ -10,19 +10,17 @@ import json
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 
 from lambda_function import build_consumer
 from tests.infrastructure.emulated_aws import ACCOUNT
-from tests.infrastructure.function_calls import lambda_environment, recorded_calls
+from tests.infrastructure.function_calls import Handled, lambda_environment, recorded_calls
+from tests.infrastructure.handled_decisions import POLICY, described_table, handle_decisions
 from tests.infrastructure.terraform_copy import Terraform, TerraformError
 from tests.lambda_events import event, ride
 from tests.model_pointers import pointer_to
-
-if TYPE_CHECKING:
-    from tests.infrastructure.policies import Call
 
 ROOT = Path(__file__).parent.parent.parent
 REGION = "eu-central-1"
@@ -39,6 +37,13 @@ VARIABLES: dict[str, Any] = {
     "event_stream": {"mode": "PROVISIONED", "shards": 2},
     "alarm_emails": ["operations@example.com"],
     "archive": {"location": "s3://lake/rides"},
+    "decisions": {
+        "policy": "s3://policies/rides/quotes.json",
+        "opens": True,
+        "environment": {"LOG_LEVEL": "DEBUG"},
+        "reserved_concurrency": 4,
+    },
+    "decision_stream": {"mode": "PROVISIONED", "shards": 1},
     "tracing": True,
     "vpc": {"subnet_ids": ["subnet-0123456789"], "security_group_ids": ["sg-0123456789"]},
     "consumers": {
@@ -59,21 +64,6 @@ VARIABLES: dict[str, Any] = {
     },
 }
 """Everything that can be on is on, in one of two consumers at least."""
-
-
-@dataclass
-class Handled:
-    """What became of a ride and a record of poison in one consumer.
-
-    Attributes:
-        response: The function's.
-        calls: Its calls to AWS.
-        log: The lines that it wrote.
-    """
-
-    response: dict[str, Any]
-    calls: set[Call]
-    log: list[dict[str, Any]]
 
 
 @dataclass
@@ -113,6 +103,8 @@ def live(folder: Path, endpoint: str) -> Life:
     old = {"tip": {"maximum_record_age_seconds": 24 * 3600}}
     life.refusals["no image"] = refused(terraform, image=None)
     life.refusals["record age"] = refused(terraform, consumers=old)
+    decisions = VARIABLES["decisions"] | {"maximum_record_age_seconds": 24 * 3600}
+    life.refusals["record age of decisions"] = refused(terraform, decisions=decisions)
 
     terraform.apply("apply, the first time")
     life.resources, life.outputs = terraform.resources(), terraform.outputs()
@@ -122,6 +114,12 @@ def live(folder: Path, endpoint: str) -> Life:
     aws.publish_model("bundles", "rides")
     for name in life.outputs["consumers"]:
         life.handled[name] = handle(life.seen[name], endpoint)
+    aws.put_policy("policies", "rides/quotes.json")
+    life.handled["decisions"] = handle_decisions(
+        life.seen["decisions"] | {"tick": life.seen["schedule"]["Target"]["Input"]}, endpoint
+    )
+    life.seen["quotes"] = aws.records(life.outputs["decision_stream"]["name"])
+    life.seen["items"] = aws.items(life.outputs["decisions"]["table"])
     life.seen["objects"] = aws.objects(life.outputs["dead_letter_bucket"])
     life.seen["predictions"] = aws.records(life.outputs["prediction_stream"]["name"])
 
@@ -214,7 +212,17 @@ class Account:
         found["tables"] = {table["Name"]: table for table in tables}
         dashboard = alarms.get_dashboard(DashboardName=outputs["dashboard_name"])
         found["dashboard"] = json.loads(dashboard["DashboardBody"])
-        for name, consumer in outputs["consumers"].items():
+        found["decision_stream"] = kinesis.describe_stream_summary(
+            StreamName=outputs["decision_stream"]["name"]
+        )["StreamDescriptionSummary"]
+        found["table"] = described_table(self.client("dynamodb"), outputs["decisions"]["table"])
+        schedule = outputs["decisions"]["schedule"]
+        found["schedule"] = self.client("scheduler").get_schedule(Name=schedule)
+        found["openings"] = functions.get_event_source_mapping(
+            UUID=outputs["decisions"]["openings_mapping_uuid"]
+        )
+        of_all = {**outputs["consumers"], "decisions": outputs["decisions"]}
+        for name, consumer in of_all.items():
             function = consumer["function_name"]
             group = consumer["log_group"]
             found[name] = {
@@ -237,6 +245,17 @@ class Account:
                 s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
         pointer = pointer_to(ROOT / "models", ROOT)
         s3.put_object(Bucket=bucket, Key=f"{prefix}/champion.json", Body=pointer)
+
+    def put_policy(self, bucket: str, key: str) -> None:
+        """Put the policy of the example of rides on S3."""
+        s3 = self.client("s3")
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_object(Bucket=bucket, Key=key, Body=POLICY.read_bytes())
+
+    def items(self, table: str) -> list[dict[str, Any]]:
+        """Return a table's items, in DynamoDB's JSON."""
+        found: list[dict[str, Any]] = self.client("dynamodb").scan(TableName=table)["Items"]
+        return found
 
     def objects(self, bucket: str) -> list[str]:
         """Return the keys in a bucket."""

@@ -97,6 +97,11 @@ def keep_tags(method: Callable[..., Any]) -> Callable[..., Any]:
     return create
 
 
+def invoke_nothing(_method: Callable[..., Any]) -> Callable[..., Any]:
+    """PutRecords: leave the stream's mappings alone, since the emulator has no image to run."""
+    return lambda *_arguments, **_named: None
+
+
 CORRECTIONS: list[tuple[Any, str, Callable[..., Any]]] = [
     (KinesisResponse, "create_stream", keep_tags),
     (FakeBucket, "get_permission", over_tls),
@@ -105,4 +110,5 @@ CORRECTIONS: list[tuple[Any, str, Callable[..., Any]]] = [
     (LambdaFunction, "update_configuration", keep_logging),
     (LambdaFunction, "get_configuration", show_logging),
     (LambdaBackend, "create_event_source_mapping", name_the_source),
+    (LambdaBackend, "send_kinesis_message", invoke_nothing),
 ]

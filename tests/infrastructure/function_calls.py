@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -12,7 +13,7 @@ import botocore.session
 from tests.infrastructure.policies import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 GUIDE = "Lambda developer guide, "
 MAPPING = GUIDE + "Process Kinesis records: permissions of an event source mapping"
@@ -23,6 +24,28 @@ TRACES = GUIDE + "Visualize invocations using X-Ray: execution role permissions"
 DELIVERY = "Firehose developer guide, Controlling access: "
 ENCRYPTED_STREAM = "Kinesis developer guide, Permissions to use user-generated KMS keys"
 ENCRYPTED_BUCKET = "S3 user guide, Using SSE-KMS: permissions"
+ENCRYPTED_TABLE = "DynamoDB developer guide, Encryption at rest: authorizing use of your key"
+TICKS = "EventBridge Scheduler user guide, Setting up the execution role"
+
+ITEM_KEY_ACTIONS = (
+    "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo"
+)  # fmt: skip
+"""What the guide asks for, without CreateGrant, which only creating a table needs."""
+
+
+@dataclass
+class Handled:
+    """What became of a ride and a record of poison in one consumer.
+
+    Attributes:
+        response: The function's.
+        calls: Its calls to AWS.
+        log: The lines that it wrote.
+    """
+
+    response: dict[str, Any]
+    calls: set[Call]
+    log: list[dict[str, Any]]
 
 
 @contextmanager
@@ -57,19 +80,23 @@ def lambda_environment(variables: dict[str, str], region: str, endpoint: str) ->
 
 
 def calls_of_lambda(
-    stream: str, bucket: str, log_group: str, fan_out: str | None, interface: str
+    streams: Sequence[str], bucket: str, log_group: str, fan_out: str | None, interface: str
 ) -> set[Call]:
     """Return what Lambda calls in the function's name, with a VPC and tracing on.
 
     Args:
-        stream: The event stream's ARN.
+        streams: ARNs of the streams that it reads.
         bucket: The on-failure destination's ARN.
         log_group: The log group's ARN.
         fan_out: The ARN of the stream's consumer, or None.
         interface: The ARN of a network interface.
     """
     reads = ("DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator")
-    calls = {Call(f"kinesis:{name}", stream, MAPPING) for name in (*reads, "ListShards")}
+    calls = {
+        Call(f"kinesis:{name}", stream, MAPPING)
+        for stream in streams
+        for name in (*reads, "ListShards")
+    }
     if fan_out:
         calls.add(Call("kinesis:SubscribeToShard", fan_out, MAPPING))
     calls.add(Call("s3:PutObject", f"{bucket}/aws/lambda/a-mapping/a-shard/a-batch", DESTINATION))
@@ -118,18 +145,29 @@ def calls_of_firehose(
 
 def calls_of_encryption(calls: set[Call], key: str) -> set[Call]:
     """Return what services call on the key, in the function's name, for its other calls."""
+    kinesis, s3, dynamodb = (
+        f"{service}.{key.split(':')[3]}.amazonaws.com" for service in ("kinesis", "s3", "dynamodb")
+    )
     implied = {
-        "kinesis:GetRecords": Call("kms:Decrypt", key, ENCRYPTED_STREAM),
-        "kinesis:PutRecords": Call("kms:GenerateDataKey", key, ENCRYPTED_STREAM),
-        "s3:PutObject": Call("kms:GenerateDataKey", key, ENCRYPTED_BUCKET),
+        "kinesis:GetRecords": Call("kms:Decrypt", key, ENCRYPTED_STREAM, kinesis),
+        "kinesis:PutRecords": Call("kms:GenerateDataKey", key, ENCRYPTED_STREAM, kinesis),
+        "s3:PutObject": Call("kms:GenerateDataKey", key, ENCRYPTED_BUCKET, s3),
     }
-    return {implied[call.action] for call in calls if call.action in implied}
+    found = {implied[call.action] for call in calls if call.action in implied}
+    if any(call.action.startswith("dynamodb:") for call in calls):
+        actions = (f"kms:{name}" for name in ITEM_KEY_ACTIONS)
+        found |= {Call(action, key, ENCRYPTED_TABLE, dynamodb) for action in actions}
+    return found
 
 
 def _resource(action: str, params: dict[str, Any], place: str) -> str:
     match action.partition(":")[0], params:
         case "kinesis", {"StreamName": name}:
             return f"arn:aws:kinesis:{place}:stream/{name}"
+        case "dynamodb", {"TableName": name, "IndexName": index}:
+            return f"arn:aws:dynamodb:{place}:table/{name}/index/{index}"
+        case "dynamodb", {"TableName": name}:
+            return f"arn:aws:dynamodb:{place}:table/{name}"
         case "s3", {"Bucket": bucket, "Key": key}:
             return f"arn:aws:s3:::{bucket}/{key}"
         case "s3", {"Bucket": bucket}:

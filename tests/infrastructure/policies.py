@@ -19,11 +19,13 @@ class Call:
         action: IAM's name of it, such as `kinesis:PutRecords`.
         resource: The ARN that it is about.
         source: Who calls: the function's code, or where AWS documents that Lambda does.
+        via: The service that calls in its caller's name, as `kms:ViaService` has it, if one does.
     """
 
     action: str
     resource: str
     source: str
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +37,20 @@ class Permission:
         sid: The statement's name.
         action: An action or a pattern of them.
         resource: An ARN or a pattern of them.
+        via: The services by which alone it may be used; none: also directly.
     """
 
     policy: str
     sid: str
     action: str
     resource: str
+    via: tuple[str, ...] = ()
 
     def allows(self, call: Call) -> bool:
         """Return whether the permission is enough for a call."""
-        return fnmatchcase(call.action, self.action) and fnmatchcase(call.resource, self.resource)
+        by_the_service = not self.via or call.via in self.via
+        named = fnmatchcase(call.action, self.action) and fnmatchcase(call.resource, self.resource)
+        return named and by_the_service
 
     def __str__(self) -> str:
         return f"{self.policy} {self.sid}: {self.action} on {self.resource}"
@@ -65,9 +71,11 @@ def permissions(policies: Mapping[str, Any]) -> Iterator[Permission]:
     for name, policy in policies.items():
         for statement in policy["Statement"]:
             if statement["Effect"] == "Allow":
+                equals = statement.get("Condition", {}).get("StringEquals", {})
+                via = tuple(_listed(equals.get("kms:ViaService", [])))
                 for action in _listed(statement["Action"]):
                     for resource in _listed(statement.get("Resource", "the role itself")):
-                        yield Permission(name, statement.get("Sid", ""), action, resource)
+                        yield Permission(name, statement.get("Sid", ""), action, resource, via)
 
 
 def too_wide(

@@ -24,7 +24,7 @@ SECTIONS = {
 NAMED = {
     *(
         name
-        for module in ("consumer/alarms.tf", "observability/main.tf")
+        for module in ("mapping/alarms.tf", "observability/main.tf")
         for name in re.findall(
             r"#([a-z-]+)\"$",
             (ROOT / "infrastructure/modules" / module).read_text(),
@@ -33,7 +33,13 @@ NAMED = {
     ),
     *(
         name
-        for module in ("consumer/alarms.tf", "stream/main.tf", "archive/alarms.tf")
+        for module in (
+            "consumer/alarms.tf",
+            "mapping/alarms.tf",
+            "stream/main.tf",
+            "archive/alarms.tf",
+            "decisions/alarms.tf",
+        )
         for name in re.findall(
             r"^    ([a-z-]+) = \{$",
             (ROOT / "infrastructure/modules" / module).read_text(),
@@ -45,7 +51,7 @@ NAMED = {
 
 
 def test_each_alarm_has_its_section_and_each_section_its_alarm() -> None:
-    assert len(NAMED) == 16
+    assert len(NAMED) == 19
     assert NAMED == SECTIONS
 
 

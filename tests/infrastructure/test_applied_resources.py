@@ -36,7 +36,7 @@ def test_a_record_age_beyond_the_retention_is_refused(life: Life) -> None:
     refusal = life.refusals["record age"]
 
     assert "maximum_record_age_seconds of tip is 86400; allowed is less than" in refusal
-    assert "the event stream's retention, 86400 s" in refusal
+    assert "the retention of rides-events, 86400 s" in refusal
 
 
 def test_both_streams_are_encrypted_by_the_projects_key(life: Life) -> None:

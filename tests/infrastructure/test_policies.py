@@ -10,6 +10,7 @@ import pytest
 from tests.infrastructure.deployment_life import REGION
 from tests.infrastructure.emulated_aws import ACCOUNT
 from tests.infrastructure.function_calls import (
+    TICKS,
     calls_of_encryption,
     calls_of_firehose,
     calls_of_lambda,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.rides
 
-ROLE = "module.consumer?*].aws_iam_role_policy.function.policy"
+ROLE = "module.*.aws_iam_role_policy.function.policy"
 ARCHIVE = "module.archive?0].aws_iam_role_policy.archive.policy"
 KEY = "module.encryption.aws_kms_key.data.policy"
 
@@ -54,7 +55,7 @@ OTHER_POLICIES = {
     "LogsOfTheFunctions": "CloudWatch Logs encrypts log groups (CloudWatch Logs user guide)",
     "TheAccountsPoliciesDecide": "without it, nobody could change the key's policy (KMS guide)",
     "__default_statement_ID": "SNS's own for the topic's owner, until the topic has a policy",
-    "": "Lambda and Firehose assume their roles",
+    "": "Lambda, Firehose and EventBridge Scheduler assume their roles",
 }
 """Statements of policies that are no role's, which the function's calls cannot show."""
 
@@ -63,10 +64,11 @@ def needed(life: Life, consumer: str) -> set[Call]:
     """Return the function's recorded calls, Lambda's, and those on the key that both imply."""
     (key,) = (v["arn"] for v in life.resources.values() if v["type"] == "aws_kms_key")
     source = life.seen[consumer]["mapping"]["EventSourceArn"]
+    events, results = (life.outputs[name]["arn"] for name in ("event_stream", "prediction_stream"))
     lambdas = calls_of_lambda(
-        stream=life.outputs["event_stream"]["arn"],
+        streams=[events, results] if consumer == "decisions" else [events],
         bucket=f"arn:aws:s3:::{life.outputs['dead_letter_bucket']}",
-        log_group=f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{life.outputs['consumers'][consumer]['log_group']}",
+        log_group=f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{functions(life)[consumer]['log_group']}",
         fan_out=source if "/consumer/" in source else None,
         interface=f"arn:aws:ec2:{REGION}:{ACCOUNT}:network-interface/eni-0123456789",
     )
@@ -74,9 +76,17 @@ def needed(life: Life, consumer: str) -> set[Call]:
     return calls | calls_of_encryption(calls, key)
 
 
+def functions(life: Life) -> dict[str, Any]:
+    """Return the outputs of every function."""
+    return {**life.outputs["consumers"], "decisions": life.outputs["decisions"]}
+
+
 def role(life: Life, consumer: str) -> dict[str, Any]:
     """Return the policy of a consumer's role."""
-    name = f'module.consumer["{consumer}"].aws_iam_role_policy.function.policy'
+    module = f'module.consumer["{consumer}"]'
+    if consumer == "decisions":
+        module = 'module.decisions["decisions"].module.function'
+    name = f"{module}.aws_iam_role_policy.function.policy"
     return {name: copy.deepcopy(policies_in(life.resources)[name])}
 
 
@@ -90,15 +100,23 @@ def test_the_function_makes_calls_of_both_kinds(life: Life) -> None:
     assert made == {
         "duration_tip": {"kinesis:PutRecords", "s3:PutObject"},
         "tip": {"kinesis:PutRecords", "s3:PutObject", "s3:GetObject"},
+        "decisions": {
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "kinesis:PutRecords",
+            "s3:GetObject",
+            "s3:PutObject",
+        },
     }
 
 
-@pytest.mark.parametrize("consumer", ["duration_tip", "tip"])
+@pytest.mark.parametrize("consumer", ["duration_tip", "tip", "decisions"])
 def test_each_call_has_its_permission(life: Life, consumer: str) -> None:
     assert not_allowed(permissions(role(life, consumer)), needed(life, consumer)) == []
 
 
-@pytest.mark.parametrize("consumer", ["duration_tip", "tip"])
+@pytest.mark.parametrize("consumer", ["duration_tip", "tip", "decisions"])
 def test_each_permission_is_needed_by_a_call(life: Life, consumer: str) -> None:
     assert in_vain(permissions(role(life, consumer)), needed(life, consumer)) == []
 
@@ -190,15 +208,16 @@ def test_an_action_that_is_added_is_found(life: Life) -> None:
     assert "PublishPredictions: kinesis:PutRecord on arn:aws:kinesis" in found
 
 
-def test_each_action_that_is_removed_is_found(life: Life) -> None:
-    for number, statement in enumerate(statements(role(life, "tip"))):
+@pytest.mark.parametrize("consumer", ["tip", "decisions"])
+def test_each_action_that_is_removed_is_found(life: Life, consumer: str) -> None:
+    for number, statement in enumerate(statements(role(life, consumer))):
         for action in statement["Action"]:
-            policy = role(life, "tip")
+            policy = role(life, consumer)
             statements(policy)[number]["Action"].remove(action)
 
             assert any(
                 found.startswith(f"{action} on ")
-                for found in not_allowed(permissions(policy), needed(life, "tip"))
+                for found in not_allowed(permissions(policy), needed(life, consumer))
             ), action
 
 
@@ -215,3 +234,29 @@ def test_another_consumers_dead_letters_are_out_of_reach(life: Life) -> None:
     theirs = {call for call in life.handled["tip"].calls if call.action == "s3:PutObject"}
 
     assert len(not_allowed(permissions(role(life, "duration_tip")), theirs)) == len(theirs)
+
+
+def test_the_schedule_may_invoke_the_alias_and_nothing_else(life: Life) -> None:
+    name = 'module.decisions["decisions"].aws_iam_role_policy.tick.policy'
+    policy = {name: policies_in(life.resources)[name]}
+    alias = life.outputs["decisions"]["alias_arn"]
+
+    assert [(each.action, each.resource) for each in permissions(policy)] == [
+        ("lambda:InvokeFunction", alias)
+    ]
+    assert not_allowed(permissions(policy), {Call("lambda:InvokeFunction", alias, TICKS)}) == []
+    assert life.seen["schedule"]["Target"]["Arn"] == alias
+
+
+def test_other_items_policies_and_streams_are_out_of_reach(life: Life) -> None:
+    table = life.seen["table"]["TableArn"]
+    others = {
+        Call("dynamodb:GetItem", f"{table}-of-another", "nobody"),
+        Call("dynamodb:Scan", table, "nobody"),
+        Call("dynamodb:DeleteItem", table, "nobody"),
+        Call("dynamodb:Query", f"{table}/index/another", "nobody"),
+        Call("s3:GetObject", "arn:aws:s3:::policies/rides/quotes.json.old", "nobody"),
+        Call("kinesis:PutRecords", life.outputs["prediction_stream"]["arn"], "nobody"),
+    }
+
+    assert len(not_allowed(permissions(role(life, "decisions")), others)) == len(others)

@@ -14,10 +14,10 @@ from botocore import xform_name
 
 ROOT = Path(__file__).parent.parent.parent
 RUNBOOK = (ROOT / "docs" / "operate.md").read_text()
-GLOBAL = {"query", "output"}
+GLOBAL = {"cli-binary-format", "query", "output"}
 NAMES = {"s3api": "s3"}
 
-OUTFILE = {"get-object"}
+OUTFILE = {"get-object", "invoke"}
 """Operations whose command takes a file for the answer's body."""
 
 LINES = "\n".join(re.findall(r"```sh\n(.*?)```", RUNBOOK, re.DOTALL)).replace("\\\n", " ")

@@ -139,6 +139,23 @@ def test_versions_challengers_and_errors_are_shown(visit: Visit, city: City) -> 
     visit.has(challenger, re.compile(r"challenger rival.*100 %.*2\.0 min.*bias \u22122\.0 min"))
 
 
+def test_a_challenger_is_not_the_champion_although_it_alone_predicts(
+    visit: Visit, city: City
+) -> None:
+    city.live.prediction(CHALLENGER, predicted(1, 18.0, version="rival"))
+
+    visit.has("#versions tbody tr:nth-child(1)", "challenger rival")
+
+
+def test_a_prediction_with_half_a_range_leaves_the_page_alive(visit: Visit, city: City) -> None:
+    half = {"ride_duration": 20.0, "ride_duration_low": 10.0}
+    city.live.prediction(PREDICTIONS, predicted(1, prediction=half))
+    visit.has("#recent tbody tr:first-child", "20.0 min")
+
+    city.ride(2, 130, 21.0)
+    visit.has("#recent tbody tr:first-child", "21.0 min")
+
+
 def test_dead_letters_show_reason_and_structure(visit: Visit, city: City) -> None:
     message = "ride.PULocationID is 999; allowed: an integer from 1 to 265"
     city.letters.add(

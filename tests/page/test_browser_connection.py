@@ -31,9 +31,9 @@ def test_a_lost_server_shows_and_its_successor_is_followed(chromium: Any, city: 
         successor = City()
         with serve(successor.page, port=port):
             visit.has("#status", "Live")
+            expect(visit.zone(130)).to_have_class("zone", timeout=WAIT)
             successor.ride(2, 74, 45.0)
             expect(visit.zone(74)).to_have_class("zone level-5", timeout=WAIT)
-            expect(visit.zone(130)).to_have_class("zone")
     finally:
         context.__exit__(None, None, None)
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import json
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -222,3 +224,44 @@ def test_a_tap_sees_each_record_before_it_goes_on() -> None:
     first = next(records)
 
     assert seen == [first]
+
+
+def test_what_a_producer_makes_long_is_not_kept(live: LiveRides) -> None:
+    long = "x" * 2**20
+    tracemalloc.start()
+    for ride in range(100):
+        live.event(started(f"{ride}{long}"))
+        live.event(ended(f"{ride}{long}"))
+        live.prediction(PREDICTIONS, predicted(ride, prediction={"another model's": long}))
+        live.prediction(PREDICTIONS, predicted(ride, version=long, model=long))
+        live.prediction(PREDICTIONS, predicted(ride, event_id=f"{ride}{long}"))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 2**20
+
+
+def test_a_version_that_is_no_longer_shown_is_not_kept_by_its_rides(live: LiveRides) -> None:
+    for ride in range(100):
+        live.event(started(ride))
+        live.prediction(PREDICTIONS, predicted(ride, version=f"v{ride}"))
+    versions = [each for each in gc.get_objects() if isinstance(each, page.live_rides._Version)]
+    live.event(ended(1))
+
+    assert len(versions) == len(live.versions()) == 20
+
+
+@pytest.mark.parametrize("ends", [{"ride_duration_low": 1.0}, {"ride_duration_high": 9.0}])
+def test_a_range_has_both_ends_or_none(live: LiveRides, ends: dict[str, float]) -> None:
+    live.prediction(PREDICTIONS, predicted(1, prediction={"ride_duration": 5.0, **ends}))
+
+    (shown,) = live.recent()
+    assert (shown["duration"], shown["low"], shown["high"]) == (5.0, None, None)
+
+
+def test_a_challenger_alone_is_not_taken_for_the_champion(live: LiveRides) -> None:
+    live.prediction(CHALLENGER, predicted(1))
+    assert [row["champion"] for row in live.versions()] == [False]
+
+    live.prediction(PREDICTIONS, predicted(1))
+    assert [row["champion"] for row in live.versions()] == [True, False]

@@ -106,6 +106,35 @@ def test_after_a_failure_the_next_poll_reads(
     assert found.count == 1
 
 
+def test_an_object_that_cannot_be_read_keeps_no_other_from_being_read(
+    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Storage(FolderStorage):
+        def read(self, name: str) -> bytes:
+            if name == "a.jsonl":
+                raise StorageUnavailable(f"cannot read {name}: AccessDenied")
+            return super().read(name)
+
+    for name in ("a.jsonl", "b.jsonl"):
+        dead_letters(tmp_path, "2025/03/01", name, "InvalidEvent")
+    found = DeadLetters()
+    reader = DeadLetterDays(lambda day: Storage(tmp_path / day), RIDES, found, clock.utc)
+    reader.poll()
+    reader.poll()
+
+    assert found.count == 1
+    assert caplog.text.count("cannot read a.jsonl: AccessDenied; retrying") == 2
+
+
+def test_a_folder_that_cannot_be_looked_at_is_no_end(
+    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = DeadLetters()
+    poll(tmp_path / ("x" * 300), found, clock).poll()
+
+    assert "File name too long" in caplog.text
+
+
 class CloudWatch:
     def __init__(self, *answers: Any) -> None:
         self.asked: list[dict[str, Any]] = []

@@ -7,15 +7,15 @@ import itertools
 import json
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from page.guard import checked_token
+from page.guard import COOKIE, checked_token, cookie_value
 from page.live_rides import LiveRides
-from page.ride_form import RideForm
-from page.server import Page, PageError, serve
+from page.ride_form import WAITING, RideForm
+from page.server import CONNECTIONS, Page, PageError, serve
 from streaming import SettingsError
 from tests.fakes.kinesis import client_error
 from tests.page.ride_stream import PREDICTIONS, RIDES, predicted
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOKEN = "sixteen-letters-or-more"  # noqa: S105
+KNOWN = f"{COOKIE}={cookie_value(TOKEN)}"
 RIDE = {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66}
-JSON = {"Content-Type": "application/json"}
+AS_JSON = {"Content_Type": "application/json"}
 
 
 class Producer:
@@ -65,9 +66,7 @@ class Browser:
 
     def put(self, ride: object, **headers: str) -> tuple[int, dict[str, Any]]:
         content = ride if isinstance(ride, bytes) else json.dumps(ride).encode()
-        status, _, body = self.request(
-            "POST", "/rides", content, **{"Content_Type": "application/json", **headers}
-        )
+        status, _, body = self.request("POST", "/rides", content, **{**AS_JSON, **headers})
         return status, json.loads(body)
 
 
@@ -218,6 +217,35 @@ def test_a_ride_that_kinesis_refuses_is_an_error_of_one_line() -> None:
     assert answer["error"].startswith("cannot put the ride: AccessDeniedException")
 
 
+def test_a_ride_that_kinesis_does_not_answer_for_holds_nobody_up() -> None:
+    answers = threading.Event()
+
+    class Silent(Producer):
+        def put_record(self, **entry: Any) -> dict[str, str]:
+            answers.wait(30)
+            return super().put_record(**entry)
+
+    form = RideForm(Silent(), RIDES, LiveRides(PREDICTIONS), wait=0.0)
+    before = set(threading.enumerate())
+    with served(form=form) as browser:
+        for _ in range(WAITING):
+            assert browser.put(RIDE)[0] == 504
+        assert browser.put(RIDE)[0] == 503
+    assert all(thread.daemon for thread in set(threading.enumerate()) - before)
+    answers.set()
+
+
+def test_an_answer_that_takes_too_long_ends() -> None:
+    form = RideForm(Producer(), RIDES, LiveRides(PREDICTIONS))
+    with served(form=form, seconds=0.2) as browser:
+        status, headers, answer = browser.request(
+            "POST", "/rides", json.dumps(RIDE).encode(), **AS_JSON
+        )
+        assert (status, answer) == (504, b"no answer within 0.2 s")
+        assert "content-security-policy" in headers
+        assert form._waiting == 0
+
+
 def test_too_many_rides_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("page.ride_form.WAITING", 0)
     with served(form=RideForm(Producer(), RIDES, LiveRides(PREDICTIONS))) as browser:
@@ -234,6 +262,68 @@ def test_with_a_token_nothing_is_shown_without_it() -> None:
             assert browser.request("GET", path, Cookie="page_token=x")[0] == 401
             assert browser.request("GET", path, Cookie="page_token=ü; \x01=")[0] == 401
         assert browser.request("POST", "/rides", b"{}", Content_Type="application/json")[0] == 401
+
+
+@pytest.mark.parametrize("other", ['x={"a": 1}', "a b=c", 'x="open', "expires=now", ""])
+def test_the_token_is_known_whatever_cookies_other_servers_of_the_host_have_set(other: str) -> None:
+    with served(token=TOKEN) as browser:
+        for cookies in (f"{other}; {KNOWN}", f"{KNOWN}; {other}"):
+            assert browser.request("GET", "/state", Cookie=cookies)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"",
+        b"GET / HT",
+        b"GET /static/icon.svg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /sta",
+        b"POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\ntoken=",
+        b"POST /events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\n",
+    ],
+    ids=["nothing", "half a head", "a second half", "half a body", "no body"],
+)
+def test_strangers_do_not_keep_visitors_out_with_connections_that_do_nothing(part: bytes) -> None:
+    """They know no token, hold as many connections as are allowed, and never go on."""
+    with served(token=TOKEN, seconds=0.2) as browser, ExitStack() as stack:
+        host, port = browser.host.split(":")
+        strangers = [
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            for _ in range(CONNECTIONS)
+        ]
+        for stranger in strangers:
+            stranger.sendall(part)
+        for stranger in strangers:
+            read_to_end(stranger)
+        assert browser.request("GET", "/state", Cookie=KNOWN)[0] == 200
+
+
+def read_to_end(connection: socket.socket) -> int:
+    """Return how many bytes come until the other side ends a connection; TimeoutError: never."""
+    count = 0
+    try:
+        while content := connection.recv(2**16):
+            count += len(content)
+    except ConnectionError:
+        pass
+    return count
+
+
+def test_a_browser_that_watches_is_not_ended_and_one_that_takes_no_answer_is() -> None:
+    looks = itertools.count()
+    with served(cells=lambda: {"look": next(looks)}, tick=0.02, seconds=0.2) as browser:
+        _, _, answer = browser.request("GET", "/static/zones.json")
+        host, port = browser.host.split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as slow:
+            asked = b"GET /static/zones.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+            slow.sendall(asked * 300)
+            watching = http.client.HTTPConnection(browser.host, timeout=30)
+            watching.request("GET", "/events")
+            response = watching.getresponse()
+            lines = [response.readline() for _ in range(150)]
+            watching.close()
+
+            assert 0 < read_to_end(slow) < 300 * len(answer)
+    assert sum(line.startswith(b"id: ") for line in lines) > 40
 
 
 def test_the_token_opens_the_page() -> None:
@@ -259,11 +349,14 @@ def test_on_loopback_no_token_is_needed(host: str) -> None:
 def test_elsewhere_a_token_is_needed() -> None:
     with pytest.raises(
         SettingsError,
-        match=r"^PAGE_TOKEN is not set; allowed: at least 16 characters, with any host but 127",
+        match=r"^PAGE_TOKEN is not set; allowed: at least 16 printable characters, with any host",
     ):
         checked_token("0.0.0.0", {})  # noqa: S104  it is refused
-    with pytest.raises(SettingsError, match="allowed: at least 16 characters"):
+    with pytest.raises(SettingsError, match="allowed: at least 16 printable"):
         checked_token("127.0.0.1", {"PAGE_TOKEN": "short"})
+    for untypable in ("\n", "\udcff"):
+        with pytest.raises(SettingsError, match="'of 24 characters'; allowed: at least 16 p"):
+            checked_token("127.0.0.1", {"PAGE_TOKEN": TOKEN + untypable})
     assert checked_token("0.0.0.0", {"PAGE_TOKEN": TOKEN}) == TOKEN  # noqa: S104
 
 
@@ -297,6 +390,27 @@ def test_the_server_ends_while_a_browser_watches() -> None:
     assert b"id: " in response.read()
     connection.close()
     assert not {thread for thread in set(threading.enumerate()) - before if thread.name == "page"}
+
+
+def test_a_state_that_can_no_longer_be_told_ends_the_events() -> None:
+    """So that the page says that it is stale."""
+    looks = itertools.count()
+
+    def cells() -> dict[str, int]:
+        look = next(looks)
+        if look > 5:
+            raise ZeroDivisionError
+        return {"look": look}
+
+    with served(cells=cells, tick=0.001) as browser:
+        connection = http.client.HTTPConnection(browser.host, timeout=30)
+        connection.request("GET", "/events")
+        response = connection.getresponse()
+        lines = list(itertools.islice(iter(response.readline, b""), 60))
+        connection.close()
+
+    assert b'data: {"look":1}\n' in lines
+    assert len(lines) < 60
 
 
 def test_a_browser_that_does_not_read_is_sent_only_what_the_sockets_hold() -> None:

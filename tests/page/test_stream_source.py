@@ -1,19 +1,21 @@
 from __future__ import annotations
 
+import queue
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from page.live_rides import LiveRides
 from page.stream_source import StreamCounts, StreamThreads
 from streaming import StreamError
+from tests.fakes.clock import Clock
 from tests.fakes.kinesis import FakeKinesis
 from tests.page.ride_stream import CHALLENGER, PREDICTIONS, RIDES, ended, predicted, record, started
 
 if TYPE_CHECKING:
     from streaming import StreamRecord
-    from tests.fakes.clock import Clock
 
 
 def test_what_is_read_is_counted(clock: Clock) -> None:
@@ -58,6 +60,43 @@ def test_each_stream_is_read_from_now_on_until_it_is_stopped(clock: Clock) -> No
 
     assert sorted(seen) == ["1", "2"]
     assert threads.failure() is None
+
+
+def test_a_stream_that_is_unreachable_for_seconds_is_said_until_it_is_read_again() -> None:
+    """Although nothing is on it: the page would look alive, and stand still."""
+    kinesis, now = FakeKinesis(Clock()), Clock()
+    kinesis.create_stream(StreamName=RIDES)
+    unreachable = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+    reads: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+    done: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    class Client:
+        def get_records(self, **parameters: Any) -> Any:
+            done.put(None)
+            failure = reads.get()
+            if failure is not None:
+                raise failure
+            return kinesis.get_records(**parameters)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(kinesis, name)
+
+    threads = StreamThreads(Client(), {RIDES: lambda _: None}, clock=now.now)
+    threads.open()
+    threads.start()
+    said = []
+    done.get()
+    for failure, seconds in ((unreachable, 2.9), (unreachable, 0.1), (None, 9.0), (unreachable, 2)):
+        reads.put(failure)
+        done.get()
+        now.advance(seconds)
+        said.append(threads.failure())
+    threads._stopped.set()
+    reads.put(None)
+    threads.stop()
+
+    sentence = "cannot read the stream 'ride_events': EndpointConnectionError at http://127.0.0.1:1"
+    assert said == [None, sentence, None, None]
 
 
 def test_a_stream_that_cannot_be_read_is_said(clock: Clock) -> None:

@@ -33,7 +33,10 @@ def test_the_tables_have_a_row_for_each_variable_output_and_attribute() -> None:
     )
 
     # An object's own table is headed by its name.
-    objects = ["archive", "consumers", "event_stream", "prediction_stream", "vpc"]
+    objects = [
+        "archive", "consumers", "decision_stream", "decisions", "event_stream",
+        "prediction_stream", "vpc",
+    ]  # fmt: skip
     assert sorted(rows) == sorted([*variables(FOLDER), *outputs, *attributes, *objects])
 
 

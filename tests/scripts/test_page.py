@@ -62,8 +62,8 @@ def test_elsewhere_it_wants_a_token(
 
     assert main(["--host", "0.0.0.0"]) == 1  # noqa: S104  it is refused
     assert capsys.readouterr().err == (
-        "error: PAGE_TOKEN is not set; allowed: at least 16 characters, with any host but "
-        "127.0.0.1\n"
+        "error: PAGE_TOKEN is not set; allowed: at least 16 printable characters, with any host "
+        "but 127.0.0.1\n"
     )
 
 

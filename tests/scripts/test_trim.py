@@ -17,6 +17,7 @@ UNUSED = [
     "onnxruntime/transformers/optimizer.py",
 ]
 USED = [
+    "botocore/data/dynamodb/2012-08-10/service-2.json.gz",
     "botocore/data/endpoints.json",
     "botocore/data/kinesis/2013-12-02/service-2.json.gz",
     "botocore/data/s3/2006-03-01/service-2.json.gz",

@@ -52,7 +52,7 @@ class Upload(msgspec.Struct):
 class Header(msgspec.Struct):
     """Says whether a record is an upload."""
 
-    event_type: str = EVENT_TYPE
+    event_type: Any = EVENT_TYPE
 
 
 class Copyright:

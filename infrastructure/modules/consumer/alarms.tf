@@ -2,7 +2,6 @@
 
 locals {
   of_the_function = { FunctionName = aws_lambda_function.function.function_name }
-  of_the_mapping  = { EventSourceMappingUUID = aws_lambda_event_source_mapping.events.uuid }
 
   # What CloudWatch counts in the function's log line of each batch. The metrics of the model have the
   # model's name as their dimension, which two functions may share: these are this function's alone.
@@ -29,7 +28,7 @@ locals {
     }
     near-retention = {
       namespace  = "AWS/Lambda", metric = "IteratorAge", dimensions = local.of_the_function
-      statistic  = "Maximum", threshold = 1000 * 3600 * var.retention_hours / 2, datapoints = 1, of = 1
+      statistic  = "Maximum", threshold = 1000 * 3600 * min(var.retention_hours, var.further_retention_hours...) / 2, datapoints = 1, of = 1
       rolls_back = false
       summary    = "Events are older than half of the stream's retention: soon they are lost."
     }
@@ -62,18 +61,6 @@ locals {
       statistic  = "Sum", threshold = 0, datapoints = 3, of = 5
       rolls_back = false
       summary    = "The function cannot take the model that its pointer names into use; the one that it has goes on."
-    }
-    discarded-batches = {
-      namespace  = "AWS/Lambda", metric = "OnFailureDestinationDeliveredEventCount", dimensions = local.of_the_mapping
-      statistic  = "Sum", threshold = 0, datapoints = 1, of = 1
-      rolls_back = false
-      summary    = "The event source mapping discarded batches; they are in its on-failure destination."
-    }
-    dropped-events = {
-      namespace  = "AWS/Lambda", metric = "DroppedEventCount", dimensions = local.of_the_mapping
-      statistic  = "Sum", threshold = 0, datapoints = 1, of = 1
-      rolls_back = false
-      summary    = "The event source mapping dropped events without keeping them: they are only on the stream, until it expires them."
     }
   }
 }
@@ -126,45 +113,4 @@ resource "aws_cloudwatch_metric_alarm" "alarm" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = [var.alarm_topic_arn]
   ok_actions          = [var.alarm_topic_arn]
-}
-
-# Every alarm above is silent while the mapping reads nothing: a function that is not invoked has no figures.
-resource "aws_cloudwatch_metric_alarm" "not_reading" {
-  alarm_name          = "${local.function_name}-not-reading"
-  alarm_description   = "Records come, and for 15 minutes the mapping has read none and the function was not invoked. What to do: ${var.runbook}#not-reading"
-  datapoints_to_alarm = 3
-  evaluation_periods  = 3
-  threshold           = 0
-  comparison_operator = "GreaterThanThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [var.alarm_topic_arn]
-  ok_actions          = [var.alarm_topic_arn]
-
-  metric_query {
-    id          = "silent"
-    expression  = "IF(incoming > 0 AND FILL(polled, 0) + FILL(invoked, 0) < 1, 1, 0)"
-    label       = "1 while records come and none is read"
-    return_data = true
-  }
-
-  dynamic "metric_query" {
-    for_each = {
-      incoming = { namespace = "AWS/Kinesis", name = "IncomingRecords", dimensions = { StreamName = var.event_stream.name } }
-      polled   = { namespace = "AWS/Lambda", name = "PolledEventCount", dimensions = local.of_the_mapping }
-      invoked  = { namespace = "AWS/Lambda", name = "Invocations", dimensions = local.of_the_function }
-    }
-
-    content {
-      id          = metric_query.key
-      return_data = false
-
-      metric {
-        namespace   = metric_query.value.namespace
-        metric_name = metric_query.value.name
-        dimensions  = metric_query.value.dimensions
-        period      = 300
-        stat        = "Sum"
-      }
-    }
-  }
 }

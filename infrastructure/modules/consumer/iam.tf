@@ -61,7 +61,7 @@ locals {
       Sid      = "PollTheEventStream"
       Effect   = "Allow"
       Action   = ["kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
-      Resource = var.event_stream.arn
+      Resource = concat([var.event_stream.arn], var.further_streams)
     },
     {
       Sid      = "KeepDiscardedBatches"
@@ -140,6 +140,7 @@ resource "aws_iam_role_policy" "function" {
     Version = "2012-10-17"
     Statement = concat(
       local.code,
+      var.permissions,
       local.bundle == null ? [] : local.bundle_in_s3,
       local.encryption,
       local.mapping,

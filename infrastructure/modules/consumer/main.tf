@@ -23,7 +23,7 @@ resource "aws_lambda_function" "function" {
   #checkov:skip=CKV_AWS_173:the settings hold no secret, and Lambda encrypts them with its own key
   #checkov:skip=CKV_AWS_272:code signing is for zip archives; an image is named by its digest
   function_name                  = local.function_name
-  description                    = "Predictions for ${var.event_stream.name}, on ${var.prediction_stream.name}"
+  description                    = var.description
   role                           = aws_iam_role.function.arn
   package_type                   = "Image"
   image_uri                      = var.image
@@ -34,7 +34,7 @@ resource "aws_lambda_function" "function" {
   publish                        = true
 
   image_config {
-    command = ["lambda_function.lambda_handler"]
+    command = [var.handler]
   }
 
   environment {
@@ -90,45 +90,40 @@ resource "aws_kinesis_stream_consumer" "fan_out" {
   stream_arn = var.event_stream.arn
 }
 
-resource "aws_lambda_event_source_mapping" "events" {
-  event_source_arn                   = var.settings.enhanced_fan_out ? aws_kinesis_stream_consumer.fan_out[0].arn : var.event_stream.arn
-  function_name                      = aws_lambda_alias.live.arn
-  starting_position                  = var.settings.starting_position
-  batch_size                         = var.settings.batch_size
-  maximum_batching_window_in_seconds = var.settings.batching_window_seconds
-  parallelization_factor             = var.settings.parallelization_factor
-  maximum_retry_attempts             = var.settings.maximum_retry_attempts
-  maximum_record_age_in_seconds      = var.settings.maximum_record_age_seconds
-  bisect_batch_on_function_error     = true
-  function_response_types            = ["ReportBatchItemFailures"]
+module "mapping" {
+  source = "../mapping"
 
-  destination_config {
-    on_failure {
-      destination_arn = var.dead_letter_bucket_arn
-    }
-  }
+  name                   = local.function_name
+  variable               = var.variable
+  consumer               = var.name
+  settings               = var.settings
+  stream                 = { name = var.event_stream.name, retention_hours = var.retention_hours }
+  source_arn             = var.settings.enhanced_fan_out ? aws_kinesis_stream_consumer.fan_out[0].arn : var.event_stream.arn
+  function_name          = aws_lambda_function.function.function_name
+  only_invoker           = var.only_invoker
+  alias_arn              = aws_lambda_alias.live.arn
+  dead_letter_bucket_arn = var.dead_letter_bucket_arn
+  alarm_topic_arn        = var.alarm_topic_arn
+  runbook                = var.runbook
+}
 
-  # What alarms on discarded and dropped events read.
-  metrics_config {
-    metrics = ["EventCount"]
-  }
+# Where they were before the mapping was a module: without these, a mapping would begin its stream again.
+moved {
+  from = aws_lambda_event_source_mapping.events
+  to   = module.mapping.aws_lambda_event_source_mapping.events
+}
 
-  dynamic "filter_criteria" {
-    for_each = length(var.settings.filter_patterns) > 0 ? [var.settings.filter_patterns] : []
-    content {
-      dynamic "filter" {
-        for_each = filter_criteria.value
-        content {
-          pattern = filter.value
-        }
-      }
-    }
-  }
+moved {
+  from = aws_cloudwatch_metric_alarm.alarm["discarded-batches"]
+  to   = module.mapping.aws_cloudwatch_metric_alarm.alarm["discarded-batches"]
+}
 
-  lifecycle {
-    precondition {
-      condition     = var.settings.maximum_record_age_seconds < var.retention_hours * 3600
-      error_message = "consumers.maximum_record_age_seconds of ${var.name} is ${var.settings.maximum_record_age_seconds}; allowed is less than the event stream's retention, ${var.retention_hours * 3600} s: a discarded batch is kept only while the stream still has it."
-    }
-  }
+moved {
+  from = aws_cloudwatch_metric_alarm.alarm["dropped-events"]
+  to   = module.mapping.aws_cloudwatch_metric_alarm.alarm["dropped-events"]
+}
+
+moved {
+  from = aws_cloudwatch_metric_alarm.not_reading
+  to   = module.mapping.aws_cloudwatch_metric_alarm.not_reading
 }

@@ -20,7 +20,7 @@ output "version" {
 
 output "mapping_uuid" {
   description = "The event source mapping"
-  value       = aws_lambda_event_source_mapping.events.uuid
+  value       = module.mapping.uuid
 }
 
 output "log_group" {
@@ -30,7 +30,7 @@ output "log_group" {
 
 output "alarms" {
   description = "Names of all alarms"
-  value       = sort([for alarm in concat(values(aws_cloudwatch_metric_alarm.alarm), [aws_cloudwatch_metric_alarm.not_reading]) : alarm.alarm_name])
+  value       = sort(concat(values(aws_cloudwatch_metric_alarm.alarm)[*].alarm_name, module.mapping.alarms))
 }
 
 output "rollback_alarms" {

@@ -32,6 +32,47 @@ variable "settings" {
   })
 }
 
+variable "variable" {
+  description = "The root's variable that has the settings, for errors"
+  type        = string
+  default     = "consumers"
+}
+
+variable "description" {
+  description = "The function's description"
+  type        = string
+}
+
+variable "handler" {
+  description = "The image's command"
+  type        = string
+  default     = "lambda_function.lambda_handler"
+}
+
+variable "permissions" {
+  description = "Statements of the role's policy beside those of every consumer"
+  type        = any
+  default     = []
+}
+
+variable "only_invoker" {
+  description = "Whether nothing but the mapping invokes the function"
+  type        = bool
+  default     = true
+}
+
+variable "further_streams" {
+  description = "ARNs of streams that other mappings read for the function"
+  type        = list(string)
+  default     = []
+}
+
+variable "further_retention_hours" {
+  description = "How long those streams keep records"
+  type        = list(number)
+  default     = []
+}
+
 variable "image" {
   description = "Container image by digest"
   type        = string

@@ -23,6 +23,7 @@ from streaming.retries import Retries
 from tests.fakes.clock import EPOCH, Clock
 
 if TYPE_CHECKING:
+    from streaming.consumer.settings import LogLevel
     from streaming.decisions.policy import Policy
 
 START = EPOCH.timestamp()
@@ -194,20 +195,27 @@ class World:
         )
 
     def service(
-        self, calls: Calls | None = None, of: Policy | None = None, workers: int = 1
+        self,
+        calls: Calls | None = None,
+        of: Policy | None = None,
+        workers: int = 1,
+        level: LogLevel = "CRITICAL",
     ) -> DecisionService:
         """Return a function with nothing in memory, as after a cold start."""
         found = of or policy()
         decider = self.decider(calls, found, workers)
+        telemetry = Telemetry("decisions", "Decisions", level)
         consumer = Consumer(
             Results(found, self.now),
             publisher=decider,
             dead_letters=_DeadLetters(self.dead_letters),
-            telemetry=Telemetry("decisions", "Decisions", "CRITICAL"),
+            telemetry=telemetry,
             now=self.now,
             retries=Retries(self.clock.now, self.clock.sleep, lambda: 0.5),
         )
-        return DecisionService(consumer, decider, self.table(calls), self.clock.now)
+        return DecisionService(
+            consumer, decider, self.table(calls), telemetry, now=self.now, clock=self.clock.now
+        )
 
     def items(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.client.scan(TableName=NAME)["Items"]

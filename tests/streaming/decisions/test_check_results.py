@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming import InvalidEvent
-from streaming.decisions.check_results import CARRIED_BYTES, RESULT_BYTES, Results
+from streaming.decisions.check_results import CARRIED_BYTES, LEVELS, RESULT_BYTES, Results
 from tests.streaming.decisions.decision_fixtures import START, arrival, opening, policy, result
 
 
@@ -33,6 +33,20 @@ def test_an_opening_event_has_no_result() -> None:
     assert (found.item, found.check, found.result) == (7, None, None)
 
 
+@pytest.mark.parametrize("item", [-(2**63), 2**63 - 1])
+def test_an_integer_of_64_bits_is_an_item(item: int) -> None:
+    assert arrival(result("language", item, 0.5)).item == item
+
+
+@pytest.mark.parametrize("item", [-(2**63) - 1, 2**63, 10**300])
+def test_a_longer_integer_is_none(item: int) -> None:
+    """As a partition key of more than 256 digits, no stream would ever accept its decision."""
+    content = changed(prediction={"upload_id": item, "abusive": 1})
+
+    with pytest.raises(InvalidEvent, match=r"prediction.upload_id is .*; allowed: a 64-bit"):
+        decode(content)
+
+
 @pytest.mark.parametrize(
     "other",
     [b"{}", b'{"model": "another_model"}', b'{"model": null}', b'{"model": ["language_model"]}'],
@@ -43,6 +57,20 @@ def test_other_events_are_skipped(other: bytes) -> None:
 
 def changed(**changes: Any) -> bytes:
     return json.dumps({**json.loads(result("language", "u1", 0.5)), **changes}).encode()
+
+
+def nested(levels: int) -> Any:
+    """Return lists and objects in each other."""
+    value: Any = 1
+    for level in range(levels):
+        value = {"inner": value} if level % 2 else [value]
+    return value
+
+
+def test_the_most_levels_are_kept() -> None:
+    prediction = {"upload_id": 1, "abusive": 1, "x": nested(LEVELS - 1)}
+
+    assert decode(changed(prediction=prediction)).result.prediction == prediction
 
 
 @pytest.mark.parametrize(
@@ -63,6 +91,22 @@ def changed(**changes: Any) -> bytes:
         (
             changed(prediction={"upload_id": 1, "abusive": 1, "uploader": "u" * CARRIED_BYTES}),
             "uploader is '.* bytes'; allowed: at most 1024 bytes",
+        ),
+        (  # 5 bytes each as they come, 19 as they are stored
+            changed(prediction={"upload_id": 1, "abusive": 1, "x": 1}).replace(
+                b'"x": 1', b'"x": [' + b"1e15," * 300 + b"1]"
+            ),
+            "prediction is '57.. bytes'; allowed: at most 4096 bytes",
+        ),
+        (
+            changed(prediction={"upload_id": 1, "abusive": 1, "x": nested(LEVELS)}),
+            "prediction is '33 levels or more'; allowed: at most 32 levels of lists and objects",
+        ),
+        (
+            json.dumps(
+                {"event_type": "uploaded", "upload_id": 1, "uploader": nested(LEVELS)}
+            ).encode(),
+            "uploader is '33 levels or more'; allowed: at most 32 levels",
         ),
         (opening("u" * 129), "upload_id is '.*; allowed: a 64-bit integer, or a string of 1"),
         (b"[]", "event is b'\\[\\]'; allowed: a JSON object"),

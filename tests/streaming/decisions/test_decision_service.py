@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import boto3
 import pytest
 
-from streaming.decisions.decision_service import build_service
+from streaming.decisions.check_results import RESULT_BYTES
+from streaming.decisions.decision_service import build_service, read_policy
 from streaming.decisions.decision_table import BUCKETS
+from streaming.decisions.policy import CHECKS
 from streaming.errors import PolicyError, SettingsError, TableError, TableUnavailable
 from tests.lambda_events import event
 from tests.streaming.decisions.decision_fixtures import (
@@ -193,6 +196,27 @@ def test_a_sweep_settles_what_it_can_and_fails_for_the_rest(world: World) -> Non
     assert world.service().handle(SCHEDULED) == {"due": 1}
 
 
+def test_an_item_that_is_always_throttled_does_not_keep_ticks_from_all_others(
+    world: World,
+) -> None:
+    put(world, *(result("language", f"u{number}", 0.1) for number in range(40)))
+
+    def slow_and_without_u3(operation: str, make: Any) -> Any:
+        world.clock.advance(0.25)
+        made = make()
+        if operation == "get_item" and made["Item"]["item"] == {"S": '"u3"'}:
+            raise throttled(operation)
+        return made
+
+    for _ in range(BUCKETS):
+        world.clock.advance(60)
+        with pytest.raises(TableUnavailable, match="due items failed"):
+            world.service(Calls(slow_and_without_u3)).handle(SCHEDULED)
+
+    undecided = [f"u{number}" for number in range(40) if not world.stream.outcomes(f"u{number}")]
+    assert undecided == ["u3"]
+
+
 def test_a_sweep_without_work_reads_each_bucket_once(world: World) -> None:
     calls = Calls()
     world.service(calls).handle(SCHEDULED)
@@ -280,8 +304,113 @@ def test_settings_are_checked(tmp_path: Any) -> None:
     file.write_text(json.dumps({**POLICY, "version": 0}))
     with pytest.raises(PolicyError, match="version is 0; allowed: a whole number from 1"):
         build_service(environment)
+    for location in ("http://host/policy.json", "s3://policy.json"):
+        with pytest.raises(SettingsError, match=r"^DECISION_POLICY is "):
+            build_service({**environment, "DECISION_POLICY": location})
     file.write_text(json.dumps(POLICY))
     assert build_service(environment)
     for name in environment:
         with pytest.raises(SettingsError, match=f"{name} is not set"):
             build_service({**environment, name: ""})
+
+
+@pytest.mark.usefixtures("world")
+def test_a_policy_is_read_from_s3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    s3 = boto3.client("s3", region_name="us-east-1")
+    s3.create_bucket(Bucket="policies")
+    s3.put_object(Bucket="policies", Key="rides/1.json", Body=json.dumps(POLICY).encode())
+    s3.put_object(Bucket="policies", Key="2.json", Body=b"{")
+
+    assert read_policy("s3://policies/rides/1.json") == policy()
+    with pytest.raises(PolicyError, match=r"policies/2\.json: its content is b'\{'; allowed:"):
+        read_policy("s3://policies/2.json")
+    for missing in ("s3://policies/rides/3.json", "s3://no-bucket/3.json"):
+        with pytest.raises(PolicyError, match=f"the policy {missing}: .*NoSuch"):
+            read_policy(missing)
+
+
+def results_with(raw: bytes) -> list[bytes]:
+    """Return a result with something more in its prediction, and one of another item."""
+    large = result("copyright", "large", 0.9).replace(b'"uploader"', b'"x":' + raw + b',"uploader"')
+    return [large, result("copyright", "u1", 0.9)]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b'"' + b"x" * 390_000 + b'"', id="390 KB, almost an item of DynamoDB"),
+        pytest.param(b'"' + b"x" * 900_000 + b'"', id="almost a record of Kinesis"),
+        pytest.param(b"[" + b"1e15," * 780 + b"1]", id="four times as large when it is stored"),
+        *(
+            pytest.param(b"[" * levels + b"]" * levels, id=f"{levels} levels")
+            for levels in (*range(33, 1000, 60), *range(960, 1000), 2000, 100_000)
+        ),
+    ],
+)
+def test_a_result_that_cannot_be_kept_is_dead_lettered_and_holds_nothing_up(
+    world: World, raw: bytes
+) -> None:
+    """Python decodes some levels more than it encodes, a few calls deeper."""
+    put(world, *results_with(raw))
+
+    assert world.stream.outcomes("u1") == ["reject"]
+    (written,) = world.dead_letters
+    (line,) = written.splitlines()
+    letter = json.loads(line)
+    assert letter["error_type"] == "InvalidEvent"
+    assert "allowed: " in letter["error_message"]
+    assert [item["item"]["S"] for item in world.items()] == ['"u1"']
+
+
+def test_every_check_with_the_largest_result_is_decided(world: World) -> None:
+    checks = {f"check{number}": f"model{number}" for number in range(CHECKS)}
+    of = policy(checks=checks, rules=[])
+    spare = RESULT_BYTES - len(json.loads(result("language", "u1", 0.5))["prediction"]) - 60
+    records = [
+        result("language", "u1", 0.5, model=model, event_id="\x01" * 512, version="\x01" * 256)
+        .replace(b'"uploader"', b'"x":"' + b"\x7f" * spare + b'","uploader"')
+        for model in checks.values()
+    ]  # fmt: skip
+
+    put(world, *records, of=of)
+
+    assert world.stream.outcomes("u1") == ["approve"]
+    assert world.dead_letters == []
+
+
+def test_a_tick_says_how_many_items_were_due_and_for_how_long(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = world.service(level="INFO")
+    service.handle(SCHEDULED)
+    put(world, opening("u1"), opening("u2"))
+    world.clock.advance(DEADLINE + 90)
+    service.handle(SCHEDULED)
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    ticks = [line for line in lines if line.get("message") == "tick"]
+    assert [(t["settled"], t["failed"], t["overdue_seconds"]) for t in ticks] == [
+        (0, 0, 0),
+        (2, 0, 90),
+    ]
+
+
+def test_a_tick_with_failures_says_so_before_it_fails(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(world, opening("u1"))
+    world.clock.advance(DEADLINE + 1)
+    capsys.readouterr()
+
+    def refuse(operation: str, make: Any) -> Any:
+        if operation == "put_item":
+            raise throttled(operation)
+        return make()
+
+    with pytest.raises(TableUnavailable):
+        world.service(Calls(refuse), level="INFO").handle(SCHEDULED)
+
+    (line,) = (json.loads(each) for each in capsys.readouterr().out.splitlines())
+    assert (line["message"], line["settled"], line["failed"]) == ("tick", 0, 1)
+    assert line["overdue_seconds"] == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from streaming.decisions.check_results import CARRIED_BYTES, RESULT_BYTES, Arrival
 from streaming.decisions.decision_table import BUCKETS
 from streaming.decisions.item_state import ItemState, advance, bucket
-from streaming.decisions.policy import CHECKS
+from streaming.decisions.policy import CHECKS, KEPT_RESULTS
 from tests.streaming.decisions.decision_fixtures import (
     DEADLINE,
     START,
@@ -111,23 +111,44 @@ def test_another_result_of_the_same_model_for_a_later_event_replaces_the_first()
 
 
 def test_a_larger_state_than_the_limits_allow_fits_an_item_of_dynamodb() -> None:
-    checks = {f"check{number:02}{'c' * 57}": f"{number:02}{'m' * 62}" for number in range(CHECKS)}
-    of = policy(checks=checks, rules=[])
+    """Checks of two policies that have none in common, each with the largest result."""
     key = "\x01" * 128  # six bytes each in JSON
     state = ItemState(key, START, carried={"uploader": "u" * CARRIED_BYTES})
-    for check in checks:
-        found = arrival(result("language", "u1", 0.5)).result
-        assert found is not None
-        large = msgspec.structs.replace(
-            found,
-            version="\x01" * 256,
-            event_id="\x01" * 512,
-            prediction={"text": "t" * RESULT_BYTES},
-        )
-        state = advance(state, [Arrival(key, check, large)], of, START)
+    for version in (1, 2):
+        checks = {
+            f"{version}{number:02}{'c' * 61}": f"{number:02}{'m' * 62}" for number in range(CHECKS)
+        }
+        of = policy(version=version, checks=checks, rules=[])
+        for check in checks:
+            found = arrival(result("language", "u1", 0.5)).result
+            assert found is not None
+            large = msgspec.structs.replace(
+                found,
+                version="\x01" * 256,
+                event_id="\x01" * 512,
+                prediction={"text": "t" * RESULT_BYTES},
+            )
+            published = None if state.outbox is None else state.outbox.event_id
+            state = advance(state, [Arrival(key, check, large)], of, START, published)
 
+    state = msgspec.structs.replace(state, decided=None, outbox=None)
+    state = advance(state, [], of, START)
     assert state.outbox is not None
-    assert len(msgspec.json.encode(state)) < DYNAMODB_ITEM_BYTES
+    assert len(state.outbox.prediction["checks"]) == CHECKS
+    assert len(state.results) == KEPT_RESULTS
+    assert len(msgspec.json.encode(state)) < 0.95 * DYNAMODB_ITEM_BYTES  # beside other attributes
+
+
+def test_of_checks_that_the_policy_does_not_name_the_newest_results_are_kept() -> None:
+    mine = {f"mine{number}": f"mine{number}" for number in range(CHECKS)}
+    state = ItemState("u1", START)
+    for number, check in enumerate([*(f"other{place}" for place in range(CHECKS)), *mine]):
+        found = arrival(result("language", "u1", 0.5, number=number)).result
+        arrived = [Arrival("u1", check, found)]
+        state = advance(state, arrived, policy(checks=mine, rules=[]), START)
+
+    kept = KEPT_RESULTS - CHECKS
+    assert state.results.keys() == mine.keys() | {f"other{CHECKS - 1 - n}" for n in range(kept)}
 
 
 def test_items_spread_over_the_buckets_of_the_index() -> None:

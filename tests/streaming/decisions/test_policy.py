@@ -73,6 +73,17 @@ def test_equals_compares_type_and_value() -> None:
         assert verdict.rule == expected
 
 
+def test_a_whole_number_may_be_compared_in_both_ways() -> None:
+    rules = [
+        rule(id=name, when=[{"check": "language", "field": "abusive", **how}])
+        for name, how in (("E", {"equals": 1}), ("N", {"at_least": 3}))
+    ]
+    for of in (policy(rules=rules), policy(rules=rules[::-1])):
+        verdict = evaluate(of, time_up=True, language={"abusive": 3})
+        assert verdict is not None
+        assert verdict.rule == "N"
+
+
 def test_a_check_that_the_policy_no_longer_expects_is_ignored() -> None:
     of = policy(checks={"language": "language_model"}, rules=[])
 
@@ -88,6 +99,9 @@ def rule(**changes: Any) -> dict[str, Any]:
 
 def condition(**changes: Any) -> list[dict[str, Any]]:
     return [rule(when=[{"check": "copyright", "field": "similarity", **changes}])]
+
+
+OF_LETTERS = {"check": "copyright", "field": "similarity", "equals": "high"}
 
 
 @pytest.mark.parametrize(
@@ -108,6 +122,10 @@ def condition(**changes: Any) -> list[dict[str, Any]]:
         ({"rules": condition()}, "allowed: equals, or at_least, below or both"),
         ({"rules": condition(equals=1, below=1)}, "allowed: equals, or at_least, below or both"),
         ({"rules": condition(at_least=2, below=2)}, "below is 2.0; allowed: a number above at_l"),
+        (
+            {"rules": [*condition(below=1), rule(id="E", when=[OF_LETTERS])]},
+            "rules[1].when[0].field is 'similarity'; allowed: a field that no other rule compares",
+        ),
         ({"rules": condition(at_leest=2)}, "unknown field `at_leest` - at `$.rules[0].when[0]`"),
         ({"item": "reason"}, "item is 'reason'; allowed: a name that the decision itself"),
         ({"carry": ["rule"]}, "carry[0] is 'rule'; allowed: a name that the decision itself"),
@@ -130,7 +148,9 @@ def test_a_policy_that_breaks_a_rule_is_refused_in_one_line(
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"{", b"[" * 10_000])
 def test_what_is_no_policy_is_refused(content: bytes) -> None:
-    with pytest.raises(PolicyError, match=r"^the policy test: event is .*; allowed: a JSON object"):
+    with pytest.raises(
+        PolicyError, match=r"^the policy test: its content is .*; allowed: a JSON obj"
+    ):
         decode_policy(content, "test")
 
 
