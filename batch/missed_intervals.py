@@ -147,9 +147,9 @@ def missing(wanted: Collection[Interval], complete: Collection[Interval]) -> lis
 
 
 def _on_grid(name: str, moment: datetime, every: Every) -> None:
-    if every.floor(moment) != moment:
+    if moment.tzinfo is not None or every.floor(moment) != moment:
         monday = " (a Monday)" if every is Every.WEEK else ""
         raise InvalidRequest(
             f"{name} is {moment.isoformat()}; allowed with EVERY={every}: the first moment of a "
-            f"{every}{monday}"
+            f"{every}{monday}, without an offset"
         )

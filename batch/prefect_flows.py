@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.schedules import Cron
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from batch.errors import BatchError
+from batch.errors import BatchError, InvalidRequest
 from batch.interval import Interval
 from batch.missed_intervals import Every, Missed, Schedule
 from batch.row_mapping import ZONE
@@ -118,11 +118,20 @@ def serve(job: ScoringJob, schedule: Schedule, cron: str, at_most: int) -> None:
         schedule: Which intervals.
         cron: When, in the table's local time.
         at_most: How many intervals of one run at once; runs take turns.
+
+    Raises:
+        InvalidRequest: `cron` is none.
     """
+    try:
+        when = Cron(cron, timezone=ZONE)
+    except ValueError as error:
+        raise InvalidRequest(
+            f'CRON is {cron!r}; allowed: five fields, such as "0 3 * * *"'
+        ) from error
     os.environ[DATABASE] = job.database
     score_scheduled.serve(
         name="score",
-        schedules=[Cron(cron, timezone=ZONE)],
+        schedules=[when],
         parameters={
             "job": job.parameters(),
             "every": str(schedule.every),

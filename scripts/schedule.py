@@ -12,7 +12,7 @@ from batch.interval import parse_moment
 from batch.missed_intervals import Missed, Schedule
 from batch.prefect_environment import prefect_server, prepare_environment
 from batch.row_mapping import ZONE
-from cli.arguments import Parser, port
+from cli.arguments import Parser, port, rate_or_none
 from cli.program import program
 from scripts.scoring_options import PREFECT_HOME, add_job_options, job_of
 from streaming import StreamingError
@@ -60,4 +60,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _hours(text: str) -> timedelta:
-    return timedelta(hours=float(text))
+    return timedelta(hours=rate_or_none(text))

@@ -158,5 +158,7 @@ def test_a_month_that_was_scored_has_its_days() -> None:
 def test_a_schedule_that_begins_within_an_interval_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="SINCE is 2025-03-02"):
         Schedule(Every.MONTH, since=day(2).since)
+    with pytest.raises(InvalidRequest, match="without an offset"):
+        Schedule(Every.DAY, since=day(2).since.replace(tzinfo=UTC))
     with pytest.raises(InvalidRequest, match="DELAY is"):
         Schedule(Every.DAY, delay=timedelta(hours=-1))

@@ -36,6 +36,7 @@ prepare_environment(folder / "prefect")
 from zoneinfo import ZoneInfo
 from prefect.runtime import flow_run
 from batch import prefect_flows as flows
+from batch.errors import InvalidRequest
 from batch.interval import Interval
 from batch.missed_intervals import Every, split
 from batch.scoring_job import ScoringJob
@@ -59,6 +60,10 @@ flow_run.FIELDS["scheduled_start_time"] = lambda: at
 for missed in ("latest", "all"):
     flows.score_scheduled(scheduled.parameters(), "day", missed, "2025-03-01", 0.0, 1)
     found[missed] = scheduled.complete(any_version=True)
+try:
+    flows.serve(scheduled, None, "every day", 1)
+except InvalidRequest as error:
+    found["cron"] = str(error)
 print(json.dumps(found, default=str))
 """
 
@@ -130,6 +135,11 @@ def test_a_run_scores_by_its_scheduled_time_and_the_policy(
         "[2025-03-01T00:00:00, 2025-03-02T00:00:00)",
         "[2025-03-02T00:00:00, 2025-03-03T00:00:00)",
     ]
+
+
+def test_a_cron_that_is_none_is_one_line(found: dict[str, list[Sequence[object]]]) -> None:
+    line = "CRON is 'every day'; allowed: five fields, such as \"0 3 * * *\""
+    assert found["cron"] == line
 
 
 @pytest.mark.usefixtures("found")
