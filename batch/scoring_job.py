@@ -1,7 +1,7 @@
 """What a schedule or a backfill scores, each interval in a process of its own.
 
 An interval that is killed for its memory then fails alone, several use several cores, and Prefect's
-process stays small. This module knows neither DuckDB nor the model: `scoring_process` does.
+process stays small. This module knows neither DuckDB nor the model: `interval_scoring` does.
 """
 
 import subprocess

@@ -9,7 +9,7 @@ from importlib import import_module
 from batch.errors import BatchError
 from batch.interval import Interval
 from batch.missed_intervals import missing, split
-from batch.prefect_environment import prepare_environment
+from batch.prefect_environment import prefect_server, prepare_environment
 from cli.arguments import Parser
 from cli.printable import printable
 from cli.program import program
@@ -31,14 +31,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     job = job_of(options)
     wanted = split(Interval.parse(options.since, options.until), options.every)
-    left = wanted if options.again else missing(wanted, job.complete(any_version=False))
-    print(f"{len(wanted)} intervals, {len(wanted) - len(left)} of them scored before")
+    missed = missing(wanted, job.complete(any_version=False))
+    print(f"{len(wanted)} intervals, {len(wanted) - len(missed)} of them scored before")
+    left = wanted if options.again else missed
     if not left:
         return 0
-    prepare_environment(PREFECT_HOME / "backfill")
-    # Prefect reads its settings when it is imported.
-    flows = import_module("batch.prefect_flows")
-    outcomes = flows.score_intervals(job, left, options.at_most)
+    home = PREFECT_HOME / "backfill"
+    prepare_environment(home, "CRITICAL")  # what fails is said below
+    with prefect_server(home, 0):
+        # Prefect reads its settings when it is imported.
+        flows = import_module("batch.prefect_flows")
+        outcomes = flows.score_intervals(job, left, options.at_most)
     for outcome in outcomes:
         print(printable(outcome.line))
     failed = sum(outcome.failed for outcome in outcomes)

@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     job = job_of(options)
     since = None if options.since is None else parse_moment("SINCE", options.since)
     schedule = Schedule(options.every, options.missed, since, options.delay)
+    job.complete(any_version=True)  # a wrong database or model is refused now
     home = PREFECT_HOME / "schedule"
     prepare_environment(home, "INFO")
     print("Starting Prefect's server ...", flush=True)

@@ -1,9 +1,8 @@
-"""The options that a schedule and a backfill share."""
+"""The options that a schedule and a backfill share; nothing here imports DuckDB or the model."""
 
 from argparse import Namespace
 from pathlib import Path
 
-from batch.databases import ALLOWED, open_database
 from batch.missed_intervals import Every
 from batch.scoring_job import ScoringJob, check_at_most
 from cli.arguments import Parser, names, whole_number
@@ -31,7 +30,10 @@ def add_job_options(parser: Parser) -> None:
         help="how long an interval is; default: %(default)s",
     )
     parser.add_argument(
-        "--database", default=DATABASE, metavar="URL", help=f"{ALLOWED}; default: %(default)s"
+        "--database",
+        default=DATABASE,
+        metavar="URL",
+        help="a DuckDB file or postgresql://host/name; default: %(default)s",
     )
     parser.add_argument(
         "--at-most",
@@ -60,7 +62,6 @@ def job_of(options: Namespace) -> ScoringJob:
         InvalidRequest: An option is not allowed.
     """
     database: str = options.database
-    open_database(database)  # a wrong one is refused now
     beside = "build/scoring" if "://" in database else f"{database}.scoring"
     job = ScoringJob(
         tuple(options.data),
