@@ -26,6 +26,7 @@ from streaming.consumer.predictor import (
     Rejected,
 )
 from streaming.consumer.telemetry import Telemetry
+from streaming.timestamps import LAST_SECOND
 
 COLUMNS_MODULE = "model_columns"
 """Beside `model.py`: `FIELDS`, `PREDICTED` and `predict_columns`, for a model that has a method of
@@ -178,7 +179,7 @@ class Scorer:
         # The key is what identifies a row; an event without a time of its own has the row's.
         arrived = rows[AT].cast(_LOCAL).to_pylist()
         payloads = [
-            Payload(text.encode(), None, at.replace(tzinfo=_ZONE).timestamp())
+            Payload(text.encode(), None, min(at.replace(tzinfo=_ZONE).timestamp(), LAST_SECOND))
             for text, at in zip(events, arrived, strict=True)
         ]
         answers = self._predictor.predict(payloads, 0.0, DAY)

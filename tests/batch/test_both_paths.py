@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -51,7 +52,7 @@ def rows_of(found: pa.Table, key: list[Any] | None = None) -> pa.Table:
     if key is not None:
         found = found.append_column("key", pa.array(key))
         names = [f"file:{n}" if k is None else str(k) for n, k in enumerate(key)]
-    at = pa.array([START] * len(found), pa.timestamp("us"))
+    at = pc.fill_null(found[PICKUP], pa.scalar(START, pa.timestamp("us")))
     return found.append_column(RIDE, pa.array(names, pa.string())).append_column(AT, at)
 
 

@@ -59,6 +59,19 @@ def test_a_prediction_is_the_record_that_the_stream_would_get() -> None:
     }
 
 
+def test_a_payload_may_say_when_it_arrived() -> None:
+    payloads = [Payload(b"hello"), Payload(b"hello", arrived_at=ARRIVED + 60)]
+
+    answers = predictor().predict(payloads, ARRIVED, 60.0)
+
+    assert [
+        json.loads(answer)["arrived_at"] for answer in answers if isinstance(answer, bytes)
+    ] == [
+        "2025-03-01T13:15:00.123Z",
+        "2025-03-01T13:16:00.123Z",
+    ]
+
+
 @given(st.lists(st.sampled_from(WORDS), max_size=30))
 def test_each_payload_has_the_answer_that_it_has_alone(words: list[bytes]) -> None:
     alone = {word: predict([b"good", word])[1] for word in set(words)}
