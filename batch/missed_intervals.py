@@ -88,7 +88,8 @@ class Schedule:
         Args:
             at: A run's scheduled time, with a UTC offset.
         """
-        local = at.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
+        # A scheduler's own kind of datetime becomes Python's.
+        local = datetime.fromtimestamp(at.timestamp(), ZoneInfo(ZONE)).replace(tzinfo=None)
         until = self.every.floor(local - self.delay)
         return Interval(self.every.before(until), until)
 

@@ -87,6 +87,18 @@ def test_the_interval_is_that_of_the_scheduled_time_in_new_york() -> None:
     assert Schedule(Every.WEEK).interval(at_three(5)) == Interval.parse("2025-02-24", "2025-03-03")
 
 
+class SchedulersTime(datetime):
+    """As Prefect's: what is computed from it is of its kind, which JSON knows nothing of."""
+
+
+def test_an_interval_has_times_of_pythons_kind() -> None:
+    scheduled = SchedulersTime(2025, 3, 2, 3, tzinfo=NEW_YORK)
+    (found,) = Schedule(Every.DAY).due(scheduled, scheduled, [])
+
+    assert found == day(1)
+    assert {type(found.since), type(found.until)} == {datetime}
+
+
 def test_an_interval_is_left_alone_for_the_delay() -> None:
     schedule = Schedule(Every.DAY, delay=timedelta(hours=4))
     assert schedule.interval(at_three(2)) == day(28, month=2)

@@ -27,7 +27,6 @@ TWO_DAYS = 288
 # One process for all: Prefect's temporary server takes a while to start.
 PROGRAM = """
 import json, os, sys
-from datetime import datetime
 from pathlib import Path
 from batch.prefect_environment import prepare_environment
 
@@ -35,6 +34,7 @@ folder = Path(sys.argv[1])
 prepare_environment(folder / "prefect")
 from zoneinfo import ZoneInfo
 from prefect.runtime import flow_run
+from prefect.types import DateTime
 from batch import prefect_flows as flows
 from batch.errors import InvalidRequest
 from batch.interval import Interval
@@ -55,7 +55,7 @@ found["gone"] = lines(flows.score_intervals(job("gone.duckdb", "none.parquet"), 
 scheduled = job("scheduled.duckdb", "trips.parquet")
 os.environ[flows.DATABASE] = scheduled.database
 # When the run was scheduled, in place of a wait for it.
-at = datetime(2025, 3, 3, 3, tzinfo=ZoneInfo("America/New_York"))
+at = DateTime(2025, 3, 3, 3, tzinfo=ZoneInfo("America/New_York"))
 flow_run.FIELDS["scheduled_start_time"] = lambda: at
 for missed in ("latest", "all"):
     flows.score_scheduled(scheduled.parameters(), "day", missed, "2025-03-01", 0.0, 1)
@@ -64,6 +64,10 @@ try:
     flows.serve(scheduled, None, "every day", 1)
 except InvalidRequest as error:
     found["cron"] = str(error)
+today = job("today.duckdb", "trips.parquet")
+os.environ[flows.DATABASE] = today.database
+flow_run.FIELDS["scheduled_start_time"] = lambda: DateTime.now("America/New_York")
+flows.score_scheduled(today.parameters(), "day", "latest", None, 0.0, 1)
 print(json.dumps(found, default=str))
 """
 
@@ -135,6 +139,13 @@ def test_a_run_scores_by_its_scheduled_time_and_the_policy(
         "[2025-03-01T00:00:00, 2025-03-02T00:00:00)",
         "[2025-03-02T00:00:00, 2025-03-03T00:00:00)",
     ]
+
+
+@pytest.mark.usefixtures("found")
+def test_a_run_of_today_scores_its_own_interval(folder: Path) -> None:
+    """There are no rides in it; the run is complete."""
+    with duckdb.connect(str(folder / "today.duckdb"), read_only=True) as db:
+        assert db.execute("SELECT status, read FROM runs").fetchall() == [("complete", 0)]
 
 
 def test_a_cron_that_is_none_is_one_line(found: dict[str, list[Sequence[object]]]) -> None:
