@@ -1,13 +1,14 @@
-# The function's image: what is deployed. `make image` builds it.
+# The function's image: what is deployed. `make image` builds it. With another command it is the web service
+# (docs/web.md); the function imports nothing of that.
 # It builds with BuildKit and without, and takes from the network only the locked packages.
 ARG BASE_IMAGE=public.ecr.aws/lambda/python:3.13
 
 FROM ${BASE_IMAGE} AS packages
 WORKDIR /build
-COPY requirements/function.txt scripts/trim.py ./
+COPY requirements/serve.txt scripts/trim.py ./
 # Bytecode is trusted without a look at its source: the image changes as a whole or not at all.
 RUN python3 -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-compile \
-      --require-hashes --only-binary :all: --target /packages --requirement function.txt \
+      --require-hashes --only-binary :all: --target /packages --requirement serve.txt \
  && python3 trim.py /packages \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /packages
 
@@ -17,6 +18,7 @@ COPY lambda_function.py model*.py ./
 COPY streaming/*.py streaming/
 COPY streaming/consumer streaming/consumer
 COPY streaming/decisions streaming/decisions
+COPY web web
 COPY models models
 # Lambda runs it as a user of its own, whatever a checkout's file modes are.
 RUN chmod -R a+rX . && python3 -m compileall -q --invalidation-mode unchecked-hash .

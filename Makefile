@@ -10,6 +10,7 @@ switch = $(if $(filter-out 1,$($(1))),$(error $(1) is '$($(1))'; allowed: 1, or 
 
 # One virtual environment for each set of requirements, so that `make run` installs no training package.
 RUN_ENV := .venv-run
+SERVE_ENV := .venv-serve
 TRAIN_ENV := .venv-train
 SCORE_ENV := .venv-score
 TEST_ENV := .venv-test
@@ -33,7 +34,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 
 # A misspelt variable would be ignored. A goal takes those that its help line names.
-TAKEN_BY_ALL := PYTHON RUN_ENV TRAIN_ENV SCORE_ENV SCHEDULE_ENV SPARK_ENV TEST_ENV BENCH_ENV BROWSER_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
+TAKEN_BY_ALL := PYTHON RUN_ENV SERVE_ENV TRAIN_ENV SCORE_ENV SCHEDULE_ENV SPARK_ENV TEST_ENV BENCH_ENV BROWSER_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 ifneq ($(filter-out $(TAKEN_BY_ALL),$(GIVEN)),)
 TAKEN := $(sort $(foreach goal,$(or $(MAKECMDGOALS),help),$(shell sed -n 's/^$(goal):.*\#\# //p' $(firstword $(MAKEFILE_LIST)) | grep -o '[A-Z_]*=' | tr -d =)))
@@ -48,6 +49,7 @@ help: ## List these commands and the variables that each takes
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(RUN_ENV)/installed: requirements/run.txt
+$(SERVE_ENV)/installed: requirements/serve.txt
 $(TRAIN_ENV)/installed: requirements/train.txt
 $(SCORE_ENV)/installed: requirements/score.txt
 $(TEST_ENV)/installed: requirements/test.txt
@@ -111,6 +113,10 @@ page: $(RUN_ENV)/installed ## A live page of any endpoint's streams, AWS include
 	    $(if $(DEAD_LETTERS),--dead-letters "$$DEAD_LETTERS") \
 	    $(if $(FUNCTION),--function "$$FUNCTION") \
 	    $(if $(LISTEN),--host "$$LISTEN") $(if $(PORT),--port "$$PORT")
+
+.PHONY: serve
+serve: $(SERVE_ENV)/installed ## The model over HTTP, until Ctrl-C: LISTEN=127.0.0.1 PORT=8000; docs/web.md has the other settings
+	@exec env $(if $(LISTEN),LISTEN="$$LISTEN") $(if $(PORT),PORT="$$PORT") $(SERVE_ENV)/bin/python -m web
 
 ONE_EVENT = $(if $(JSON),--json "$$JSON") $(if $(PU),--pickup "$$PU") $(if $(DO),--dropoff "$$DO") \
 	    $(if $(MILES),--miles "$$MILES") $(if $(AT),--at "$$AT") $(if $(ID),--ride-id "$$ID")
@@ -240,6 +246,11 @@ soak-decisions: $(RUN_ENV)/installed ## The decision service under kills, thrott
 	@exec $(RUN_ENV)/bin/python -m tests.soak.decision_soak \
 	    $(if $(ITEMS),--items "$(ITEMS)") $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
 
+.PHONY: soak-web
+soak-web: $(SERVE_ENV)/installed ## The web service under slow, greedy and vanishing clients, and promotions: SECONDS=60 SEED= FOLDER=build/soak-web
+	@exec $(SERVE_ENV)/bin/python -m tests.soak.web_soak \
+	    $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
+
 .PHONY: reshard
 reshard: $(RUN_ENV)/installed ## Split and merge both streams' shards while rides flow (needs node): RIDES= RATE= SEED= FOLDER=build/soak
 	@exec $(RUN_ENV)/bin/python -m tests.soak.reshard \
@@ -268,6 +279,11 @@ audit: $(AUDIT_ENV)/installed ## Look the locked packages up in a database of kn
 .PHONY: bench
 bench: $(BENCH_ENV)/installed ## Measure speed, memory, start and cost beside others; QUICK=1 within two minutes
 	@exec $(BENCH_ENV)/bin/python -m benchmarks $(call switch,QUICK,--quick)
+
+.PHONY: bench-web
+bench-web: $(BENCH_ENV)/installed ## The web service beside Flask, MLflow and FastAPI; needs wrk: ROUNDS=5 SECONDS=3
+	@exec $(BENCH_ENV)/bin/python -m benchmarks.web_service \
+	    $(if $(ROUNDS),--rounds "$(ROUNDS)") $(if $(SECONDS),--seconds "$(SECONDS)")
 
 .PHONY: plots
 plots: $(BENCH_ENV)/installed ## Draw the plots of docs/performance.md from the last `make bench`

@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "examples": {"batch", "cli", "demo", "local", "streaming", "training"},
     "lifecycle": {"model", "streaming", "training"},
     "batch": {"model", "streaming"},
+    "web": {"model", "streaming"},
     "scripts": {
         *("batch", "cli", "demo", "deployment", "lifecycle", "local"),
         *("model", "page", "streaming", "training"),

@@ -23,6 +23,7 @@ print(json.dumps(sorted(filter(None, files))))
 """
 
 RIDES, DECISIONS = "lambda_function", "streaming.decisions.decision_function"
+SERVER, FUNCTION_URL = "web.__main__", "web.function_url"
 FUNCTIONS: dict[str, dict[str, str]] = {
     RIDES: {"TEST_RUN": "True"},
     DECISIONS: {
@@ -33,6 +34,8 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "DECISION_TABLE": "decisions",
         "PREDICTIONS_STREAM_NAME": "decisions",
     },
+    SERVER: {},
+    FUNCTION_URL: {},
 }
 """The modules of the image's commands, each with the settings that it needs to start."""
 
@@ -78,6 +81,11 @@ def test_the_image_holds_what_a_function_loads(function: str) -> None:
     assert loaded(function) <= copied("function")
 
 
+def test_the_functions_of_streams_load_nothing_of_the_web_service() -> None:
+    for function in (RIDES, DECISIONS):
+        assert not {path for path in loaded(function) if path.is_relative_to(ROOT / "web")}
+
+
 def test_the_model_and_the_decision_service_start_without_each_other() -> None:
     rides, decisions = loaded(RIDES), loaded(DECISIONS)
 
@@ -89,9 +97,12 @@ def test_the_model_and_the_decision_service_start_without_each_other() -> None:
 def test_the_image_holds_no_other_module_and_the_models() -> None:
     modules = {path for path in copied("function") if path.suffix == ".py"}
 
-    assert modules == loaded(RIDES) | loaded(DECISIONS)
+    assert modules == set[Path]().union(*map(loaded, FUNCTIONS))
     assert copied("function") - modules == {
-        path for path in (ROOT / "models").rglob("*") if path.is_file()
+        path
+        for folder in ("models", "web/static")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file()
     }
 
 

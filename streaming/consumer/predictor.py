@@ -26,7 +26,7 @@ class Payload:
     Attributes:
         data: What a producer would put on the stream.
         event_id: The `event_id` of its prediction record; None: it has none.
-        arrived_at: When it came, seconds since the epoch; None: when the call says.
+        arrived_at: When it came, seconds since the epoch; None: when `predict` says.
     """
 
     data: bytes
@@ -102,7 +102,7 @@ class Predictor(Generic[EventT]):
 
         Args:
             payloads: Any number.
-            arrived_at: When they came, seconds since the epoch; a payload may say otherwise.
+            arrived_at: When those came that do not say it, seconds since the epoch.
             seconds: How long to try. One call of the model is never interrupted.
 
         Returns:

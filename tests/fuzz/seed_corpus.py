@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.fuzz.decision_target import SEEDS as CHECK_RESULTS
 from tests.fuzz.draw import GOOD_RIDE
+from tests.fuzz.web_target import SEEDS as WEB_BODIES
 from tests.kpl_aggregation import aggregate_of, entry, field
 from tests.lambda_events import ARN, SHARD, record
 
@@ -103,6 +104,7 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b"s3://me:secret@bucket:9000/x",
     ),
     "check_result": CHECK_RESULTS,
+    "web_body": WEB_BODIES,
 }
 
 WORDS: tuple[bytes, ...] = (

@@ -33,6 +33,7 @@ from tests.fakes.clock import EPOCH
 from tests.fakes.last_batch import LastBatch
 from tests.fuzz.decision_target import fuzz_check_result
 from tests.fuzz.draw import draw_event
+from tests.fuzz.web_target import fuzz_web_body
 from tests.kpl_aggregation import aggregate
 from tests.lambda_events import ARRIVED, record
 
@@ -264,4 +265,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "dead_letters": fuzz_dead_letters,
     "location": fuzz_location,
     "check_result": fuzz_check_result,
+    "web_body": fuzz_web_body,
 }
