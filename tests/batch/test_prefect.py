@@ -63,7 +63,7 @@ for missed in ("latest", "all"):
 try:
     flows.serve(scheduled, None, "every day", 1)
 except InvalidRequest as error:
-    found["cron"] = str(error)
+    found["cron"] = [[str(error)]]
 today = job("today.duckdb", "trips.parquet")
 os.environ[flows.DATABASE] = today.database
 flow_run.FIELDS["scheduled_start_time"] = lambda: DateTime.now("America/New_York")
@@ -150,7 +150,7 @@ def test_a_run_of_today_scores_its_own_interval(folder: Path) -> None:
 
 def test_a_cron_that_is_none_is_one_line(found: dict[str, list[Sequence[object]]]) -> None:
     line = "CRON is 'every day'; allowed: five fields, such as \"0 3 * * *\""
-    assert found["cron"] == line
+    assert found["cron"] == [[line]]
 
 
 @pytest.mark.usefixtures("found")
