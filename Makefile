@@ -16,6 +16,8 @@ SCORE_ENV := .venv-score
 TEST_ENV := .venv-test
 BENCH_ENV := .venv-bench
 BROWSER_ENV := .venv-browser
+SCHEDULE_ENV := .venv-schedule
+SPARK_ENV := .venv-spark
 FUZZ_ENV := .venv-fuzz
 AUDIT_ENV := .venv-audit
 MUTANTS_ENV := .venv-mutants
@@ -32,7 +34,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 
 # A misspelt variable would be ignored. A goal takes those that its help line names.
-TAKEN_BY_ALL := PYTHON RUN_ENV SERVE_ENV TRAIN_ENV SCORE_ENV TEST_ENV BENCH_ENV BROWSER_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
+TAKEN_BY_ALL := PYTHON RUN_ENV SERVE_ENV TRAIN_ENV SCORE_ENV SCHEDULE_ENV SPARK_ENV TEST_ENV BENCH_ENV BROWSER_ENV FUZZ_ENV AUDIT_ENV MUTANTS_ENV INFRASTRUCTURE_ENV UV_ENV MAKEFLAGS SHELL
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 ifneq ($(filter-out $(TAKEN_BY_ALL),$(GIVEN)),)
 TAKEN := $(sort $(foreach goal,$(or $(MAKECMDGOALS),help),$(shell sed -n 's/^$(goal):.*\#\# //p' $(firstword $(MAKEFILE_LIST)) | grep -o '[A-Z_]*=' | tr -d =)))
@@ -53,6 +55,8 @@ $(SCORE_ENV)/installed: requirements/score.txt
 $(TEST_ENV)/installed: requirements/test.txt
 $(BENCH_ENV)/installed: requirements/bench.txt
 $(BROWSER_ENV)/installed: requirements/browser.txt
+$(SCHEDULE_ENV)/installed: requirements/schedule.txt
+$(SPARK_ENV)/installed: requirements/spark.txt
 $(FUZZ_ENV)/installed: requirements/fuzz.txt
 $(AUDIT_ENV)/installed: requirements/audit.txt
 $(MUTANTS_ENV)/installed: requirements/mutants.txt
@@ -151,6 +155,12 @@ example-moderation: $(RUN_ENV)/installed ## Uploads checked by three models, joi
 example-rides: $(RUN_ENV)/installed ## Duration and tip by two functions, joined to one quote per ride: RIDES=100 RATE=20 SEED= FOLDER=build/rides
 	@exec $(RUN_ENV)/bin/python -m examples.rides \
 	    $(if $(RIDES),--rides "$(RIDES)") $(if $(RATE),--rate "$(RATE)") \
+	    $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
+
+.PHONY: example-churn
+example-churn: $(SCORE_ENV)/installed ## Weekly scores by another model through batch scoring, and a marketing list: CUSTOMERS=3000 CONTACTS=100 SEED= FOLDER=build/churn
+	@exec $(SCORE_ENV)/bin/python -m examples.churn \
+	    $(if $(CUSTOMERS),--customers "$(CUSTOMERS)") $(if $(CONTACTS),--contacts "$(CONTACTS)") \
 	    $(if $(SEED),--seed "$(SEED)") $(if $(FOLDER),--folder "$$FOLDER")
 
 .PHONY: example-recommender
@@ -388,6 +398,40 @@ drift: $(TRAIN_ENV)/installed ## How far rides have moved from a bundle's traini
 	    $(if $(DATA),--data "$$DATA",$(if $(ARCHIVE),"$$ARCHIVE",build/archive)) \
 	    $(if $(BUNDLE),--bundle "$$BUNDLE") $(if $(AGAINST),--against "$$AGAINST") \
 	    $(if $(FAIL_IF),--fail-if "$$FAIL_IF")
+
+JOB = --data "$$DATA" $(if $(TABLE),--table "$$TABLE") $(if $(EVERY),--every "$(EVERY)") \
+	    $(if $(SINCE),--since "$$SINCE") $(if $(DATABASE),--database "$$DATABASE") \
+	    $(if $(AT_MOST),--at-most "$(AT_MOST)") $(if $(WORKERS),--workers "$(WORKERS)") \
+	    $(if $(KEY),--key "$$KEY") $(if $(TIME),--time "$$TIME") $(if $(EVENT),--event "$$EVENT")
+
+.PHONY: schedule
+schedule: $(SCHEDULE_ENV)/installed ## Score a table by a schedule, with Prefect: CRON="0 3 * * *" EVERY=day|week|month DATA="<files>" MISSED=all|latest|none SINCE= DELAY=<hours> AT_MOST= WORKERS= DATABASE= TABLE= KEY= TIME= EVENT= PORT=4200
+	@exec $(SCHEDULE_ENV)/bin/python -m scripts schedule --cron "$$CRON" $(JOB) \
+	    $(if $(MISSED),--missed "$(MISSED)") $(if $(DELAY),--delay "$(DELAY)") $(if $(PORT),--port "$$PORT")
+
+.PHONY: backfill
+backfill: $(SCHEDULE_ENV)/installed ## Score what a range lacks, with Prefect: SINCE=2025-01-01 UNTIL=2025-04-01 EVERY=day|week|month DATA="<files>" AT_MOST=2 AGAIN=1 WORKERS= DATABASE= TABLE= KEY= TIME= EVENT=
+	@exec $(SCHEDULE_ENV)/bin/python -m scripts backfill $(JOB) $(if $(UNTIL),--until "$$UNTIL") \
+	    $(call switch,AGAIN,--again)
+
+.PHONY: congestion
+congestion: $(SCORE_ENV)/installed ## Predictions beside what really happened, by month and zone: DATA="<files>" SINCE=2025-01-01 UNTIL=2025-04-01 DATABASE= TABLE= KEY= LEAST=100 OUTPUT=build/congestion.svg
+	@exec $(SCORE_ENV)/bin/python -m scripts congestion --data "$$DATA" --since "$$SINCE" --until "$$UNTIL" \
+	    $(if $(DATABASE),--database "$$DATABASE") $(if $(TABLE),--table "$$TABLE") $(if $(KEY),--key "$$KEY") \
+	    $(if $(LEAST),--least "$(LEAST)") $(if $(OUTPUT),--output "$$OUTPUT")
+
+.PHONY: score-spark
+score-spark: $(SPARK_ENV)/installed ## As `make score`, over Spark (needs Java 17): DATA="<Parquet files>" SINCE=2025-03-01 UNTIL=2025-04-01 OUTPUT=build/scored KEY= CORES=2
+	@exec $(SPARK_ENV)/bin/python -m scripts score_spark --data "$$DATA" --since "$$SINCE" --until "$$UNTIL" \
+	    --output "$${OUTPUT:-build/scored}" $(if $(KEY),--key "$$KEY") $(if $(CORES),--cores "$(CORES)")
+
+.PHONY: spark-test
+spark-test: $(SPARK_ENV)/installed ## Predictions over Spark are those of `make score`
+	@$(SPARK_ENV)/bin/python -m pytest tests/batch/test_spark.py
+
+.PHONY: schedule-test
+schedule-test: $(SCHEDULE_ENV)/installed ## The schedule and the backfill with Prefect itself
+	@$(SCHEDULE_ENV)/bin/python -m pytest tests/batch/test_prefect.py
 
 .PHONY: schemas
 schemas: $(RUN_ENV)/installed ## Write the JSON Schemas of docs/schemas from the code

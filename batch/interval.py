@@ -44,14 +44,19 @@ class Interval:
         Raises:
             InvalidRequest: A text is no date, or the interval is empty.
         """
-        return cls(_moment("SINCE", since), _moment("UNTIL", until))
+        return cls(parse_moment("SINCE", since), parse_moment("UNTIL", until))
 
     def __str__(self) -> str:
         """Return it as it is usually written."""
         return f"[{self.since.isoformat()}, {self.until.isoformat()})"
 
 
-def _moment(name: str, text: str) -> datetime:
+def parse_moment(name: str, text: str) -> datetime:
+    """Parse a date, or a date and time.
+
+    Raises:
+        InvalidRequest: The text is neither; the error names it `name`.
+    """
     try:
         return datetime.fromisoformat(text)
     except ValueError:

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "demo": {"cli", "local", "page", "streaming"},
     "deployment": {"cli", "streaming"},
     "training": {"model", "streaming"},
-    "examples": {"cli", "demo", "local", "streaming", "training"},
+    "examples": {"batch", "cli", "demo", "local", "streaming", "training"},
     "lifecycle": {"model", "streaming", "training"},
     "batch": {"model", "streaming"},
     "web": {"model", "streaming"},

@@ -179,6 +179,7 @@ SWITCHES = [
     ("retrain", "RECALIBRATE", "--recalibrate"),
     ("retrain", "FORCE", "--force"),
     ("quality", "CLOUDWATCH", "--cloudwatch"),
+    ("backfill", "AGAIN", "--again"),
 ]
 
 

@@ -28,7 +28,7 @@ LOCKS = {
     "lambda-emulator": ROOT / "integration-test" / "offline" / "lambda-python" / "emulator.txt",
     "localstack": ROOT / "integration-test" / "offline" / "localstack" / "requirements.txt",
 }
-PINNED = re.compile(r"([a-z0-9][a-z0-9.-]*)(?:\[[a-z0-9,-]+\])?==([^ ;]+)( ; .+)? \\")
+PINNED = re.compile(r"([a-z0-9][a-z0-9.-]*)(?:\[[a-z0-9, -]+\])?==([^ ;]+)( ; .+)? \\")
 
 
 def requirements(group: str) -> Iterator[Requirement]:

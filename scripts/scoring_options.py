@@ -1,0 +1,77 @@
+"""The options that a schedule and a backfill share; nothing here imports DuckDB or the model."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from batch.missed_intervals import Every
+from batch.scoring_job import ScoringJob, check_at_most
+from cli.arguments import Parser, names, whole_number
+
+DATABASE = "build/predictions.duckdb"
+PREFECT_HOME = Path("build/prefect")
+
+
+def add_job_options(parser: Parser) -> None:
+    """Add what `job_of` reads, and how long an interval is."""
+    parser.add_argument(
+        "--data",
+        type=names,
+        required=True,
+        metavar="FILES",
+        help="Parquet files or a DuckDB file; a pattern is looked up at each run",
+    )
+    parser.add_argument("--table", metavar="NAME", help="the table of the DuckDB file")
+    parser.add_argument(
+        "--every",
+        type=Every,
+        choices=list(Every),
+        default=Every.MONTH,
+        metavar="|".join(Every),
+        help="how long an interval is; default: %(default)s",
+    )
+    parser.add_argument(
+        "--database",
+        default=DATABASE,
+        metavar="URL",
+        help="a DuckDB file or postgresql://host/name; default: %(default)s",
+    )
+    parser.add_argument(
+        "--at-most",
+        type=whole_number,
+        default=1,
+        metavar="N",
+        help="intervals at once; a DuckDB file takes one; default: 1",
+    )
+    parser.add_argument(
+        "--workers",
+        type=whole_number,
+        default=1,
+        metavar="N",
+        help="processes of an interval; default: 1",
+    )
+    parser.add_argument("--key", metavar="COLUMN", help="names a row; default: its file and number")
+    parser.add_argument("--time", metavar="COLUMN", help="default: a trip record's pickup")
+    parser.add_argument("--event", metavar="SQL", help="default: a trip record's, else the row")
+    parser.add_argument("--staging", metavar="FOLDER", help="for unfinished results")
+
+
+def job_of(options: Namespace) -> ScoringJob:
+    """Return what to score.
+
+    Raises:
+        InvalidRequest: An option is not allowed.
+    """
+    database: str = options.database
+    beside = "build/scoring" if "://" in database else f"{database}.scoring"
+    job = ScoringJob(
+        tuple(options.data),
+        database,
+        options.staging or beside,
+        options.table,
+        options.workers,
+        options.key,
+        options.time,
+        options.event,
+    )
+    check_at_most(options.at_most, database)
+    return job
