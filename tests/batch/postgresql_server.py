@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REQUIRED = "REQUIRE_POSTGRESQL"
-"""Set to 1 where a missing server is a failure, as `.ci/postgresql` does."""
+"""Set to 1 where a missing server is a failure, as `.ci/run` does."""
 
 PLACES = "/usr/lib/postgresql"
 
