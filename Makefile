@@ -290,8 +290,9 @@ plots: $(BENCH_ENV)/installed ## Draw the plots of docs/performance.md from the 
 	@exec $(BENCH_ENV)/bin/python -m benchmarks.performance_plots
 
 .PHONY: cost
-cost: $(RUN_ENV)/installed ## The tables of docs/cost.md: what a month on AWS costs, by rate
-	@exec $(RUN_ENV)/bin/python -m benchmarks.deployment_cost
+cost: $(RUN_ENV)/installed ## What a month on AWS costs, by rate, and a million predictions each way: docs/cost.md, docs/three-ways.md
+	@$(RUN_ENV)/bin/python -m benchmarks.deployment_cost
+	@$(RUN_ENV)/bin/python -m benchmarks.ways_cost
 
 .PHONY: picture
 picture: $(RUN_ENV)/installed ## Draw the README's picture of `make run`, from a real run
