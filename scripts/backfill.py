@@ -8,7 +8,7 @@ from importlib import import_module
 
 from batch.errors import BatchError
 from batch.interval import Interval
-from batch.missed_intervals import missing, split
+from batch.missed_intervals import Every, missing, split
 from batch.prefect_environment import prefect_server, prepare_environment
 from cli.arguments import Parser
 from cli.printable import printable
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     job = job_of(options)
-    wanted = split(Interval.parse(options.since, options.until), options.every)
+    wanted = split(Interval.parse(options.since, options.until), Every(options.every))
     missed = missing(wanted, job.complete(any_version=False))
     print(f"{len(wanted)} intervals, {len(wanted) - len(missed)} of them scored before")
     left = wanted if options.again else missed

@@ -26,7 +26,7 @@ COLUMNS = ("rides", "predicted min", "actual min", "slower", "predicted tip", "a
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     options = _parser().parse_args(arguments)
-    table = RidesTable.named([Path(name) for name in options.data], options.table)
+    table = RidesTable.named([Path(name) for name in options.data if name], options.table)
     interval = Interval.parse(options.since, options.until)
     found = compare(table, interval, options.database, options.key)
     print(printable(f"{found.model} {found.version}, {interval}"))

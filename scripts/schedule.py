@@ -9,7 +9,7 @@ from importlib import import_module
 
 from batch.errors import BatchError
 from batch.interval import parse_moment
-from batch.missed_intervals import Missed, Schedule
+from batch.missed_intervals import Every, Missed, Schedule
 from batch.prefect_environment import prefect_server, prepare_environment
 from batch.row_mapping import ZONE
 from cli.arguments import Parser, port, rate_or_none
@@ -28,9 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--missed",
-        type=Missed,
-        choices=list(Missed),
-        default=Missed.ALL,
+        choices=[missed.value for missed in Missed],
+        default=Missed.ALL.value,
         metavar="|".join(Missed),
         help="what becomes of missed intervals; default: %(default)s",
     )
@@ -48,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     job = job_of(options)
     since = None if options.since is None else parse_moment("SINCE", options.since)
-    schedule = Schedule(options.every, options.missed, since, options.delay)
+    schedule = Schedule(Every(options.every), Missed(options.missed), since, options.delay)
     job.complete(any_version=True)  # a wrong database or model is refused now
     home = PREFECT_HOME / "schedule"
     prepare_environment(home, "INFO")

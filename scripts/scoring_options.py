@@ -3,6 +3,7 @@
 from argparse import Namespace
 from pathlib import Path
 
+from batch.errors import SourceError
 from batch.missed_intervals import Every
 from batch.scoring_job import ScoringJob, check_at_most
 from cli.arguments import Parser, names, whole_number
@@ -23,9 +24,8 @@ def add_job_options(parser: Parser) -> None:
     parser.add_argument("--table", metavar="NAME", help="the table of the DuckDB file")
     parser.add_argument(
         "--every",
-        type=Every,
-        choices=list(Every),
-        default=Every.MONTH,
+        choices=[every.value for every in Every],
+        default=Every.MONTH.value,
         metavar="|".join(Every),
         help="how long an interval is; default: %(default)s",
     )
@@ -60,7 +60,10 @@ def job_of(options: Namespace) -> ScoringJob:
 
     Raises:
         InvalidRequest: An option is not allowed.
+        SourceError: No file is named.
     """
+    if not any(options.data):
+        raise SourceError("DATA is not set; allowed: Parquet files, or one DuckDB file")
     database: str = options.database
     beside = "build/scoring" if "://" in database else f"{database}.scoring"
     job = ScoringJob(

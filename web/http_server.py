@@ -161,8 +161,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        # Python's own text says the address again.
-        reason = os.strerror(error.errno) if error.errno else error
+        # Python's own text says the address again. A number below 0 is getaddrinfo's.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else "no such host" if number else error
         raise ServeError(f"cannot listen on {host}, port {port}: {reason}") from error
 
 

@@ -169,3 +169,11 @@ def test_the_map_shows_each_zone_in_its_colour_and_few_rides_in_grey() -> None:
     assert drawn["#z7"] == (TOO_FEW, "Astoria, Queens: fewer than 100 rides")
     assert len(drawn) > 250
     assert "March 2025" in picture
+
+
+def test_a_comparison_without_a_table_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--data", "", "--since", "2025-03-01", "--until", "2025-04-01"]) == 1
+
+    assert capsys.readouterr().err == (
+        "error: DATA is not set; allowed: Parquet files, or one DuckDB file\n"
+    )

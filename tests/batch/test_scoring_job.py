@@ -14,9 +14,11 @@ from batch.errors import BatchError, InvalidRequest
 from batch.interval import Interval
 from batch.scoring_job import MayPass, Order, ScoringJob, check_at_most
 from scripts.backfill import main as backfill
+from scripts.schedule import main as schedule
 from tests.batch.trip_files import trips, write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.rides
@@ -147,6 +149,7 @@ def test_a_backfill_of_what_is_scored_does_nothing(
         (["--since", "2025-03-05"], "SINCE is 2025-03-05T00:00:00; allowed with EVERY=month: "),
         (["--at-most", "2"], "AT_MOST is 2; allowed with a DuckDB file: 1"),
         (["--database", "mysql://me:secret@host"], "DATABASE is "),
+        (["--data", ""], "DATA is not set; allowed: Parquet files, or one DuckDB file"),
     ],
 )
 def test_an_option_that_is_not_allowed_is_one_line(
@@ -159,3 +162,28 @@ def test_an_option_that_is_not_allowed_is_one_line(
     error = capsys.readouterr().err
     assert error.startswith(f"error: {line}")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "line"),
+    [
+        (backfill, ["--every", "year"], "--every is 'year'; allowed: day, week, month"),
+        (schedule, ["--missed", "some"], "--missed is 'some'; allowed: all, latest, none"),
+    ],
+)
+def test_a_choice_that_is_not_allowed_names_those_that_are(
+    program: Callable[[list[str]], int],
+    options: list[str],
+    line: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        program(["--data", "x.parquet", *options])
+
+    assert capsys.readouterr().err == f"error: {line}\n"
+
+
+def test_a_schedule_without_a_table_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert schedule(["--data", "", "--cron", "0 3 * * *"]) == 1
+
+    assert capsys.readouterr().err.startswith("error: DATA is not set; allowed: ")

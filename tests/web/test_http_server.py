@@ -190,6 +190,7 @@ def test_a_load_balancer_can_see_that_it_stops() -> None:
         ({"PORT": "no"}, "PORT is 'no'; allowed: an integer from 0 to 65535"),
         ({"MODEL_LOCATION": "/nowhere"}, "nowhere"),
         ({"LISTEN": "192.0.2.1"}, "cannot listen on 192.0.2.1, port 0: "),
+        ({"LISTEN": "::g"}, "cannot listen on ::g, port 0: no such host"),
     ],
 )
 def test_what_stops_the_start_is_one_line(settings: dict[str, str], problem: str) -> None:
