@@ -114,6 +114,9 @@ def source_errors() -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:
+        # DuckDB reads Arrow batches through Python: Ctrl-C meanwhile becomes an error of its own.
+        if isinstance(error, duckdb.InvalidInputException) and "KeyboardInterrupt" in str(error):
+            raise KeyboardInterrupt from error
         raise SourceError(f"the table cannot be read: {first_line(error)}") from error
 
 

@@ -20,7 +20,7 @@ from batch.errors import (
     SourceError,
 )
 from batch.interval import Interval
-from batch.rides_table import RidesTable
+from batch.rides_table import RidesTable, source_errors
 from batch.row_mapping import row_mapping
 from batch.scoring import Request, score
 from batch.staged_results import Counts, StagedResults
@@ -29,7 +29,7 @@ from tests.batch.scored_rows import MARCH, query, request, rows, score_into, sta
 from tests.batch.trip_files import START, table, trip, trips, write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 NAN = float("nan")
@@ -454,3 +454,13 @@ def test_a_process_with_another_version_of_the_model_predicts_nothing(
         score_into(location, request(files, workers=2))
 
     assert rows(location) == ([], [])
+
+
+def test_an_interruption_that_duckdb_reports_as_an_error_stays_one() -> None:
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"a": [1]})
+        raise KeyboardInterrupt
+
+    reader = pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int64()}), batches())
+    with pytest.raises(KeyboardInterrupt), source_errors(), duckdb.connect() as db:
+        db.from_arrow(reader).fetchall()
