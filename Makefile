@@ -66,10 +66,6 @@ $(RUN_ENV)/installed-parquet: requirements/parquet.txt $(RUN_ENV)/installed
 
 PIP_INSTALL := install --quiet --quiet --disable-pip-version-check --require-hashes
 
-# Prefect names packages with extras, such as sqlalchemy[asyncio]. For these, the pip of Python 3.11 (23.2) takes versions
-# from constraints only.
-$(SCHEDULE_ENV)/installed: PIP_INSTALL += --constraint requirements/schedule.txt
-
 # Two commands may install at once, and the second then finds it done. The lock is a file descriptor's: it ends with the
 # shell and the pip that have it open, also after kill -9.
 LOCK := import fcntl, signal; signal.signal(signal.SIGINT, signal.SIG_DFL); fcntl.flock(9, fcntl.LOCK_EX
