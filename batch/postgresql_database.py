@@ -39,11 +39,6 @@ WORK_MEM = "64MB"
 
 _TABLES_LOCK = "batch scoring: the tables"
 _LOCK = "batch scoring {model} {version} {since} {until}"
-_TABLESWORK_MEM = "64MB"
-"""Of the server, for the sort before the upsert; what does not fit goes to its disk."""
-
-_TABLES_LOCK = "batch scoring: the tables"
-_LOCK = "batch scoring: the tables"
 
 _INTERVALS = """
 CREATE TABLE IF NOT EXISTS scored_intervals (
