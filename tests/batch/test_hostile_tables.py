@@ -13,9 +13,11 @@ import pytest
 
 from batch import scoring, slice_worker
 from batch.actuals import compare
+from batch.databases import open_database
 from batch.errors import DatabaseError, SourceError, StagingError
 from batch.predictions_reader import fetch_all
 from batch.rides_table import RidesTable
+from batch.scoring import score
 from streaming import Prediction
 from tests.batch.scored_rows import MARCH, query, request, score_into, statuses
 from tests.batch.trip_files import PICKUP, table, trips, write
@@ -107,6 +109,25 @@ def test_a_damaged_staged_file_is_an_error_of_one_line(
 
     assert "\n" not in str(raised.value)
     assert statuses(postgresql) == ["failed"]
+
+
+@pytest.mark.rides
+def test_a_file_that_is_replaced_while_it_is_read_commits_nothing(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batch.rides_table.SLICE_ROWS", 10)
+    file = write(tmp_path / "march.parquet", trips(30), group=10)
+    other = write(tmp_path / "other.parquet", trips(60)[30:], group=10)
+
+    def replace(done: int, _rows: int) -> None:
+        if done == 10:
+            other.replace(file)
+
+    with open_database(location) as database, pytest.raises(SourceError, match="has changed while"):
+        score(request([file]), database, replace)
+
+    assert query(location, "SELECT * FROM predictions") == []
+    assert score_into(location, request([file])).resumed == 0
 
 
 def test_a_file_of_another_program_has_nothing_downloaded(tmp_path: Path) -> None:
