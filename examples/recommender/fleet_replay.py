@@ -128,7 +128,7 @@ def joined(outcomes: Sequence[Outcome]) -> Outcome:
     days, first = [], 0
     for outcome in outcomes:
         days.append(outcome.day + first)
-        first = int(days[-1].max(initial=first - 1)) + 1
+        first = max(days[-1].tolist(), default=first - 1) + 1
     others = ("driving", "minutes", "found", "fare", "ride")
     columns = {name: np.concatenate([getattr(each, name) for each in outcomes]) for name in others}
     return Outcome(day=np.concatenate(days), **columns)
