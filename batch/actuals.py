@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,10 +17,10 @@ import pyarrow as pa
 
 from batch.errors import DatabaseError, SourceError
 from batch.interval import Interval
+from batch.predictions_database import shown_location
 from batch.predictions_reader import ROWS, fetch_all, read_error
-from batch.rides_table import OpenTable, RidesTable, file_literal
-from batch.row_mapping import AT, PICKUPS, RIDE, RowMapping, quoted
-from streaming.errors import without_password
+from batch.rides_table import DUCKDB, OpenTable, RidesTable
+from batch.row_mapping import AT, PICKUPS, RIDE, RowMapping, literal, quoted
 
 LONGEST = 180
 """Minutes; longer rides, and those of less than one minute, are left out: meters left running."""
@@ -114,8 +113,7 @@ def compare(
     newest = fetch_all(location, _NEWEST, bounds)
     if not newest:
         raise DatabaseError(
-            f"{without_password(location)} has no predictions of {interval}; `make score` makes "
-            "them"
+            f"{shown_location(location)} has no predictions of {interval}; `make score` makes them"
         )
     chosen = {**bounds, "model": newest[0][0], "version": newest[0][1]}
     with _scratch() as db:
@@ -131,7 +129,7 @@ def compare(
 def _scratch() -> Iterator[duckdb.DuckDBPyConnection]:
     with (
         tempfile.TemporaryDirectory(prefix="actuals-") as folder,
-        duckdb.connect(f"{folder}/scratch.duckdb", config={"memory_limit": "1GB"}) as db,
+        duckdb.connect(f"{folder}/scratch.duckdb", config={**DUCKDB, "memory_limit": "1GB"}) as db,
     ):
         db.execute(
             "CREATE TABLE actual (ride VARCHAR, pickup TIMESTAMP, zone INTEGER, minutes DOUBLE, "
@@ -180,7 +178,7 @@ def _load_predicted(db: duckdb.DuckDBPyConnection, location: str, chosen: dict[s
         _copy_from_postgresql(db, location, chosen)
         return
     try:
-        db.execute(f"ATTACH {file_literal(Path(location))} AS predictions (READ_ONLY)")
+        db.execute(f"ATTACH {literal(location)} AS predictions (READ_ONLY)")
         query = _PREDICTED.format(table="predictions.predictions")
         db.execute(f"INSERT INTO predicted {query}", chosen)
     except duckdb.Error as error:
@@ -211,5 +209,5 @@ def _copy_from_postgresql(
                 db.unregister("read")
     except psycopg.Error as error:
         raise DatabaseError(
-            f"{without_password(location)} cannot be read: {type(error).__name__}"
+            f"{shown_location(location)} cannot be read: {type(error).__name__}"
         ) from None

@@ -23,7 +23,7 @@ from batch.predictions_database import (
 )
 from batch.rides_table import first_line
 from batch.scorer import is_number
-from batch.staged_results import Counts
+from batch.staged_results import Counts, staging_errors
 
 CONNECT_SECONDS = 10
 """How long to wait for the server, unless the URL says."""
@@ -39,11 +39,6 @@ WORK_MEM = "64MB"
 
 _TABLES_LOCK = "batch scoring: the tables"
 _LOCK = "batch scoring {model} {version} {since} {until}"
-_TABLESWORK_MEM = "64MB"
-"""Of the server, for the sort before the upsert; what does not fit goes to its disk."""
-
-_TABLES_LOCK = "batch scoring: the tables"
-_LOCK = "batch scoring: the tables"
 
 _INTERVALS = """
 CREATE TABLE IF NOT EXISTS scored_intervals (
@@ -234,7 +229,7 @@ class PostgreSQLDatabase:
         options = pyarrow.csv.WriteOptions(include_header=False)
         with cursor.copy(f"COPY staged_{table} ({named}) FROM STDIN (FORMAT csv)") as copy:
             for path in files:
-                with pq.ParquetFile(path) as file:
+                with staging_errors(path.parent), pq.ParquetFile(path) as file:
                     for batch in file.iter_batches(COPY_ROWS):
                         buffer = io.BytesIO()
                         pyarrow.csv.write_csv(batch, buffer, options)

@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 
 from batch.errors import DatabaseError, DatabaseInUse
-from batch.rides_table import first_line
-from streaming.errors import without_password
+from batch.predictions_database import shown_location
+from batch.rides_table import DUCKDB, first_line
 
 ROWS = 50_000
 """Rows of a PostgreSQL server that are in memory at a time."""
@@ -33,7 +33,7 @@ def fetch_all(location: str, query: str, values: Mapping[str, Any]) -> list[tupl
     if not Path(location).exists():
         return []
     try:
-        with duckdb.connect(location, read_only=True) as db:
+        with duckdb.connect(location, read_only=True, config=DUCKDB) as db:
             return db.execute(query, dict(values)).fetchall()
     except duckdb.CatalogException:
         return []
@@ -53,7 +53,7 @@ def _of_postgresql(location: str, query: str, values: Mapping[str, Any]) -> list
     psycopg = import_module("psycopg")
     for name in values:
         query = query.replace(f"${name}", f"%({name})s")
-    shown = without_password(location)
+    shown = shown_location(location)
     try:
         with closing(psycopg.connect(location, connect_timeout=10)) as connection:
             found: list[tuple[Any, ...]] = connection.execute(query, dict(values)).fetchall()

@@ -151,7 +151,7 @@ class OpenTable:
         if mapping.key is None:
             return None
         files = " UNION ALL ".join(
-            f"SELECT CAST({quoted(mapping.key)} AS VARCHAR) AS {RIDE}, "
+            f"SELECT {_key(mapping.key)} AS {RIDE}, "
             f"{self._time(mapping)} AS {AT} FROM {self._rows(file)}"
             for file in self._table.files
         )
@@ -187,7 +187,7 @@ class OpenTable:
         by_row = f"{literal(name + ':')} || {row}"
         key = by_row
         if mapping.key is not None:
-            key = f"coalesce(CAST({quoted(mapping.key)} AS VARCHAR), {by_row})"
+            key = f"coalesce({_key(mapping.key)}, {by_row})"
         time = self._time(mapping)
         columns = ", ".join(map(quoted, mapping.columns))
         relation = self._db.sql(
@@ -225,6 +225,11 @@ def file_literal(path: Path) -> str:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message."""
     return str(error).strip().partition("\n")[0]
+
+
+def _key(column: str) -> str:
+    # PostgreSQL's text has no NUL.
+    return f"replace(CAST({quoted(column)} AS VARCHAR), chr(0), '\\x00')"
 
 
 def _within(time: str) -> str:

@@ -92,6 +92,10 @@ def row_mapping(
     Raises:
         SourceError: A column is missing or of a wrong type.
     """
+    if reserved := next((name for name in types if name.lower() in {RIDE, AT}), None):
+        raise SourceError(
+            f"the table has a column {reserved}; allowed: any name but {RIDE} and {AT}"
+        )
     pickup = next((name for name in PICKUPS if name in types), None)
     if time is None and pickup is None:
         raise SourceError(

@@ -160,10 +160,10 @@ class Scorer:
             rides, events = batch[RIDE].to_pylist(), self._events(batch)
             for place, answer in enumerate(self._answers(batch, events)):
                 if isinstance(answer, Rejected):
-                    # PostgreSQL's text has no NUL.
-                    text = events[place].decode(errors="backslashreplace").replace("\0", "\\x00")
+                    text = events[place].decode(errors="backslashreplace")
                     error = (answer.error_type, answer.error_message, text)
-                    rejected.append((rides[place], *error))
+                    # PostgreSQL's text has no NUL.
+                    rejected.append((rides[place], *(t.replace("\0", "\\x00") for t in error)))
                 elif answer is SKIPPED:
                     skipped += 1
                 else:
@@ -248,7 +248,10 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[Any] | None:
     """Return numbers with NaN in place of null, or times with NaT; None for other types."""
     kind = column.type
     if pa.types.is_timestamp(kind) and kind.tz is None:
-        times: NDArray[Any] = column.cast(_LOCAL).to_numpy()
+        try:
+            times: NDArray[Any] = column.cast(_LOCAL).to_numpy()
+        except pa.ArrowInvalid:  # nanoseconds: the event says what becomes of them
+            return None
         return times
     if not (pa.types.is_integer(kind) or pa.types.is_float32(kind) or pa.types.is_float64(kind)):
         return None

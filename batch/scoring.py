@@ -1,6 +1,6 @@
 """Score an interval: count its rows, predict its slices, commit them together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -8,7 +8,7 @@ from time import perf_counter
 from batch.errors import BatchError, CountsDiffer, SourceError
 from batch.interval import Interval
 from batch.predictions_database import PredictionsDatabase, ScoredInterval
-from batch.rides_table import OpenTable, RidesTable
+from batch.rides_table import OpenTable, RidesTable, source_errors
 from batch.row_mapping import RowMapping, row_mapping
 from batch.scorer import prediction_columns
 from batch.slice_worker import REASONS, SliceTask, load, score_slices
@@ -90,11 +90,12 @@ def score(
     if database is not None:
         database.begin(scored)
     try:
+        files = _files(request)
         with request.table.open() as table:
             mapping = _mapping(request, table)
             rows, without_time = table.count(mapping, request.interval)
             slices = table.slices()
-        staging = None if database is None else _staging(request, mapping, scored)
+        staging = None if database is None else _staging(request, mapping, scored, files)
         finished = {} if staging is None else staging.finished()
         done = sum(finished.values(), Counts())
         progress(done.read, rows)
@@ -113,6 +114,10 @@ def score(
             reasons += part.reasons
             progress(done.read, rows)
         _reconcile(done, rows)
+        if _files(request) != files:  # the rows may be those of two versions of it
+            raise SourceError(
+                "a file of DATA has changed while it was read; nothing is committed, run it again"
+            )
         committing = perf_counter()
         if database is not None and staging is not None:
             predictions, rejects = (
@@ -153,10 +158,18 @@ def _mapping(request: Request, table: OpenTable) -> RowMapping:
     return mapping
 
 
-def _staging(request: Request, mapping: RowMapping, scored: ScoredInterval) -> StagedResults:
-    files = [(str(file), file.stat()) for file in request.table.files]
+def _files(request: Request) -> list[str]:
+    """Describe the files, so that a change of one is seen."""
+    with source_errors():
+        found = [(file, file.stat()) for file in request.table.files]
+    return [f"{file} {stat.st_size} {stat.st_mtime_ns}" for file, stat in found]
+
+
+def _staging(
+    request: Request, mapping: RowMapping, scored: ScoredInterval, files: Sequence[str]
+) -> StagedResults:
     depends_on = [
-        *(f"{name} {found.st_size} {found.st_mtime_ns}" for name, found in files),
+        *files,
         repr((request.table.table, mapping, scored, request.by_columns)),
     ]
     staging = StagedResults(request.staging, repr(scored.constants), depends_on)

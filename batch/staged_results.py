@@ -75,7 +75,7 @@ class StagedResults:
         Raises:
             StagingError: It cannot be created.
         """
-        with _staging_errors(self.folder):
+        with staging_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             for other in self._parent.iterdir():
                 if other != self.folder:
@@ -89,7 +89,7 @@ class StagedResults:
         Raises:
             StagingError: A file cannot be read.
         """
-        with _staging_errors(self.folder):
+        with staging_errors(self.folder):
             return {
                 int(path.stem): msgspec.json.decode(path.read_bytes(), type=Counts)
                 for path in self.folder.glob("*.json")
@@ -113,7 +113,7 @@ class StagedResults:
         writers: dict[str, pq.ParquetWriter] = {}
         try:
             for pair in tables:
-                with _staging_errors(self.folder):
+                with staging_errors(self.folder):
                     for (name, path), rows in zip(unfinished.items(), pair, strict=True):
                         if name not in writers:
                             writers[name] = pq.ParquetWriter(
@@ -121,7 +121,7 @@ class StagedResults:
                             )
                         if len(rows):
                             writers[name].write_table(rows)
-            with _staging_errors(self.folder):
+            with staging_errors(self.folder):
                 for name, writer in writers.items():
                     writer.close()
                     unfinished[name].replace(self._file(number, name))
@@ -135,7 +135,7 @@ class StagedResults:
         Raises:
             StagingError: It cannot be written.
         """
-        with _staging_errors(self.folder):
+        with staging_errors(self.folder):
             content = msgspec.json.encode(asdict(counts))
             write_atomically(self.folder / f"{number:08d}.json", content)
 
@@ -150,7 +150,7 @@ class StagedResults:
         Raises:
             StagingError: They cannot be deleted.
         """
-        with _staging_errors(self.folder):
+        with staging_errors(self.folder):
             shutil.rmtree(self._parent)
 
     def _file(self, number: int, name: str) -> Path:
@@ -158,7 +158,8 @@ class StagedResults:
 
 
 @contextmanager
-def _staging_errors(folder: Path) -> Iterator[None]:
+def staging_errors(folder: Path) -> Iterator[None]:
+    """Turn the errors of staged files into a StagingError of one line."""
     try:
         yield
     except (OSError, pa.ArrowException, msgspec.MsgspecError) as error:

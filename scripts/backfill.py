@@ -9,13 +9,13 @@ from importlib import import_module
 from batch.errors import BatchError
 from batch.interval import Interval
 from batch.missed_intervals import Every, missing, split
+from batch.predictions_database import shown_location
 from batch.prefect_environment import prefect_server, prepare_environment
 from cli.arguments import Parser
 from cli.printable import printable
 from cli.program import program
 from scripts.scoring_options import PREFECT_HOME, add_job_options, job_of
 from streaming import StreamingError
-from streaming.errors import without_password
 
 
 @program(BatchError, StreamingError)
@@ -46,5 +46,5 @@ def main(arguments: list[str] | None = None) -> int:
         print(printable(outcome.line))
     failed = sum(outcome.failed for outcome in outcomes)
     scored = f"{len(left) - failed} intervals scored, {failed} failed"
-    print(f"{scored}; into {printable(without_password(job.database))}")
+    print(f"{scored}; into {printable(shown_location(job.database))}")
     return 1 if failed else 0

@@ -34,11 +34,14 @@ class _Connection(HttpToolsProtocol):
 
     Attributes:
         began: When the header that is being read began; None: none is.
-        busy: When the request began that is being answered; None: none is.
+        busy: When the request began that is being answered, or when the last answer was given if
+            its request has not been sent to its end, or it has not been read; None: idle.
+        is_sent: Whether the client has sent its last request to the end.
     """
 
     began: float | None = None
     busy: float | None = None
+    is_sent = True
     header_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
@@ -62,16 +65,30 @@ class _Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""
-        self.busy, self.began = self.began, None
+        # Of several requests that are sent together, the first one's answer comes first.
+        self.busy = self.began if self.busy is None else self.busy
+        self.began, self.is_sent = None, False
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self.is_sent = True
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """End an answer."""
-        self.busy = None
         super().on_response_complete()
+        self.busy = None if self._is_idle() else time.monotonic()
+
+    def _is_idle(self) -> bool:
+        """Return whether the last request was sent, and all answers were given and read."""
+        done = self.cycle is None or self.cycle.response_complete
+        return done and self.is_sent and not self.transport.get_write_buffer_size()
 
     def end_if_late(self, now: float, seconds: float) -> None:
         """End the connection if its client takes too long to ask, or to read the answer."""
+        if self._is_idle():
+            self.busy = None
         too_slow = self.began is not None and now - self.began > seconds
         # The body and the prediction have the same time, each.
         if too_slow or (self.busy is not None and now - self.busy > 4 * seconds):

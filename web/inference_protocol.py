@@ -73,6 +73,8 @@ async def infer(
         raise _bad(f"id is {excerpt(request.id)}; allowed: 1 to {ID_CHARACTERS} characters")
     events = _events(request.inputs)
     wanted = [output.name for output in request.outputs or ()] or [PREDICTIONS]
+    if len(set(wanted)) < len(wanted):  # each would multiply the answer
+        raise _bad("outputs name one twice; allowed: each once")
     answers = await predictions.ask_all(events, request.id or request_id)
     texts = [answer_json(answer) for answer in answers]
     response = {

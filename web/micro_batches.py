@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from streaming.consumer.predictor import UNAVAILABLE, Answer, Payload
+from streaming.consumer.records import GZIP_MAGIC
 
 BATCH_EVENTS = 128
 """Events of one call of the model: 1 to 2 ms, for which every other request waits."""
@@ -91,25 +92,32 @@ class MicroBatches:
         """Predict one batch, and come again if there is more."""
         taken = self._take()
         if taken:
-            payloads = [payload for _, some in taken for payload in some]
-            # The longest: one request's last moment must not cost another its answer.
-            left = max(waiting.until for waiting, _ in taken) - self._clock()
-            try:
-                found = self._predict(payloads, left)
-            except BaseException as error:  # noqa: BLE001  whoever waits must not wait for ever
-                failed = BatchFailed(type(error).__name__)
-                for waiting in {id(each): each for each, _ in taken}.values():
-                    self._fail(waiting, failed)
-            else:
-                self._observe(found)
-                answers = iter(found)
-                for waiting, some in taken:
-                    waiting.answers += [next(answers) for _ in some]
-                    self.events -= len(some)
-                    if len(waiting.answers) == len(waiting.payloads) and not waiting.done.done():
-                        waiting.done.set_result(None)
+            self._answer(taken)
         if self._short or self._long:
             self._call_soon(self._run)
+
+    def _answer(self, taken: Sequence[tuple[Waiting, Sequence[Payload]]]) -> None:
+        payloads = [payload for _, some in taken for payload in some]
+        # The longest: one request's last moment must not cost another its answer.
+        left = max(waiting.until for waiting, _ in taken) - self._clock()
+        try:
+            found = self._predict(payloads, left)
+        except BaseException as error:  # noqa: BLE001  whoever waits must not wait for ever
+            if isinstance(error, MemoryError) and len(taken) > 1:
+                for each in taken:  # it may be one request's, and none of the others'
+                    self._answer([each])
+                return
+            failed = BatchFailed(type(error).__name__)
+            for waiting in {id(each): each for each, _ in taken}.values():
+                self._fail(waiting, failed)
+        else:
+            self._observe(found)
+            answers = iter(found)
+            for waiting, some in taken:
+                waiting.answers += [next(answers) for _ in some]
+                self.events -= len(some)
+                if len(waiting.answers) == len(waiting.payloads) and not waiting.done.done():
+                    waiting.done.set_result(None)
 
     def _take(self) -> list[tuple[Waiting, Sequence[Payload]]]:
         """Take the events of a batch off the queues, each request's in order.
@@ -124,6 +132,8 @@ class MicroBatches:
             if self._is_wanted(waiting, now):
                 taken.append((waiting, waiting.payloads))
                 room -= len(waiting.payloads)
+                if waiting.payloads[0].data[:2] == GZIP_MAGIC:
+                    room = kept  # one may take long, and the event loop waits for the batch
         while self._long and room:
             waiting = self._long[0]
             if not self._is_wanted(waiting, now):

@@ -76,6 +76,14 @@ def test_rides_are_compared_by_month_and_zone(
 
 
 @pytest.mark.rides
+def test_a_database_whose_name_is_a_pattern_is_compared(table: RidesTable, tmp_path: Path) -> None:
+    location = str(tmp_path / "it's [1]*.duckdb")
+    scored(table, location, tmp_path)
+
+    assert compare(table, SPRING, location).compared == 5
+
+
+@pytest.mark.rides
 def test_a_ride_of_two_intervals_counts_once(
     table: RidesTable, location: str, tmp_path: Path
 ) -> None:

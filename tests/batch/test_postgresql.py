@@ -9,9 +9,11 @@ import psycopg
 import pytest
 
 from batch.databases import open_database
-from batch.errors import DatabaseError, InvalidRequest
+from batch.errors import DatabaseError, DatabaseInUse, InvalidRequest
+from batch.interval import Interval
+from batch.predictions_database import ScoredInterval
 from batch.scoring import score
-from tests.batch.scored_rows import request, rows, score_into, statuses
+from tests.batch.scored_rows import MARCH, request, rows, score_into, statuses
 from tests.batch.trip_files import trips, write
 
 if TYPE_CHECKING:
@@ -107,6 +109,19 @@ def test_a_table_of_others_is_refused(postgresql: str, month: Path) -> None:
         connection.execute("CREATE TABLE predictions (id integer)")
 
     assert '"predictions" is not a view' in refused(postgresql, month)
+
+
+def scored(interval: Interval) -> ScoredInterval:
+    return ScoredInterval("alarm_model", "1", interval, ("prediction",))
+
+
+def test_two_intervals_are_scored_at_once_and_one_interval_is_not(postgresql: str) -> None:
+    april = Interval.parse("2025-04-01", "2025-05-01")
+    with open_database(postgresql) as first, open_database(postgresql) as second:
+        first.begin(scored(MARCH))
+        second.begin(scored(april))
+        with open_database(postgresql) as third, pytest.raises(DatabaseInUse):
+            third.begin(scored(april))
 
 
 def test_a_location_that_is_no_database_is_refused() -> None:

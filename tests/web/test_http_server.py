@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -91,6 +93,30 @@ def test_a_second_request_on_a_connection_may_not_be_slow_either(server: Server)
             pass
         connection.sendall(HEAD)
         assert until_end(connection) == b""
+
+
+@pytest.mark.parametrize("started", [b"", b"x"])
+def test_a_body_that_nobody_reads_may_not_be_slow_either(server: Server, started: bytes) -> None:
+    found = server.exchange(b"GET /livez HTTP/1.1\r\nContent-Length: 9\r\n\r\n" + started)
+
+    assert found.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_does_not_read_its_answers_is_cut_off(server: Server) -> None:
+    def open_files() -> float:
+        (line,) = re.findall(rb"\nprocess_open_fds (.+)", server.ask("GET", "/metrics").body)
+        return float(line)
+
+    before = open_files()
+    body = b"[" + b",".join([RIDE] * 1_000) + b"]"
+    with server.connect() as connection:
+        connection.settimeout(0.2)
+        with suppress(TimeoutError, ConnectionError):
+            while True:  # until its buffers and those of the server are full
+                connection.sendall(post(body))
+        assert open_files() > before
+        while open_files() > before:
+            pass
 
 
 def test_a_header_without_end_is_refused_before_it_fills_the_memory(server: Server) -> None:

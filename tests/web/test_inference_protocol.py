@@ -49,6 +49,19 @@ def test_a_number_of_the_predictions_can_be_requested_by_its_name() -> None:
     assert found.json["outputs"] == [expected]
 
 
+@pytest.mark.parametrize("name", ["kelvin", "predictions"])
+def test_an_output_is_requested_once_so_that_it_does_not_multiply_the_answer(name: str) -> None:
+    body = json.loads(request([HOT]))
+    body["outputs"] = [{"name": name}] * 2
+
+    found = infer(json.dumps(body).encode())
+
+    assert (found.status, found.json["error"]) == (
+        400,
+        "outputs name one twice; allowed: each once",
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "data", "error"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -157,6 +158,44 @@ def test_a_failure_reaches_everybody_in_the_batch_and_the_next_batch_is_predicte
             each.done.result()  # type: ignore[attr-defined]
     assert later.answers == own(later)
     assert waiting.events == 0
+
+
+def test_an_event_that_exhausts_the_memory_costs_no_other_request_its_answer() -> None:
+    loop, echo = Loop(), Echo()
+
+    def predict(payloads: Sequence[Payload], seconds: float) -> list[Answer]:
+        if any(payload.data == b"huge:0" for payload in payloads):
+            raise MemoryError
+        return echo(payloads, seconds)
+
+    waiting = batches(predict, loop)
+    requests = [request(name, 1) for name in ("a", "huge", "b")]
+    requests.append(request("list", 2 * BATCH_EVENTS))
+    for each in requests:
+        waiting.add(each)
+    loop.run()
+
+    huge = requests.pop(1)
+    assert [each.answers for each in requests] == [own(each) for each in requests]
+    with pytest.raises(BatchFailed, match="MemoryError"):
+        huge.done.result()  # type: ignore[attr-defined]
+    assert waiting.events == 0
+
+
+def test_a_batch_has_one_compressed_event_at_most_and_leaves_lists_their_places() -> None:
+    loop, echo = Loop(), Echo()
+    waiting = batches(echo, loop)
+    compressed = [Waiting([Payload(gzip.compress(b"{}"))], 10.0, Future[None]()) for _ in range(3)]
+    requests = [*compressed, request("single", 1), request("list", 3 * SHARE_EVENTS + 2)]
+    for each in requests:
+        waiting.add(each)
+
+    loop.run()
+
+    assert [each.answers for each in requests] == [own(each) for each in requests]
+    zipped = [sum(data[:2] == b"\x1f\x8b" for data in batch) for batch in echo.batches]
+    assert zipped == [1, 1, 1, 0]
+    assert [len(batch) for batch in echo.batches] == [1 + SHARE_EVENTS] * 3 + [3]
 
 
 def test_a_request_whose_time_is_up_is_not_predicted(clock: Clock) -> None:
