@@ -153,9 +153,10 @@ def run(items: int, seed_number: int, folder: Path) -> DecisionSoak:
         dynamodb.create_table(TableName=TABLE_NAME, **TABLE)
         config = _config(folder, kinesis.endpoint_url, seed_number)
         with open_pipeline(config, lambda _line: None) as pipeline, _ticks(pipeline):
-            records = _put(pipeline.client, drawn, draw)
+            records, last = _put(pipeline.client, drawn, draw)
             table = DecisionTable(dynamodb, TABLE_NAME, time.time)
-            _wait(table, len(drawn))
+            # A late result may still be retried when every item is decided.
+            _wait_processed(pipeline, last)
             pipeline.mapping.stop()
             undecided = _wait(table, len(drawn))
         reader = StreamReader(pipeline.client, DECISIONS_STREAM, follow=False, duplicate_window=0)
@@ -269,8 +270,12 @@ def _ticks(pipeline: Pipeline) -> Iterator[None]:
         thread.join()
 
 
-def _put(client: Any, drawn: list[list[bytes]], draw: random.Random) -> int:
-    """Put the records, each item's at different times: the last ones after its deadline."""
+def _put(client: Any, drawn: list[list[bytes]], draw: random.Random) -> tuple[int, dict[str, str]]:
+    """Put the records, each item's at different times: the last ones after its deadline.
+
+    Returns:
+        How many there are, and the last sequence number of each shard.
+    """
     moments = [
         (
             number / ITEMS_A_SECOND + draw.choice((0, 0.05, 0.5, 0.5, 3.0)) * place,
@@ -281,10 +286,24 @@ def _put(client: Any, drawn: list[list[bytes]], draw: random.Random) -> int:
         for place, record in enumerate(records)
     ]
     started = time.monotonic()
+    last: dict[str, str] = {}
     for moment, record, key in sorted(moments):
         time.sleep(max(0.0, started + moment - time.monotonic()))
-        client.put_record(StreamName=CHECKS_STREAM, PartitionKey=key, Data=record)
-    return len(moments)
+        put = client.put_record(StreamName=CHECKS_STREAM, PartitionKey=key, Data=record)
+        last[put["ShardId"]] = put["SequenceNumber"]
+    return len(moments), last
+
+
+def _wait_processed(pipeline: Pipeline, last: dict[str, str]) -> None:
+    """Wait until the function has processed every record, or gets no further."""
+    ends_at, before = time.monotonic() + END_SECONDS, pipeline.mapping.snapshot().checkpoints
+    while time.monotonic() < ends_at:
+        found = pipeline.mapping.snapshot().checkpoints
+        if all(found.get(shard) == number for shard, number in last.items()):
+            return
+        if found != before:
+            ends_at, before = time.monotonic() + END_SECONDS, found
+        time.sleep(TICK_SECONDS)
 
 
 def _wait(table: DecisionTable, items: int) -> int:
