@@ -1,7 +1,7 @@
 """The web service beside the usual ways to serve a model, in one run. `make bench-web`.
 
-wrk asks each service in turns, round by round. What is compared is ratios: of the medians of the
-rounds.
+wrk asks each service in turns, round by round, each connection again as soon as it has its answer.
+At half load `benchmarks.open_loop` asks. What is compared is ratios: of the medians of the rounds.
 """
 
 import http.client
@@ -35,7 +35,6 @@ SCRIPT = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = {body}
-{delay}
 done = function(summary, latency, requests)
   local bad = summary.errors.status + summary.errors.connect + summary.errors.read
   io.write(string.format("RESULT %d %d %d %d %d %d\\n", summary.requests, summary.duration,
@@ -43,7 +42,6 @@ done = function(summary, latency, requests)
     bad + summary.errors.timeout))
 end
 """
-DELAY = "math.randomseed({seed})\nfunction delay() return math.random(0, {most}) end"
 
 
 class BenchError(Exception):
@@ -51,7 +49,7 @@ class BenchError(Exception):
 
 
 class Load(msgspec.Struct):
-    """What wrk measured in one round.
+    """What was measured in one round.
 
     Attributes:
         a_second: Requests that were answered.
@@ -103,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BenchError("wrk is not installed (apt-get install wrk)")
     folder = BUILD / "bench"
     folder.mkdir(parents=True, exist_ok=True)
-    wrk = _Wrk(folder, options.rounds, options.seconds)
+    clients = _Clients(folder, options.rounds, options.seconds)
     load_before = os.getloadavg()[0]
     commands = {name: (sys.executable, *command) for name, command in COMMANDS.items()}
     for each in options.also:
@@ -119,10 +117,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             each
             for rows in ROWS
             for connections in CONNECTIONS
-            for each in wrk.full_load(ports, connections, rows)
+            for each in clients.full_load(ports, connections, rows)
         ]
         half = [
-            wrk.half_load(ports[each.service], each)
+            clients.half_load(ports[each.service], each)
             for each in measured
             if (each.connections, each.rows) == (32, 1)
         ]
@@ -177,7 +175,7 @@ def _latencies(load: Load) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wrk:
+class _Clients:
     """Asks services, in rounds of some seconds; its script is written to the folder."""
 
     folder: Path
@@ -197,34 +195,36 @@ class _Wrk:
             yield Measured(name, connections, rows, _median(loads))
 
     def half_load(self, port: int, full: Measured) -> Measured:
-        """Ask a service half as often as it can answer."""
-        # Of twice the time that a request takes at full load, half a latency is spent waiting.
-        period_ms = 2_000 * full.connections / max(1.0, full.load.a_second)
-        most = max(1, round(2 * (period_ms - full.load.p50 / 1000 / 2)))
-        loads = [self._ask(port, full.connections, full.rows, most) for _ in range(self.rounds)]
+        """Ask a service half as often as it can answer, whether or not it has answered."""
+        rate = full.load.a_second / 2
+        command = [sys.executable, "-m", "benchmarks.open_loop", str(port), str(rate)]
+        body = _body(full.rows)
+        loads = [_result([*command, str(self.seconds)], body) for _ in range(self.rounds)]
         return Measured(full.service, full.connections, full.rows, _median(loads))
 
-    def _ask(self, port: int, connections: int, rows: int, delay: int | None = None) -> Load:
-        wait = "" if delay is None else DELAY.format(seed=port, most=delay)
+    def _ask(self, port: int, connections: int, rows: int) -> Load:
         script = self.folder / "post.lua"
-        script.write_text(SCRIPT.format(body=f"[==[{_body(rows).decode()}]==]", delay=wait))
-        shown = subprocess.run(  # noqa: S603  the project's own arguments
-            [  # noqa: S607  where the machine has it
+        script.write_text(SCRIPT.format(body=f"[==[{_body(rows).decode()}]==]"))
+        return _result(
+            [
                 "wrk",
                 f"--duration={self.seconds}s",
                 *("--threads=1", f"--connections={connections}", "--timeout=20s"),
                 f"--script={script}",
                 f"http://127.0.0.1:{port}/predict",
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout
-        line = next((line for line in shown.splitlines() if line.startswith("RESULT ")), None)
-        if line is None:
-            raise BenchError(f"wrk says nothing: {shown[-200:]}")
-        requests, duration, p50, p99, p999, bad = map(int, line.split()[1:])
-        return Load(requests / duration * 1e6, p50, p99, p999, bad)
+            ]
+        )
+
+
+def _result(command: Sequence[str], text: bytes = b"") -> Load:
+    """Run a client, and return the line of its result."""
+    done = subprocess.run(command, input=text, capture_output=True, check=False)  # noqa: S603
+    shown = done.stdout.decode()
+    line = next((line for line in shown.splitlines() if line.startswith("RESULT ")), None)
+    if line is None:
+        raise BenchError(f"{command[0]} says nothing: {(shown + done.stderr.decode())[-200:]}")
+    requests, duration, p50, p99, p999, bad = map(int, line.split()[1:])
+    return Load(requests / duration * 1e6, p50, p99, p999, bad)
 
 
 def _median(loads: Sequence[Load]) -> Load:
