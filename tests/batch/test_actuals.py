@@ -146,6 +146,41 @@ def test_the_program_shows_the_table_and_writes_the_map(
     ET.fromstring(output.read_text())  # noqa: S314  the test's own
 
 
+@pytest.mark.rides
+@pytest.mark.parametrize(
+    ("columns", "without"),
+    [
+        (100, None),
+        (80, "predicted tip, actual tip"),
+        (60, "predicted min, actual min, predicted tip, actual tip"),
+        (40, "predicted min, actual min, predicted tip, actual tip"),
+    ],
+)
+def test_a_narrow_terminal_folds_names_and_says_what_is_left_out(
+    columns: int,
+    without: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    location = str(tmp_path / "predictions.duckdb")
+    longest = RidesTable.named([write(tmp_path / "t.parquet", [ended(20, zone=103)], **MORE)])
+    scored(longest, location, tmp_path)
+    options = ["--data", str(longest.files[0]), "--database", location, "--least", "1"]
+    bounds = ["--since", "2025-03-01", "--until", "2025-05-01"]
+
+    main([*options, *bounds, "--output", str(tmp_path / "map.svg")])
+
+    out = capsys.readouterr().out
+    assert "…" not in out
+    shown = "".join(line.split("│")[2].strip() for line in out.splitlines() if "│" in line)
+    assert "Governor'sIsland/EllisIsland/LibertyIsland,Manhattan" in shown.replace(" ", "")
+    assert ("$3.00" in out) is (without is None)
+    line = f"The terminal has {columns} columns: without {without}; COLUMNS=100 shows them\n"
+    assert (line in out) is (without is not None)
+
+
 def zone(number: int, slower: float, rides: int = 500) -> ZoneMonth:
     return ZoneMonth(date(2025, 3, 1), number, rides, 10.0, 10.0 * (1 + slower), None, None)
 
