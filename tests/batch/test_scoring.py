@@ -399,6 +399,41 @@ def test_a_table_that_does_not_fit_is_an_error_of_one_line(
     assert "\n" not in str(raised.value)
 
 
+def keyed(path: Path, keys: list[str | None]) -> Request:
+    events = ['{"machine": "m", "celsius": 1}'] * len(keys)
+    at = pa.array([START] * len(keys), pa.timestamp("us"))
+    pq.write_table(pa.table({"at": at, "event": events, "id": keys}), path)
+    return request([path], key="id", time="at")
+
+
+def test_a_row_without_a_key_has_its_file_and_number(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slice_worker, "load_model", lambda *_: Alarms())
+
+    report = score_into(location, keyed(tmp_path / "readings.parquet", [None, "a", None]))
+
+    assert report.counts.predicted == 3
+    assert [row[4] for row in rows(location)[0]] == ["a", "readings:0", "readings:2"]
+
+
+def test_a_key_that_a_row_without_one_has_is_refused(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slice_worker, "load_model", lambda *_: Alarms())
+    score_into(location, keyed(tmp_path / "readings.parquet", ["a", "b"]))
+    before = rows(location)
+
+    with pytest.raises(SourceError) as raised:
+        score_into(location, keyed(tmp_path / "readings.parquet", [None, "readings:0"]))
+
+    assert str(raised.value) == (
+        "the key id is 'readings:0' in several rows; allowed: in one (a row without a key has its "
+        "file's name and row number)"
+    )
+    assert rows(location) == before
+
+
 @pytest.mark.rides
 def test_a_damaged_file_is_an_error_of_one_line(location: str, month: Path) -> None:
     month.write_bytes(b"PAR1" + bytes(100))
