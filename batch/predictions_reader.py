@@ -1,7 +1,6 @@
 """Reads a predictions database of either kind, and never writes."""
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,9 @@ from batch.rides_table import DUCKDB, first_line
 
 ROWS = 50_000
 """Rows of a PostgreSQL server that are in memory at a time."""
+
+CONNECT_SECONDS = 10
+"""How long to wait for the server."""
 
 
 def fetch_all(location: str, query: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -29,7 +31,7 @@ def fetch_all(location: str, query: str, values: Mapping[str, Any]) -> list[tupl
         DatabaseInUse: Another program has it open to write.
     """
     if "://" in location:
-        return _of_postgresql(location, query, values)
+        return [row for part in fetch_parts(location, query, values) for row in part]
     if not Path(location).exists():
         return []
     try:
@@ -48,18 +50,35 @@ def read_error(location: str, error: duckdb.Error) -> DatabaseError:
     return DatabaseInUse(reason) if in_use else DatabaseError(reason)
 
 
-def _of_postgresql(location: str, query: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def fetch_parts(
+    location: str, query: str, values: Mapping[str, Any]
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the rows of a query on PostgreSQL, at most `ROWS` at a time; none without its tables.
+
+    Args:
+        location: A `postgresql://` URL.
+        query: SQL with parameters such as `$model`.
+        values: The parameters, by name.
+
+    Raises:
+        DatabaseError: The database cannot be read.
+    """
     # Imported only here: a DuckDB file needs no psycopg.
     psycopg = import_module("psycopg")
     for name in values:
         query = query.replace(f"${name}", f"%({name})s")
-    shown = shown_location(location)
     try:
-        with closing(psycopg.connect(location, connect_timeout=10)) as connection:
-            found: list[tuple[Any, ...]] = connection.execute(query, dict(values)).fetchall()
-            return found
+        with (
+            psycopg.connect(location, connect_timeout=CONNECT_SECONDS) as connection,
+            connection.cursor("read") as cursor,
+        ):
+            cursor.execute(query, dict(values))
+            while found := cursor.fetchmany(ROWS):
+                yield found
     except psycopg.errors.UndefinedTable:
-        return []
+        return
     except psycopg.Error as error:
         # Its own words may hold the URL, with its password.
-        raise DatabaseError(f"{shown} cannot be read: {type(error).__name__}") from None
+        raise DatabaseError(
+            f"{shown_location(location)} cannot be read: {type(error).__name__}"
+        ) from None

@@ -21,8 +21,8 @@ BATCH_ROWS = 131_072
 SLICE_ROWS = 4 * BATCH_ROWS
 """Rows of a slice, at most, unless a row group of the file has more."""
 
-KEY_CHARACTERS = 100
-"""The longest name of a file that is part of a key."""
+NAME_CHARACTERS = 100
+"""The longest name of a file or a table, which is part of a key."""
 
 _PARQUET = ".parquet"
 _DATABASE = (".duckdb", ".db", ".ddb")
@@ -77,8 +77,7 @@ class RidesTable:
         for file in files:
             if not file.is_file():
                 raise SourceError(f"no such file: {file}")
-            if len(file.stem) > KEY_CHARACTERS:
-                raise SourceError(f"the name of {file} is longer than {KEY_CHARACTERS} characters")
+        _check_names(*(file.stem for file in files), table or "")
         if all(file.suffix == _PARQUET for file in files):
             if table is not None:
                 raise SourceError(f"TABLE is {table!r}; allowed with a DuckDB file only")
@@ -235,6 +234,11 @@ def first_line(error: BaseException) -> str:
 
 def _time(mapping: RowMapping) -> str:
     return f"CAST({quoted(mapping.time)} AS TIMESTAMP)"
+
+
+def _check_names(*names: str) -> None:
+    if longer := next((name for name in names if len(name) > NAME_CHARACTERS), None):
+        raise SourceError(f"the name {longer} is longer than {NAME_CHARACTERS} characters")
 
 
 def _within(time: str) -> str:

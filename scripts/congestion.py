@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from batch.actuals import LONGEST, Comparison, ZoneMonth, compare
-from batch.databases import ALLOWED
+from batch.databases import ALLOWED, open_database
 from batch.errors import BatchError
 from batch.interval import Interval
 from batch.rides_table import RidesTable
@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     table = RidesTable.named([Path(name) for name in options.data if name], options.table)
     interval = Interval.parse(options.since, options.until)
+    open_database(options.database)  # refuses a place that is none
     found = compare(table, interval, options.database, options.key)
     print(printable(f"{found.model} {found.version}, {interval}"))
     print(

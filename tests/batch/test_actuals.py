@@ -214,6 +214,20 @@ def test_the_map_shows_each_zone_in_its_colour_and_few_rides_in_grey() -> None:
     assert "March 2025" in picture
 
 
+@pytest.mark.parametrize("location", ["mysql://me:s3cret@host/name", "predictions.txt"])
+def test_a_location_that_is_no_database_is_one_line(
+    location: str, table: RidesTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bounds = ["--since", "2025-03-01", "--until", "2025-04-01"]
+
+    assert main(["--data", str(table.files[0]), *bounds, "--database", location]) == 1
+
+    error = capsys.readouterr().err
+    assert error.startswith("error: DATABASE is ")
+    assert "s3cret" not in error
+    assert error.count("\n") == 1
+
+
 def test_a_comparison_without_a_table_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--data", "", "--since", "2025-03-01", "--until", "2025-04-01"]) == 1
 

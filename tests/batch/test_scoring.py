@@ -263,7 +263,10 @@ def test_the_database_itself_is_counted(
 
 
 @pytest.mark.rides
-def test_two_runs_of_an_interval_at_once_are_refused(location: str, month: Path) -> None:
+def test_two_runs_of_an_interval_at_once_are_refused(
+    location: str, month: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batch.postgresql_database.LOCK_SECONDS", 0.1)
     with open_database(location) as first:
         scored: list[Any] = []
 
@@ -441,6 +444,16 @@ def test_a_damaged_file_is_an_error_of_one_line(location: str, month: Path) -> N
     with pytest.raises(SourceError, match=r"the table cannot be read: .*") as raised:
         score_into(location, request([month]))
     assert "\n" not in str(raised.value)
+
+
+def test_a_name_that_would_make_keys_too_long_is_refused(tmp_path: Path) -> None:
+    """The key is the name and the row's number, and an event's id has at most 128 characters."""
+    file, name = tmp_path / "trips.duckdb", "t" * 101
+    file.touch()
+
+    for named in (([file], name), ([write(tmp_path / f"{name}.parquet", trips(1))],)):
+        with pytest.raises(SourceError, match=f"the name {name} is longer than 100 characters"):
+            RidesTable.named(*named)  # type: ignore[arg-type]
 
 
 def test_files_that_are_no_table_are_refused(tmp_path: Path) -> None:
