@@ -91,13 +91,8 @@ class PredictionsDatabase(Protocol):
 def check_columns(table: str, found: Sequence[str], expected: Sequence[str]) -> None:
     """Refuse the table of another model's predictions.
 
-    Args:
-        table: Its name, and the database's.
-        found: Its columns.
-        expected: Those that this model's have.
-
     Raises:
-        DatabaseError: They differ.
+        DatabaseError: It has other columns than are expected.
     """
     if list(found) != list(expected):
         raise DatabaseError(
@@ -107,15 +102,10 @@ def check_columns(table: str, found: Sequence[str], expected: Sequence[str]) -> 
 
 
 def check_rows(table: str, found: int, counts: Counts) -> None:
-    """Refuse to commit other numbers of rows than were counted.
-
-    Args:
-        table: `predictions` or `rejects`.
-        found: How many rows of the interval it would hold.
-        counts: What became of the rows.
+    """Refuse to commit when a table would hold other rows of the interval than were counted.
 
     Raises:
-        CountsDiffer: They differ.
+        CountsDiffer: It would.
     """
     expected = {"predictions": counts.predicted, "rejects": counts.rejected}[table]
     if found != expected:

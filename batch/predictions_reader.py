@@ -8,7 +8,8 @@ from typing import Any
 import duckdb
 
 from batch.errors import DatabaseError, DatabaseInUse
-from batch.predictions_database import shown_location
+from batch.interval import Interval
+from batch.predictions_database import COMPLETE, shown_location
 from batch.rides_table import DUCKDB, first_line
 
 ROWS = 50_000
@@ -16,6 +17,34 @@ ROWS = 50_000
 
 CONNECT_SECONDS = 10
 """How long to wait for the server."""
+
+
+_COMPLETE = """
+SELECT runs.since, runs.until FROM runs JOIN (
+    SELECT max(run) AS newest FROM runs
+    WHERE status = $status AND model = $model GROUP BY version, since, until
+) AS last ON run = newest
+WHERE read > 0 AND ($version = '' OR version = $version)
+"""
+
+
+def complete_intervals(location: str, model: str, version: str = "") -> list[Interval]:
+    """Return the intervals whose last complete run has read a ride.
+
+    One in which no ride was found counts as missing: its rides may come later.
+
+    Args:
+        location: A DuckDB file's path, or a `postgresql://` URL.
+        model: The model's name.
+        version: The model's version; empty: any.
+
+    Raises:
+        DatabaseError: The database cannot be read.
+        DatabaseInUse: Another program has it open to write.
+    """
+    values = {"status": COMPLETE, "model": model, "version": version}
+    found = {Interval(*row) for row in fetch_all(location, _COMPLETE, values)}
+    return sorted(found, key=lambda each: (each.since, each.until))
 
 
 def fetch_all(location: str, query: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:

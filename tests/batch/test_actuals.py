@@ -15,8 +15,8 @@ from batch.actuals import ZoneMonth, compare
 from batch.databases import open_database
 from batch.errors import DatabaseError, SourceError
 from batch.interval import Interval
+from batch.predictions_reader import complete_intervals
 from batch.rides_table import RidesTable
-from batch.scored_intervals import complete_intervals
 from batch.scoring import Request, score
 from batch.zone_map import SCALE, TOO_FEW, colour, zone_map
 from scripts.congestion import main
