@@ -1,7 +1,7 @@
 """The service's environment variables, checked."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
@@ -45,7 +45,7 @@ class WebSettings(msgspec.Struct, frozen=True):
 
     listen: str = "127.0.0.1"
     port: int = 8000
-    api_key: Annotated[str, msgspec.Meta(min_length=KEY_CHARACTERS)] | None = None
+    api_key: str | None = None
     max_body_bytes: int = 1024 * 1024
     max_events: int = 1_000
     max_waiting_events: int = 50_000

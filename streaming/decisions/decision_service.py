@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,17 +150,14 @@ def build_service(
     settings = Settings.from_environment(environment)
     location = _required(environment, "DECISION_POLICY", "a file, or s3://bucket/key")
     name = _required(environment, "DECISION_TABLE", "a DynamoDB table")
-    stream = settings.predictions_stream_name
-    if stream is None:
-        raise SettingsError("PREDICTIONS_STREAM_NAME", None, "the stream of the decisions")
+    stream = _required(environment, "PREDICTIONS_STREAM_NAME", "the stream of the decisions")
     policy = read_policy(location)
     table = DecisionTable(wrap(aws_client("dynamodb", **LIMITS)), name, time.time)
     client = wrap(kinesis_client(settings.kinesis_endpoint_url, **LIMITS))
     decider = Decider(policy, table, Publisher(client, stream))
     dead_letters = None
     if settings.dead_letters:
-        s3_client = partial(aws_client, "s3", **LIMITS)
-        dead_letters = open_storage("DEAD_LETTERS", settings.dead_letters, s3_client)
+        dead_letters = open_storage("DEAD_LETTERS", settings.dead_letters, _s3_client)
     telemetry = Telemetry(policy.name, Results.metrics_namespace, settings.log_level)
     consumer = Consumer(
         Results(policy),

@@ -7,6 +7,7 @@ while it has not to, so that what is undecided or unpublished never expires.
 """
 
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ import msgspec
 
 from streaming.aws_errors import describe_error
 from streaming.decisions.check_results import Item
-from streaming.decisions.item_state import ItemState, bucket
+from streaming.decisions.item_state import ItemState
 from streaming.errors import DECODE_ERRORS, TableConflict, TableError, TableUnavailable
 from streaming.retries import error_code, is_transient
 
@@ -127,7 +128,7 @@ class DecisionTable:
         if state.due_at is None:
             attributes["expires_at"] = {"N": str(int(self._now() + keep_seconds))}
         else:
-            attributes["due_bucket"] = {"S": bucket(state.item, BUCKETS)}
+            attributes["due_bucket"] = {"S": bucket(state.item)}
             attributes["due_at"] = {"N": f"{state.due_at:.3f}"}
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(tag)"}
         if tag is not None:
@@ -234,6 +235,11 @@ class DecisionTable:
             if error_code(error) == "ConditionalCheckFailedException":
                 raise TableConflict(described) from error
             raise (TableUnavailable if is_transient(error) else TableError)(described) from error
+
+
+def bucket(item: Item) -> str:
+    """Return which partition of the index holds an item while it has to be looked at."""
+    return str(zlib.crc32(msgspec.json.encode(item)) % BUCKETS)
 
 
 def _key(item: Item) -> dict[str, Any]:
