@@ -16,11 +16,15 @@ from cli.endpoint import named_endpoint
 from cli.printable import counted, printable
 from cli.program import FAILED, program
 from streaming import Publisher, StreamingError, aws_client, kinesis_client
+from streaming.clients import NO_RETRIES
 from streaming.decisions.decider import Decider
-from streaming.decisions.decision_service import LIMITS, read_policy
+from streaming.decisions.decision_service import read_policy
 from streaming.decisions.decision_table import DecisionTable
 from streaming.decisions.replay import replay
 from streaming.retries import Retries
+
+CALLS: dict[str, Any] = {"retries": NO_RETRIES, "call_seconds": 30.0}
+"""A page of a table has up to 1 MB (DynamoDB developer guide, Scan), which a slow line delays."""
 
 
 @program(StreamingError)
@@ -35,11 +39,11 @@ def main(
     options = _parser().parse_args(argv)
     policy = read_policy(options.policy, "--policy")
     endpoint = named_endpoint(options.endpoint_url)
-    client = dynamodb or aws_client("dynamodb", endpoint, **LIMITS)
+    client = dynamodb or aws_client("dynamodb", endpoint, **CALLS)
     table = DecisionTable(client, options.table, time.time)
     decider = None
     if options.apply:
-        kinesis = kinesis or kinesis_client(endpoint, **LIMITS)
+        kinesis = kinesis or kinesis_client(endpoint, **CALLS)
         publisher = Publisher(
             kinesis,
             options.stream,
