@@ -96,7 +96,7 @@ class _Connection(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Asks to stop at a signal, and at a second Ctrl-C stops at once."""
+    """Asks to stop at a signal; at a Ctrl-C after `DRAIN_SECONDS`, stops at once."""
 
     def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
         super().__init__(config)

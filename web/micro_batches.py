@@ -76,24 +76,29 @@ class MicroBatches:
         self._call_soon = call_soon
         self._clock = clock
         self._observe = observe
+        self._compressed: deque[Waiting] = deque()
         self._short: deque[Waiting] = deque()
         self._long: deque[Waiting] = deque()
+        self._queues = (self._compressed, self._short, self._long)
         self.events = 0
 
     def add(self, waiting: Waiting) -> None:
         """Let a request wait for its answers."""
-        if not (self._short or self._long):
+        if not any(self._queues):
             self._call_soon(self._run)
-        queue = self._short if len(waiting.payloads) <= SHARE_EVENTS else self._long
+        events, first = len(waiting.payloads), waiting.payloads[0].data
+        queue = self._short if events <= SHARE_EVENTS else self._long
+        if events == 1 and first[:2] == GZIP_MAGIC:  # an entry of a list is JSON
+            queue = self._compressed
         queue.append(waiting)
-        self.events += len(waiting.payloads)
+        self.events += events
 
     def _run(self) -> None:
         """Predict one batch, and come again if there is more."""
         taken = self._take()
         if taken:
             self._answer(taken)
-        if self._short or self._long:
+        if any(self._queues):
             self._call_soon(self._run)
 
     def _answer(self, taken: Sequence[tuple[Waiting, Sequence[Payload]]]) -> None:
@@ -122,18 +127,22 @@ class MicroBatches:
     def _take(self) -> list[tuple[Waiting, Sequence[Payload]]]:
         """Take the events of a batch off the queues, each request's in order.
 
-        Short requests come first, but leave room for the list that has waited longest.
+        One compressed event at most: it may take long, and every other request waits for the batch.
+        Short requests come before lists, but leave room for the one that has waited longest.
         """
         taken: list[tuple[Waiting, Sequence[Payload]]] = []
-        room, now = BATCH_EVENTS, self._clock()
+        now = self._clock()
+        while self._compressed and not taken:
+            waiting = self._compressed.popleft()
+            if self._is_wanted(waiting, now):
+                taken.append((waiting, waiting.payloads))
+        room = BATCH_EVENTS - len(taken)
         kept = SHARE_EVENTS if self._long else 0
         while self._short and room - len(self._short[0].payloads) >= kept:
             waiting = self._short.popleft()
             if self._is_wanted(waiting, now):
                 taken.append((waiting, waiting.payloads))
                 room -= len(waiting.payloads)
-                if waiting.payloads[0].data[:2] == GZIP_MAGIC:
-                    room = kept  # one may take long, and the event loop waits for the batch
         while self._long and room:
             waiting = self._long[0]
             if not self._is_wanted(waiting, now):

@@ -183,7 +183,7 @@ class Service:
         """Return why a request is not answered; None if it is."""
         if self._key is None or OPEN.fullmatch(path):
             return None
-        given = headers.get(b"x-api-key") or headers.get(b"authorization", b"")[len("Bearer ") :]
+        given = headers.get(b"x-api-key") or _bearer_token(headers.get(b"authorization", b""))
         if hmac.compare_digest(given, self._key):
             return None
         message = "the key is missing or wrong; send it as X-API-Key, or as a bearer token"
@@ -310,6 +310,12 @@ def build_service(
 
     served = load_served_model(environment, settings, log, wait_seconds=wait_seconds)
     return Service(served, settings, metrics, log(served.model.name))
+
+
+def _bearer_token(credentials: bytes) -> bytes:
+    """Return the token of the scheme Bearer, in either case (RFC 9110, 11.4); else nothing."""
+    scheme, _, token = credentials.partition(b" ")
+    return token.lstrip(b" ") if scheme.lower() == b"bearer" else b""
 
 
 async def _send(send: Send, reply: Reply, request_id: bytes) -> None:

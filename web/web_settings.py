@@ -1,7 +1,7 @@
 """The service's environment variables, checked."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
@@ -29,7 +29,7 @@ class WebSettings(msgspec.Struct, frozen=True):
     Attributes:
         listen: `LISTEN`, the address to bind.
         port: `PORT`; 0: a free one.
-        api_key: `API_KEY`, what callers send as `X-API-Key`; None: nothing.
+        api_key: `API_KEY`, what callers send as `X-API-Key` or as a bearer token; None: nothing.
         max_body_bytes: `MAX_BODY_BYTES` of one request.
         max_events: `MAX_EVENTS` of one list.
         max_waiting_events: `MAX_WAITING_EVENTS`, in all requests that wait for the model; beyond,
@@ -45,7 +45,7 @@ class WebSettings(msgspec.Struct, frozen=True):
 
     listen: str = "127.0.0.1"
     port: int = 8000
-    api_key: Annotated[str, msgspec.Meta(min_length=KEY_CHARACTERS)] | None = None
+    api_key: str | None = None
     max_body_bytes: int = 1024 * 1024
     max_events: int = 1_000
     max_waiting_events: int = 50_000
@@ -76,9 +76,11 @@ class WebSettings(msgspec.Struct, frozen=True):
         if listen := environment.get("LISTEN"):
             found["listen"] = listen
         if key := environment.get("API_KEY"):
-            if len(key) < KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
+            # A header's value has no spaces around it.
+            is_sendable = key.isascii() and key.isprintable() and key == key.strip()
+            if len(key) < KEY_CHARACTERS or not is_sendable:
                 shown = f"of {len(key)} characters"  # never the key itself
-                allowed = f"at least {KEY_CHARACTERS} printable ASCII characters"
+                allowed = f"at least {KEY_CHARACTERS} printable ASCII characters, no space around"
                 raise SettingsError("API_KEY", shown, allowed)
             found["api_key"] = key
         return cls(**found)

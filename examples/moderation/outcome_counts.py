@@ -12,7 +12,7 @@ OUTCOMES = ("approve", "review", "reject")
 
 
 class Moderation:
-    """The books of a run; several threads write them.
+    """What was put and what came of it; several threads note it.
 
     Attributes:
         dead_letters: Records that were dead-lettered.

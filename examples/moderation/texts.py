@@ -1,6 +1,6 @@
 """Texts that the example needs, drawn by seed: works, copies of them, and captions.
 
-None was written by a person on purpose. Works share one small vocabulary and few sentence patterns,
+None was written by a person on purpose. Works share one small vocabulary and one sentence pattern,
 so that texts that are no copies of each other still have word sequences in common. Captions are
 made of patterns and words; half of either is kept from training.
 """
@@ -63,7 +63,7 @@ ABUSIVE = (
 )
 DISGUISES = {"i": "1", "o": "0", "e": "3", "a": "@"}
 DISGUISED = 0.2
-"""The share of abusive captions in which a letter of the insult is replaced."""
+"""The share of abusive captions in whose drawn words a letter is replaced."""
 
 
 class Caption(NamedTuple):
@@ -74,7 +74,7 @@ class Caption(NamedTuple):
 
 
 def work(draw: random.Random) -> str:
-    """Return a text of about 110 words."""
+    """Return a text of 96 words."""
     return ". ".join(_sentence(draw) for _ in range(WORK_SENTENCES)) + "."
 
 

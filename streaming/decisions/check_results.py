@@ -144,8 +144,7 @@ class Results:
         item = _item(prediction, self._policy.item, "prediction.")
         if unusable := self._policy.unusable_field(check, prediction):
             value = prediction.get(unusable.field)
-            allowed = "a number" if unusable.equals is None else type(unusable.equals).__name__
-            raise InvalidEvent(f"prediction.{unusable.field}", value, allowed)
+            raise InvalidEvent(f"prediction.{unusable.field}", value, unusable.allowed)
         result = Result(record.version, record.event_id, round(1000 * put_at), prediction)
         return Arrival(item, check, result, self._carried(prediction, raw))
 

@@ -5,7 +5,6 @@ the decision in it, and write that it is published. Wherever this ends, the next
 schedule goes on from what is written.
 """
 
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +17,15 @@ from streaming.decisions.check_results import Arrival, Item
 from streaming.decisions.decision_table import DecisionTable, Stored
 from streaming.decisions.item_state import ItemState, advance
 from streaming.decisions.policy import Policy
-from streaming.errors import TableError, TableUnavailable
+from streaming.errors import (
+    StreamError,
+    StreamingError,
+    StreamUnavailable,
+    TableError,
+    TableUnavailable,
+)
 from streaming.publisher import Entry, Published, Sink
-from streaming.retries import backoff
+from streaming.retries import Retries
 
 WORKERS = 8
 """Items that are read and written at once: DynamoDB takes milliseconds for each call."""
@@ -54,9 +59,7 @@ class Decider:
         publisher: Puts decisions on their stream.
         now: Seconds since the epoch.
         workers: Items that are read and written at once.
-        clock: Monotonic seconds, as the consumer's.
-        sleep: Waits for a number of seconds.
-        jitter: Returns a random number, uniform from 0 to 1.
+        retries: Repeats reading and writing an item. Its clock is the consumer's.
     """
 
     def __init__(
@@ -67,18 +70,14 @@ class Decider:
         *,
         now: Callable[[], float] = time.time,
         workers: int = WORKERS,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
+        retries: Retries = Retries(),  # noqa: B008  it is immutable
     ) -> None:
         self._policy = policy
         self._table = table
         self._publisher = publisher
         self._now = now
         self._workers = workers
-        self._clock = clock
-        self._sleep = sleep
-        self._jitter = jitter
+        self._retries = retries
 
     def publish(self, entries: Sequence[Entry], deadline: float) -> Published:
         """Take the consumer's entries; see `Sink`.
@@ -99,27 +98,29 @@ class Decider:
             unacceptable=[],
             refused=refused,
             retried=0,
-            failure=next(iter(failures.values()), None),
+            failure=next(map(str, failures.values()), None),
         )
 
     def settle(
         self, arrivals: Mapping[Item, Sequence[Arrival]], deadline: float
-    ) -> dict[Item, str]:
-        """Bring items up to date; nothing of them is left to do when this returns.
+    ) -> dict[Item, StreamingError]:
+        """Bring items up to date; nothing of the others is left to do when this returns.
 
         Args:
             arrivals: What is new of each item; nothing, for an item that is due.
             deadline: On the clock. No call starts after it.
 
         Returns:
-            Why it failed, of each item for which it did.
+            Why it failed, of each item for which it did: `TableError`, or `StreamError` if its
+            decision is written and not known to be published. `TableUnavailable` and
+            `StreamUnavailable`: it may succeed later.
         """
-        failures: dict[Item, str] = {}
+        failures: dict[Item, StreamingError] = {}
         work = {item: _Work(found) for item, found in arrivals.items()}
         while work:
             written: dict[Item, Stored] = {}
             for item, outcome in self._advance_all(work, deadline):
-                if isinstance(outcome, str):
+                if isinstance(outcome, TableError):
                     failures[item] = outcome
                 else:
                     written[item] = outcome
@@ -128,12 +129,12 @@ class Decider:
 
     def _advance_all(
         self, work: Mapping[Item, _Work], deadline: float
-    ) -> Iterable[tuple[Item, Stored | str]]:
-        def one(item: Item) -> tuple[Item, Stored | str]:
+    ) -> Iterable[tuple[Item, Stored | TableError]]:
+        def one(item: Item) -> tuple[Item, Stored | TableError]:
             try:
                 return item, self._advance(item, work[item], deadline)
             except TableError as error:
-                return item, str(error)
+                return item, error
 
         if self._workers == 1 or len(work) == 1:
             return list(map(one, work))
@@ -142,28 +143,25 @@ class Decider:
 
     def _advance(self, item: Item, work: _Work, deadline: float) -> Stored:
         """Read, advance and write one item, until nobody else writes it in between."""
-        known, attempts = work.known, 0
-        while self._clock() < deadline:
-            try:
-                stored = known or self._table.read(item)
-                if stored.state is None and not work.arrivals:
-                    return stored
-                state = stored.state or ItemState(item, self._now())
-                after = advance(state, work.arrivals, self._policy, self._now(), work.published)
-                if after == stored.state:
-                    return stored
-                return self._table.write(after, stored.tag, self._policy.keep_seconds)
-            except TableUnavailable:
-                known = None
-                wait = backoff(attempts, self._jitter)
-                attempts += 1
-                if self._clock() + wait >= deadline:
-                    raise
-                self._sleep(wait)
-        raise TableUnavailable("out of time")
+        known = work.known
+
+        def attempt() -> Stored:
+            nonlocal known
+            if self._retries.clock() >= deadline:
+                raise TableUnavailable("out of time")
+            stored, known = known or self._table.read(item), None
+            if stored.state is None and not work.arrivals:
+                return stored
+            state = stored.state or ItemState(item, self._now())
+            after = advance(state, work.arrivals, self._policy, self._now(), work.published)
+            if after == stored.state:
+                return stored
+            return self._table.write(after, stored.tag, self._policy.keep_seconds)
+
+        return self._retries.call(attempt, TableUnavailable, deadline)
 
     def _publish_outboxes(
-        self, written: Mapping[Item, Stored], deadline: float, failures: dict[Item, str]
+        self, written: Mapping[Item, Stored], deadline: float, failures: dict[Item, StreamingError]
     ) -> dict[Item, _Work]:
         """Publish the decisions in some states; return what is to be done next."""
         outboxes = [
@@ -176,13 +174,17 @@ class Decider:
         published = self._publisher.publish(
             [_entry(item, record) for item, _, record in outboxes], deadline
         )
-        left = {*published.refused, *published.unacceptable}
-        for position in left:
-            failures[outboxes[position][0]] = f"not published: {published.failure or 'out of time'}"
+        for position in published.refused:
+            reason = published.failure or "out of time"
+            failures[outboxes[position][0]] = StreamUnavailable(f"not published: {reason}")
+        for position in published.unacceptable:
+            failures[outboxes[position][0]] = StreamError(
+                "not published: the stream never accepts it"
+            )
         return {
             item: _Work(known=stored, published=record.event_id)
-            for position, (item, stored, record) in enumerate(outboxes)
-            if position not in left
+            for item, stored, record in outboxes
+            if item not in failures
         }
 
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,14 @@ from streaming.decisions.decider import Decider
 from streaming.decisions.decision_table import DecisionTable, Due
 from streaming.decisions.policy import Policy
 from streaming.decisions.policy_file import decode_policy
-from streaming.errors import PolicyError, SettingsError, StorageError, TableUnavailable
+from streaming.errors import (
+    PolicyError,
+    SettingsError,
+    StorageError,
+    StreamingError,
+    TableUnavailable,
+    excerpt,
+)
 from streaming.publisher import Publisher
 from streaming.storage import FolderStorage, Storage, open_storage
 
@@ -75,6 +81,7 @@ class DecisionService:
         """Bring items that are due up to date: time is up, or a decision was not published.
 
         Once the table was read, a line of the log says how many items were due, and for how long.
+        What somebody has put into the table by hand under a key that is no item's is passed over.
 
         Args:
             context: Lambda's context object. What is not reached in time is left to the next tick.
@@ -90,8 +97,9 @@ class DecisionService:
         if context is not None:
             remaining = float(context.get_remaining_time_in_millis()) / 1000
         deadline = self._clock() + max(remaining - CALL_SECONDS - RESPONSE_SECONDS, remaining / 2)
-        done, overdue, failures = 0, 0.0, dict[Item, str]()
-        for found in self._due_items():
+        done, overdue, failures = 0, 0.0, dict[Item, StreamingError]()
+        unreadable: list[str] = []
+        for found in self._due_items(unreadable.append):
             overdue = max(overdue, *(self._now() - each.since for each in found))
             if self._clock() >= deadline:
                 break
@@ -99,16 +107,26 @@ class DecisionService:
             failed = self._decider.settle(dict.fromkeys(items, ()), deadline)
             done += len(items) - len(failed)
             failures |= failed
-        fields = {"settled": done, "failed": len(failures), "overdue_seconds": round(overdue, 3)}
+        fields = {
+            "settled": done,
+            "failed": len(failures),
+            "unreadable": len(unreadable),
+            "overdue_seconds": round(overdue, 3),
+        }
         self._telemetry.information("tick", fields)
+        if unreadable:
+            shown = f"{len(unreadable)} due, such as {excerpt(unreadable[0])}"
+            self._telemetry.warning(
+                f"keys in the table that are no item's are passed over: {shown}"
+            )
         if failures:
             reason = next(iter(failures.values()))
             total = done + len(failures)
             raise TableUnavailable(f"{len(failures)} of {total} due items failed: {reason}")
         return done
 
-    def _due_items(self) -> Iterator[list[Due]]:
-        for page in self._table.due():
+    def _due_items(self, unreadable: Callable[[str], object]) -> Iterator[list[Due]]:
+        for page in self._table.due(unreadable):
             for start in range(0, len(page), DUE_ITEMS):
                 yield page[start : start + DUE_ITEMS]
 
@@ -132,17 +150,14 @@ def build_service(
     settings = Settings.from_environment(environment)
     location = _required(environment, "DECISION_POLICY", "a file, or s3://bucket/key")
     name = _required(environment, "DECISION_TABLE", "a DynamoDB table")
-    stream = settings.predictions_stream_name
-    if stream is None:
-        raise SettingsError("PREDICTIONS_STREAM_NAME", None, "the stream of the decisions")
+    stream = _required(environment, "PREDICTIONS_STREAM_NAME", "the stream of the decisions")
     policy = read_policy(location)
     table = DecisionTable(wrap(aws_client("dynamodb", **LIMITS)), name, time.time)
     client = wrap(kinesis_client(settings.kinesis_endpoint_url, **LIMITS))
     decider = Decider(policy, table, Publisher(client, stream))
     dead_letters = None
     if settings.dead_letters:
-        s3_client = partial(aws_client, "s3", **LIMITS)
-        dead_letters = open_storage("DEAD_LETTERS", settings.dead_letters, s3_client)
+        dead_letters = open_storage("DEAD_LETTERS", settings.dead_letters, _s3_client)
     telemetry = Telemetry(policy.name, Results.metrics_namespace, settings.log_level)
     consumer = Consumer(
         Results(policy),

@@ -7,14 +7,16 @@ while it has not to, so that what is undecided or unpublished never expires.
 """
 
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
 from streaming.aws_errors import describe_error
 from streaming.decisions.check_results import Item
-from streaming.decisions.item_state import ItemState, bucket
+from streaming.decisions.item_state import ItemState
 from streaming.errors import DECODE_ERRORS, TableConflict, TableError, TableUnavailable
 from streaming.retries import error_code, is_transient
 
@@ -126,7 +128,7 @@ class DecisionTable:
         if state.due_at is None:
             attributes["expires_at"] = {"N": str(int(self._now() + keep_seconds))}
         else:
-            attributes["due_bucket"] = {"S": bucket(state.item, BUCKETS)}
+            attributes["due_bucket"] = {"S": bucket(state.item)}
             attributes["due_at"] = {"N": f"{state.due_at:.3f}"}
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(tag)"}
         if tag is not None:
@@ -137,10 +139,13 @@ class DecisionTable:
         self._call("put_item", Item=attributes, **condition)
         return Stored(state, new_tag)
 
-    def due(self) -> Iterator[list[Due]]:
+    def due(self, unreadable: Callable[[str], object]) -> Iterator[list[Due]]:
         """Yield the items that are due, a page at a time; the longest due of a bucket first.
 
         The index lags behind the table a little (it is eventually consistent).
+
+        Args:
+            unreadable: Is told each key that is no item's: somebody has put it there by hand.
 
         Raises:
             TableError: As for `read`.
@@ -157,23 +162,50 @@ class DecisionTable:
                 },
             }
             for page in self._pages("query", query):
-                yield [Due(_item_of(each), float(each["due_at"]["N"])) for each in page]
+                found = []
+                for attributes in page:
+                    key = attributes["item"]["S"]
+                    item = _item_of(key)
+                    if item is None:
+                        unreadable(key)
+                    else:
+                        found.append(Due(item, float(attributes["due_at"]["N"])))
+                yield found
 
-    def states(self) -> Iterator[ItemState]:
+    def states(
+        self,
+        unreadable: Callable[[str], object],
+        attempt: Callable[[Callable[[], Any]], Any] = lambda call: call(),
+    ) -> Iterator[ItemState]:
         """Yield the state of every item, in no order.
 
+        Args:
+            unreadable: Is told each key whose item is not a state: somebody has put or damaged it.
+            attempt: Makes a call, and perhaps repeats it.
+
         Raises:
-            TableError: As for `read`.
+            TableUnavailable: Throttled or unreachable.
+            TableError: The table cannot be read.
         """
-        for page in self._pages("scan", {"ConsistentRead": True}):
+        for page in self._pages("scan", {"ConsistentRead": True}, attempt):
             for attributes in page:
-                if (state := self._stored(attributes).state) is not None:
+                try:
+                    state = self._stored(attributes).state
+                except TableError:
+                    unreadable(attributes["item"]["S"])
+                    continue
+                if state is not None:
                     yield state
 
-    def _pages(self, operation: str, parameters: dict[str, Any]) -> Iterator[list[Any]]:
+    def _pages(
+        self,
+        operation: str,
+        parameters: dict[str, Any],
+        attempt: Callable[[Callable[[], Any]], Any] = lambda call: call(),
+    ) -> Iterator[list[Any]]:
         start: dict[str, Any] = {}
         while True:
-            response = self._call(operation, **parameters, **start)
+            response = attempt(partial(self._call, operation, **parameters, **start))
             yield response["Items"]
             if not (last := response.get("LastEvaluatedKey")):
                 return
@@ -205,10 +237,21 @@ class DecisionTable:
             raise (TableUnavailable if is_transient(error) else TableError)(described) from error
 
 
+def bucket(item: Item) -> str:
+    """Return which partition of the index holds an item while it has to be looked at."""
+    return str(zlib.crc32(msgspec.json.encode(item)) % BUCKETS)
+
+
 def _key(item: Item) -> dict[str, Any]:
     # As JSON, so that 256 and "256" are two items.
     return {"item": {"S": msgspec.json.encode(item).decode()}}
 
 
-def _item_of(attributes: Any) -> Item:
-    return msgspec.json.decode(attributes["item"]["S"], type=Item)  # type: ignore[no-any-return]
+def _item_of(key: str) -> Item | None:
+    """Return the item of a key; None: no item has it."""
+    try:
+        item: Item = msgspec.json.decode(key, type=Item)
+    except DECODE_ERRORS:
+        return None
+    # Written in another way, it would be another item's key.
+    return item if _key(item)["item"]["S"] == key else None

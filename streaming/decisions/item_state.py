@@ -5,7 +5,6 @@ around it: what it returns is written at once, on the condition that nothing els
 the state was read.
 """
 
-import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -166,8 +165,3 @@ def _unambiguous(item: Item) -> str:
     if isinstance(item, str) and (item[0] in '"-' or item[0].isdecimal()):
         return msgspec.json.encode(item).decode()
     return str(item)
-
-
-def bucket(item: Item, buckets: int) -> str:
-    """Return which partition of the index holds an item while it is due."""
-    return str(zlib.crc32(msgspec.json.encode(item)) % buckets)

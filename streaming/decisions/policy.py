@@ -49,6 +49,13 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return type(value) is type(self.equals)
         return type(value) in (int, float)
 
+    @property
+    def allowed(self) -> str:
+        """The values that the condition applies to, in words."""
+        if self.equals is None:
+            return "a number"
+        return {str: "a string", bool: "true or false", int: "an integer"}[type(self.equals)]
+
     def compares_like(self, other: "Condition") -> bool:
         """Return whether a value can be of the types that both compare."""
         return self.applies_to(0 if other.equals is None else other.equals)

@@ -310,7 +310,7 @@ def _wait(table: DecisionTable, items: int) -> int:
     """Wait until no item is due; return how many still are."""
     ends_at, before = time.monotonic() + END_SECONDS, items
     while True:
-        states = list(table.states())
+        states = list(table.states(unreadable=print))
         undecided = items - sum(state.due_at is None for state in states)
         if undecided < before:
             ends_at, before = time.monotonic() + END_SECONDS, undecided

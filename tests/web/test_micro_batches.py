@@ -182,20 +182,64 @@ def test_an_event_that_exhausts_the_memory_costs_no_other_request_its_answer() -
     assert waiting.events == 0
 
 
+def zipped(events: int, until: float = 10.0) -> list[Waiting]:
+    data = gzip.compress(b"{}")
+    return [Waiting([Payload(data)], until, Future[None]()) for _ in range(events)]
+
+
 def test_a_batch_has_one_compressed_event_at_most_and_leaves_lists_their_places() -> None:
     loop, echo = Loop(), Echo()
     waiting = batches(echo, loop)
-    compressed = [Waiting([Payload(gzip.compress(b"{}"))], 10.0, Future[None]()) for _ in range(3)]
-    requests = [*compressed, request("single", 1), request("list", 3 * SHARE_EVENTS + 2)]
+    requests = [*zipped(3), request("list", BATCH_EVENTS + 4)]
+    requests += [request(f"single {number}", 1) for number in range(BATCH_EVENTS)]
     for each in requests:
         waiting.add(each)
 
     loop.run()
 
     assert [each.answers for each in requests] == [own(each) for each in requests]
-    zipped = [sum(data[:2] == b"\x1f\x8b" for data in batch) for batch in echo.batches]
-    assert zipped == [1, 1, 1, 0]
-    assert [len(batch) for batch in echo.batches] == [1 + SHARE_EVENTS] * 3 + [3]
+    assert [sum(data[:2] == b"\x1f\x8b" for data in batch) for batch in echo.batches] == [1, 1, 1]
+    of_lists = [sum(data.startswith(b"list") for data in batch) for batch in echo.batches]
+    assert of_lists[0] == SHARE_EVENTS
+    assert sum(of_lists) == BATCH_EVENTS + 4
+    assert waiting.events == 0
+
+
+def test_many_compressed_events_do_not_use_up_the_time_of_others(clock: Clock) -> None:
+    """Each may take as long as decompressing 10 MiB does."""
+    loop, echo = Loop(), Echo()
+
+    def predict(payloads: Sequence[Payload], seconds: float) -> list[Answer]:
+        clock.advance(0.02 * sum(payload.data[:2] == b"\x1f\x8b" for payload in payloads))
+        return echo(payloads, seconds)
+
+    waiting = batches(predict, loop, clock)
+    compressed = zipped(1_000, until=100.0)
+    for each in compressed:
+        waiting.add(each)
+    plain = [request("single", 1), request("list", 2 * SHARE_EVENTS)]
+    for each in plain:
+        waiting.add(each)
+    loop.turn()
+
+    assert [each.answers for each in plain] == [own(each) for each in plain]
+    assert clock.now() == pytest.approx(0.02)
+    loop.run()
+    assert [each.answers for each in compressed] == [own(each) for each in compressed]
+
+
+def test_a_compressed_event_is_predicted_however_many_others_wait() -> None:
+    loop, echo = Loop(), Echo()
+    waiting = batches(echo, loop)
+    for number in range(3 * BATCH_EVENTS):
+        waiting.add(request(str(number), 1))
+    waiting.add(request("list", 3 * BATCH_EVENTS))
+    (compressed,) = zipped(1)
+    waiting.add(compressed)
+
+    loop.turn()
+
+    assert compressed.answers == own(compressed)
 
 
 def test_a_request_whose_time_is_up_is_not_predicted(clock: Clock) -> None:

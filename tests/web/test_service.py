@@ -352,8 +352,14 @@ def test_a_request_id_that_is_not_sane_is_replaced(given: str) -> None:
         ({"x_api_key": "wrong"}, 401),
         ({"x_api_key": KEY + "x"}, 401),
         ({"authorization": KEY}, 401),
+        ({"authorization": f"1234567{KEY}"}, 401),
+        ({"authorization": f"Digest {KEY}"}, 401),
+        ({"authorization": f"Bearer{KEY}"}, 401),
+        ({"authorization": "Bearer"}, 401),
+        ({"authorization": f"Bearer {KEY} {KEY}"}, 401),
         ({"x_api_key": KEY}, 200),
         ({"authorization": f"Bearer {KEY}"}, 200),
+        ({"authorization": f"bEARER  {KEY}"}, 200),
     ],
 )
 def test_a_key_is_asked_for_if_one_is_set(headers: dict[str, str], status: int) -> None:

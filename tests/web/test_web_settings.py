@@ -70,7 +70,9 @@ def test_a_value_that_is_not_allowed_names_the_variable(
     assert str(refused.value).endswith(f"; allowed: {allowed}")
 
 
-@pytest.mark.parametrize("key", ["short", "é" * 16, "with\nline breaks and more"])
+@pytest.mark.parametrize(
+    "key", ["short", "é" * 16, "with\nline breaks and more", " with a space before"]
+)
 def test_a_key_that_cannot_work_is_refused_and_not_shown(key: str) -> None:
     with pytest.raises(SettingsError, match=r"^API_KEY is ") as refused:
         WebSettings.from_environment({"API_KEY": key})

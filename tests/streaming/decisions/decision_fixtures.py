@@ -189,9 +189,7 @@ class World:
             publisher,
             now=self.now,
             workers=workers,
-            clock=clock.now,
-            sleep=clock.sleep,
-            jitter=lambda: 0.5,
+            retries=self.retries(),
         )
 
     def service(
@@ -211,11 +209,14 @@ class World:
             dead_letters=_DeadLetters(self.dead_letters),
             telemetry=telemetry,
             now=self.now,
-            retries=Retries(self.clock.now, self.clock.sleep, lambda: 0.5),
+            retries=self.retries(),
         )
         return DecisionService(
             consumer, decider, self.table(calls), telemetry, now=self.now, clock=self.clock.now
         )
+
+    def retries(self) -> Retries:
+        return Retries(self.clock.now, self.clock.sleep, lambda: 0.5)
 
     def items(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.client.scan(TableName=NAME)["Items"]

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from streaming import InvalidEvent
 from streaming.decisions.check_results import CARRIED_BYTES, LEVELS, RESULT_BYTES, Results
-from tests.streaming.decisions.decision_fixtures import START, arrival, opening, policy, result
+from tests.streaming.decisions.decision_fixtures import (
+    POLICY,
+    START,
+    arrival,
+    opening,
+    policy,
+    result,
+)
 
 
 def decode(content: bytes) -> Any:
@@ -115,6 +122,17 @@ def test_the_most_levels_are_kept() -> None:
 def test_what_can_never_be_a_result_is_invalid(content: bytes, message: str) -> None:
     with pytest.raises(InvalidEvent, match=message):
         decode(content)
+
+
+@pytest.mark.parametrize(
+    ("equals", "allowed"), [("nude", "a string"), (True, "true or false"), (3, "an integer")]
+)
+def test_what_a_condition_compares_is_said_in_words(equals: object, allowed: str) -> None:
+    when = [{"check": "language", "field": "kind", "equals": equals}]
+    of = policy(rules=[{**POLICY["rules"][1], "when": when}])
+
+    with pytest.raises(InvalidEvent, match=rf"^prediction\.kind is None; allowed: {allowed}$"):
+        arrival(changed(prediction={"upload_id": 1}), of)
 
 
 @given(

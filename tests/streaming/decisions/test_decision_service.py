@@ -414,3 +414,24 @@ def test_a_tick_with_failures_says_so_before_it_fails(
     (line,) = (json.loads(each) for each in capsys.readouterr().out.splitlines())
     assert (line["message"], line["settled"], line["failed"]) == ("tick", 0, 1)
     assert line["overdue_seconds"] == 1
+
+
+def test_a_tick_passes_over_a_key_that_no_item_has_and_decides_the_others(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(world, *(opening(f"u{number}") for number in range(20)))
+    keys = ("not JSON", '"\\u0061"', "1.5", '""', "true", f"{2**64}")
+    for number, key in enumerate(keys):
+        attributes = {"item": {"S": key}, "due_bucket": {"S": str(number)}, "due_at": {"N": "1"}}
+        world.client.put_item(TableName="decisions", Item=attributes)
+    world.clock.advance(DEADLINE)
+    capsys.readouterr()
+
+    assert world.service(level="INFO").handle(SCHEDULED) == {"due": 20}
+
+    tick, warning = (json.loads(each) for each in capsys.readouterr().out.splitlines())
+    assert (tick["settled"], tick["failed"], tick["unreadable"]) == (20, 0, len(keys))
+    assert tick["overdue_seconds"] == 0
+    assert warning["level"] == "WARNING"
+    assert warning["message"].startswith("keys in the table that are no item's are passed over: 6 ")
+    assert len(world.stream.records) == 20

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.decisions.check_results import CARRIED_BYTES, RESULT_BYTES, Arrival
-from streaming.decisions.decision_table import BUCKETS
-from streaming.decisions.item_state import ItemState, advance, bucket
+from streaming.decisions.decision_table import bucket
+from streaming.decisions.item_state import ItemState, advance
 from streaming.decisions.policy import CHECKS, KEPT_RESULTS
 from tests.streaming.decisions.decision_fixtures import (
     DEADLINE,
@@ -152,5 +152,5 @@ def test_of_checks_that_the_policy_does_not_name_the_newest_results_are_kept() -
 
 
 def test_items_spread_over_the_buckets_of_the_index() -> None:
-    assert {bucket(f"u{number}", BUCKETS) for number in range(100)} == set("01234567")
-    assert bucket("u1", BUCKETS) == bucket("u1", BUCKETS)
+    assert {bucket(f"u{number}") for number in range(100)} == set("01234567")
+    assert bucket("u1") == bucket("u1")

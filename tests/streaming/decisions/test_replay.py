@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streaming.decisions.replay import replay
-from streaming.errors import PolicyError
+from streaming.decisions.replay import ITEMS_AT_ONCE, UNAVAILABLE_SECONDS, replay
+from streaming.errors import PolicyError, StreamUnavailable, TableUnavailable
+from tests.fakes.dynamodb import FakeTable
 from tests.lambda_events import event
-from tests.streaming.decisions.decision_fixtures import POLICY, World, policy, result
+from tests.streaming.decisions.decision_fixtures import (
+    NAME,
+    POLICY,
+    Calls,
+    World,
+    policy,
+    result,
+    throttled,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STRICTER = policy(
     version=4,
@@ -83,3 +96,97 @@ def test_a_replay_publishes_what_a_lost_function_has_not(world: World) -> None:
 
     assert found.changes == Counter({("undecided", "review"): 1})
     assert world.stream.outcomes("u4") == ["review"]
+
+
+MANY = ITEMS_AT_ONCE + 20
+
+
+class Down:
+    """An operation is refused from one call of it on; then, until `ends` says so."""
+
+    def __init__(self, operation: str, after: int) -> None:
+        self.operation, self.left, self.is_over = operation, after, False
+
+    def __call__(self, operation: str, make: Callable[[], Any]) -> Any:
+        if operation == self.operation and not self.is_over:
+            self.left -= 1
+            if self.left < 0:
+                raise throttled(operation)
+        return make()
+
+
+def many_decided() -> World:
+    world = World(FakeTable())
+    both = [
+        result(check, f"u{number}", value)
+        for number in range(MANY)
+        for check, value in (("language", 0.6), ("copyright", 0.1))
+    ]
+    world.service().handle(event(*both))
+    return world
+
+
+@pytest.mark.parametrize(
+    ("down", "done", "error"),
+    [
+        (Down("get_item", 0), 0, TableUnavailable),
+        (Down("put_item", 130), 30, TableUnavailable),  # 100 decisions, 30 marked as published
+        (Down("put_item", 210), ITEMS_AT_ONCE, TableUnavailable),
+        (Down("put_records", 1), ITEMS_AT_ONCE, StreamUnavailable),
+        (Down("scan", 0), 0, TableUnavailable),
+    ],
+)
+def test_a_replay_ends_if_the_table_or_stream_stays_away_and_goes_on_when_run_again(
+    down: Down, done: int, error: type[Exception]
+) -> None:
+    world, calls = many_decided(), Calls(down)
+    table = world.table(calls)
+    decider = world.decider(calls, of=STRICTER)
+    began = world.clock.now()
+
+    first = replay(table, STRICTER, world.now, decider, retries=world.retries())
+
+    assert isinstance(first.stopped, error)
+    assert (first.items, first.changes.total(), first.failures) == (done, done, {})
+    assert world.clock.now() - began <= UNAVAILABLE_SECONDS
+
+    down.is_over = True
+    calls.made.clear()
+    second = replay(table, STRICTER, world.now, decider, retries=world.retries())
+
+    assert (second.stopped, second.items) == (None, MANY)
+    assert calls.made.count("get_item") == MANY - done
+    for number in range(MANY):
+        assert world.stream.outcomes(f"u{number}") == ["review", "reject"]
+
+
+def test_a_replay_waits_for_a_table_that_is_throttled_for_a_moment() -> None:
+    world = many_decided()
+    at = world.clock.now() + UNAVAILABLE_SECONDS / 4
+
+    def throttled_at_first(operation: str, make: Callable[[], Any]) -> Any:
+        if world.clock.now() < at:
+            raise throttled(operation)
+        return make()
+
+    calls = Calls(throttled_at_first)
+    found = replay(
+        world.table(calls),
+        STRICTER,
+        world.now,
+        world.decider(calls, of=STRICTER),
+        retries=world.retries(),
+    )
+
+    assert (found.stopped, found.changes.total()) == (None, MANY)
+
+
+def test_a_replay_passes_over_what_somebody_has_put_into_the_table(world: World) -> None:
+    decided(world)
+    for key in ("not JSON", '"u9"'):
+        world.client.put_item(TableName=NAME, Item={"item": {"S": key}})
+
+    found = replay(world.table(), STRICTER, world.now, world.decider(of=STRICTER))
+
+    assert sorted(found.unreadable) == ['"u9"', "not JSON"]
+    assert (found.items, found.changes) == (3, Counter({("review", "reject"): 1}))
