@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Nothing may have threads before a fork; what a run imports by itself is imported here.
 SERVER = """
-import json, os, sys, threading
+import json, os, pkgutil, signal, sys, threading
 import batch.postgresql_database, model_columns
 from scripts.score import main
 
@@ -34,7 +34,10 @@ for line in sys.stdin:
         print(os.getpid(), flush=True)
         with open(os.devnull, "wb") as quiet:
             os.dup2(quiet.fileno(), 1)
-        os._exit(main(json.loads(line)))
+        arguments, holder, name = json.loads(line)
+        if holder:
+            setattr(pkgutil.resolve_name(holder), name, lambda *_: os.killpg(0, signal.SIGKILL))
+        os._exit(main(arguments))
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
@@ -76,11 +79,16 @@ class ScoringRuns:
             text=True,
         )
 
-    def start(self, arguments: Sequence[str]) -> Run:
-        """Start a run; the one before has ended."""
+    def start(self, arguments: Sequence[str], kill_at: tuple[str, str] = ("", "")) -> Run:
+        """Start a run; the one before has ended.
+
+        Args:
+            arguments: Of the program.
+            kill_at: A module or class, and the function of it where the run kills itself.
+        """
         assert self._server.stdin is not None
         assert self._server.stdout is not None
-        self._server.stdin.write(f"{json.dumps(arguments)}\n")
+        self._server.stdin.write(f"{json.dumps([arguments, *kill_at])}\n")
         self._server.stdin.flush()
         return Run(self._server.stdout)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
 from batch.interval import Interval
-from tests.batch.scored_rows import query, request, rows, score_into
+from tests.batch.scored_rows import query, request, rows, score_into, statuses
 from tests.batch.scoring_runs import Run, ScoringRuns
 from tests.batch.trip_files import trip, trips, write
 
@@ -63,10 +64,10 @@ def test_a_killed_run_is_continued_by_the_next(
     ]
     wanted = arguments(location, files, "--workers", workers)
     draw = Random(workers)
-    # One before the first slice, some between slices, one around the commit.
-    shares = [draw.uniform(0.1, 0.95), draw.uniform(0.1, 0.95), 1 + draw.uniform(0, 0.1)]
-    if workers == "1":  # the same with any number
-        shares = [-draw.uniform(0, 0.5), *shares, 1.0]
+    # Between slices, each later than the one before, which has staged its own; then at the commit.
+    shares = [draw.uniform(0.1, 0.5), draw.uniform(0.6, 0.95), 1 + draw.uniform(0, 0.5)]
+    if workers == "1":  # before the first slice, as with any number
+        shares.insert(0, -draw.uniform(0, 0.5))
     for share in shares:
         kill_when(runs.start(wanted), share, tmp_path / "staging", len(files))
 
@@ -84,14 +85,36 @@ def test_a_killed_run_is_continued_by_the_next(
     assert (predictions, rejects) == rows(undisturbed)
 
 
-def test_half_an_interval_is_never_seen(runs: ScoringRuns, location: str, tmp_path: Path) -> None:
-    """While an interval is scored again, its rows are those of the run before."""
-    path = write(tmp_path / "trips.parquet", trips(1500))
-    assert runs.start(arguments(location, [path])).wait() == 0
+def test_a_run_that_is_killed_in_its_commit_leaves_the_rows_from_before(
+    runs: ScoringRuns, location: str, tmp_path: Path
+) -> None:
+    """Within the transaction: predictions are replaced, rejects are not."""
+    files = [write(tmp_path / f"trips-{n}.parquet", trips(100)) for n in range(3)]
+    assert runs.start(arguments(location, files[:1])).wait() == 0
     before = rows(location)
-    more = [path, *(write(tmp_path / f"more-{n}.parquet", trips(1500)) for n in range(5))]
-    kill_when(runs.start(arguments(location, more)), 0.5, tmp_path / "staging", len(more))
+    kind = "postgresql" if "://" in location else "duckdb"
+    wanted = arguments(location, files)
 
+    assert runs.start(wanted, (f"batch.{kind}_database", "check_rows")).wait() == -signal.SIGKILL
+
+    assert rows(location) == before
+    assert runs.start(wanted).wait() == 0
+    assert len(rows(location)[0]) == 300
+    assert statuses(location) == ["complete", "interrupted", "complete"]
+
+
+def test_a_run_that_is_killed_after_its_commit_is_complete(
+    runs: ScoringRuns, location: str, tmp_path: Path
+) -> None:
+    """What it has staged is still there; the next run takes it up, and leaves the same rows."""
+    wanted = arguments(location, [write(tmp_path / "trips.parquet", trips(100))])
+
+    killed = runs.start(wanted, ("batch.staged_results:StagedResults", "delete"))
+
+    assert killed.wait() == -signal.SIGKILL
     found = rows(location)
-
-    assert found == before or len(found[0]) == 6 * 1500
+    assert len(found[0]) == 100
+    assert runs.start(wanted).wait() == 0
+    assert rows(location) == found
+    assert statuses(location) == ["complete", "complete"]
+    assert list((tmp_path / "staging").iterdir()) == []
