@@ -453,7 +453,7 @@ def test_a_name_that_would_make_keys_too_long_is_refused(tmp_path: Path) -> None
 
     for named in (([file], name), ([write(tmp_path / f"{name}.parquet", trips(1))],)):
         with pytest.raises(SourceError, match=f"the name {name} is longer than 100 characters"):
-            RidesTable.named(*named)  # type: ignore[arg-type]
+            RidesTable.named(*named)
 
 
 def test_files_that_are_no_table_are_refused(tmp_path: Path) -> None:
