@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from page.live_rides import LiveRides
 
-
 TOKEN = "sixteen-letters-or-more"  # noqa: S105
 KNOWN = f"{COOKIE}={cookie_value(TOKEN)}"
 RIDE = {"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66}

@@ -21,7 +21,6 @@ from tests.web.thermometers import GOOD, OTHER_TYPE, Asked, Thermometers, readin
 if TYPE_CHECKING:
     from pathlib import Path
 
-
 ASKED = Asked()
 LIST = b"[1, 2]"
 
