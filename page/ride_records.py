@@ -135,7 +135,7 @@ def decode_event(record: StreamRecord) -> Started | Ended | None:
             at = _instant(event.ride.pickup_datetime, record.arrived_at)
             return Started(str(event.ride_id), _route(event.ride), at)
     except (*DECODE_ERRORS, ValueError, OverflowError):
-        pass
+        return None
     return None
 
 

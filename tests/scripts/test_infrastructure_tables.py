@@ -61,9 +61,8 @@ def test_the_example_sets_known_variables_only() -> None:
 
 
 def test_every_setting_of_the_function_can_be_set() -> None:
-    """Those of the project's README: by Terraform itself, or in a consumer's environment."""
-    readme = (FOLDER.parent / "README.md").read_text()
-    table = readme.partition("## Settings")[2].partition("\n## ")[0]
+    """By Terraform itself, or in a consumer's environment."""
+    table = (FOLDER.parent / "docs" / "settings.md").read_text()
     settings = set(re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE))
     code = (FOLDER / "modules/consumer/main.tf").read_text()
     own = set(re.findall(r"\b([A-Z_]{5,}) += ", code))
