@@ -96,7 +96,7 @@ class _Connection(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Asks to stop at a signal; at a Ctrl-C after `DRAIN_SECONDS`, stops at once."""
+    """Asks to stop at a signal; once it stops, a further Ctrl-C ends requests in flight."""
 
     def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
         super().__init__(config)
@@ -137,18 +137,22 @@ def serve(service: Service, settings: WebSettings, listener: socket.socket) -> N
     stopping_since: float | None = None
 
     def stop() -> None:
+        """Begin to stop; a second signal does not wait for `DRAIN_SECONDS`."""
         nonlocal stopping_since
-        if stopping_since is None:
-            stopping_since = time.monotonic()
-            service.is_stopping = True
-        if time.monotonic() - stopping_since >= settings.drain_seconds:
+        if stopping_since is not None:
+            server.should_exit = True
+        stopping_since = time.monotonic()
+        service.is_stopping = True
+        end_drain(stopping_since)
+
+    def end_drain(now: float) -> None:
+        if stopping_since is not None and now - stopping_since >= settings.drain_seconds:
             server.should_exit = True
 
     async def take_turns() -> None:
         while True:
             now = time.monotonic()
-            if stopping_since is not None:
-                stop()
+            end_drain(now)
             for connection in list(server.server_state.connections):
                 if isinstance(connection, _Connection):
                     connection.end_if_late(now, settings.request_seconds)

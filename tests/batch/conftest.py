@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from tests.batch.postgresql_server import running_server
+from tests.batch.trip_files import trip, trips, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,3 +34,10 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "predictions.duckdb")
     url: str = request.getfixturevalue("postgresql")
     return url
+
+
+@pytest.fixture
+def month(tmp_path: Path) -> Path:
+    """Return a file of 502 rides in March 2025, two of them bad."""
+    bad = [trip(500, trip_distance=float("nan")), trip(501, PULocationID=266)]
+    return write(tmp_path / "march.parquet", [*trips(500), *bad], group=100)

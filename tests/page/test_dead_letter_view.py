@@ -98,7 +98,7 @@ def test_a_models_exception_is_shown_by_its_type() -> None:
     [
         (b"", "0 bytes, not JSON"),
         (SECRET.encode(), "13 bytes, not JSON"),
-        (gzip.compress(b"x"), "21 bytes, gzip"),
+        (gzip.compress(b"x", mtime=0), "21 bytes, gzip"),
         (b"[1, 2]", "6 bytes, JSON: [2]"),
         (b'"Xq7"', "5 bytes, JSON: text"),
         (b"x" * 20_000, "20,000 bytes"),

@@ -207,7 +207,8 @@ def test_a_load_balancer_can_see_that_it_stops() -> None:
             pass
 
         assert server.ask("POST", "/predict", RIDE).status == 200
-        server.process.kill()
+        server.process.send_signal(signal.SIGTERM)  # a second one does not wait for that
+        assert server.ended() == (0, "")
 
 
 @pytest.mark.parametrize(

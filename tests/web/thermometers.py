@@ -26,6 +26,10 @@ OTHER_TYPE = b'{"type": "humidity"}'
 NOW = 1_740_834_900.123
 
 
+def reading(machine: str, celsius: float = 20.5) -> bytes:
+    return json.dumps({"machine": machine, "celsius": celsius}).encode()
+
+
 class Reading(msgspec.Struct):
     machine: str
     celsius: float
@@ -72,6 +76,18 @@ class Response(NamedTuple):
         return json.loads(self.body)
 
 
+def scope(method: str, path: str, **headers: str) -> dict[str, Any]:
+    """Return the ASGI scope of a request."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+    }
+
+
 class Asked:
     """A service that is asked without a server."""
 
@@ -114,15 +130,7 @@ class Asked:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "query_string": b"",
-            "headers": [(name.encode(), value.encode()) for name, value in named.items()],
-        }
-        await self.service(scope, receive, send)
+        await self.service(scope(method, path, **headers), receive, send)
         if not sent:
             return Response(0, {}, b"")
         got = {name.decode(): value.decode() for name, value in sent[0]["headers"]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from tests.streaming.consumer.harness import (
     KeepsLines,
     Shout,
 )
+from tests.streaming.consumer.log_lines import logged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,8 +88,7 @@ def test_a_hot_partition_key_is_logged_once_a_batch_without_its_value(
 
     harness.handle(event(*[b"hello"] * 1_010, b"other"), telemetry=telemetry)
 
-    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (message,) = [line["message"] for line in logged if "message" in line]
+    (message,) = [line["message"] for line in logged(capsys) if "message" in line]
     assert message == (
         "hot partition key: 1010 calls of PutRecords one after another, "
         "for the predictions of one key; with AGGREGATE_OUTPUT=hot they share records"
@@ -113,7 +112,7 @@ def test_the_poison_of_a_batch_is_logged_up_to_a_limit_and_then_counted_over_all
 
     harness.handle(event(*words), telemetry=Telemetry("shout", "Shout"))
 
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    lines = logged(capsys)
     poison = [line["event_id"] for line in lines if line.get("message") == "poison"]
     assert len(poison) == POISON_LINES
     assert poison[:2] == [f"{SHARD}:1", f"{SHARD}:{SLICE_RECORDS + 1}"]

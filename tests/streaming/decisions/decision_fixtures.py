@@ -21,6 +21,7 @@ from streaming.decisions.decision_table import TABLE, TTL, DecisionTable
 from streaming.decisions.policy_file import decode_policy
 from streaming.retries import Retries
 from tests.fakes.clock import EPOCH, Clock
+from tests.lambda_events import event
 
 if TYPE_CHECKING:
     from streaming.consumer.settings import LogLevel
@@ -221,6 +222,12 @@ class World:
     def items(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.client.scan(TableName=NAME)["Items"]
         return found
+
+
+def put(world: World, *data: bytes, **how: Any) -> None:
+    """Have a function without anything in memory handle a batch, of which nothing fails."""
+    response = world.service(**how).handle(event(*data))
+    assert response == {"batchItemFailures": []}
 
 
 class _DeadLetters:

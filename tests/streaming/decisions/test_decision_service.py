@@ -1,36 +1,28 @@
-"""A decision service, from batches and ticks to decisions."""
+"""A decision service: from batches, and time that is up, to decisions."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-import boto3
+import msgspec
 import pytest
 
 from streaming.decisions.check_results import RESULT_BYTES
-from streaming.decisions.decision_service import build_service, read_policy
-from streaming.decisions.decision_table import BUCKETS
 from streaming.decisions.policy import CHECKS
-from streaming.errors import PolicyError, SettingsError, TableError, TableUnavailable
 from tests.lambda_events import event
 from tests.streaming.decisions.decision_fixtures import (
     DEADLINE,
-    POLICY,
     SCHEDULED,
     START,
     Calls,
     World,
     opening,
     policy,
+    put,
     result,
     throttled,
 )
-
-
-def put(world: World, *data: bytes, **how: Any) -> None:
-    response = world.service(**how).handle(event(*data))
-    assert response == {"batchItemFailures": []}
 
 
 def test_an_item_is_decided_once_all_results_are_in(world: World) -> None:
@@ -158,9 +150,9 @@ def test_what_is_no_result_is_skipped_and_what_can_never_be_one_is_dead_lettered
     )
 
     (lines,) = world.dead_letters
-    messages = [json.loads(line)["error_message"] for line in lines.splitlines()]
-    assert messages[0].startswith("event_id is missing; allowed: ")
-    assert messages[1].startswith("event is b'not JSON'")
+    missing, no_json = (json.loads(line)["error_message"] for line in lines.splitlines())
+    assert missing.startswith("event_id is missing; allowed: ")
+    assert no_json.startswith("event is b'not JSON'")
     assert world.items() == []
 
 
@@ -177,74 +169,6 @@ def test_during_an_outage_the_batch_is_retried_from_the_first_result_that_is_not
 
     assert response == {"batchItemFailures": [{"itemIdentifier": "2"}]}
     assert len(world.items()) == 1
-
-
-def test_a_sweep_settles_what_it_can_and_fails_for_the_rest(world: World) -> None:
-    put(world, *(result("language", f"u{number}", 0.1) for number in range(9)))
-    world.clock.advance(DEADLINE)
-
-    def all_but_u3(operation: str, make: Any) -> Any:
-        made = make()
-        if operation == "get_item" and made["Item"]["item"] == {"S": '"u3"'}:
-            raise throttled(operation)
-        return made
-
-    with pytest.raises(TableUnavailable, match="1 of 9 due items failed"):
-        world.service(Calls(all_but_u3)).handle(SCHEDULED)
-
-    assert len(world.stream.records) == 8
-    assert world.service().handle(SCHEDULED) == {"due": 1}
-
-
-def test_an_item_that_is_always_throttled_does_not_keep_ticks_from_all_others(
-    world: World,
-) -> None:
-    put(world, *(result("language", f"u{number}", 0.1) for number in range(40)))
-
-    def slow_and_without_u3(operation: str, make: Any) -> Any:
-        world.clock.advance(0.25)
-        made = make()
-        if operation == "get_item" and made["Item"]["item"] == {"S": '"u3"'}:
-            raise throttled(operation)
-        return made
-
-    for _ in range(BUCKETS):
-        world.clock.advance(60)
-        with pytest.raises(TableUnavailable, match="due items failed"):
-            world.service(Calls(slow_and_without_u3)).handle(SCHEDULED)
-
-    undecided = [f"u{number}" for number in range(40) if not world.stream.outcomes(f"u{number}")]
-    assert undecided == ["u3"]
-
-
-def test_a_sweep_without_work_reads_each_bucket_once(world: World) -> None:
-    calls = Calls()
-    world.service(calls).handle(SCHEDULED)
-
-    assert calls.made == ["query"] * BUCKETS
-
-
-class OutOfTime:
-    """Lambda's context at the end of an invocation."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 0
-
-
-def test_a_sweep_without_time_leaves_what_is_due_to_the_next(world: World) -> None:
-    put(world, result("language", "u1", 0.1))
-    world.clock.advance(DEADLINE)
-
-    assert world.service().handle(SCHEDULED, OutOfTime()) == {"due": 0}
-    assert world.stream.records == []
-    assert world.service().handle(SCHEDULED) == {"due": 1}
-
-
-def test_a_missing_table_is_an_error_of_one_line(world: World) -> None:
-    world.client.delete_table(TableName="decisions")
-
-    with pytest.raises(TableError, match=r"^the table decisions: ResourceNotFoundException"):
-        world.service().handle(SCHEDULED)
 
 
 def test_an_expired_item_begins_anew_with_other_event_ids(world: World) -> None:
@@ -292,44 +216,6 @@ def test_a_function_with_an_older_policy_stores_results_and_leaves_the_decision(
     assert world.stream.outcomes("u1") == ["approve", "reject"]
 
 
-def test_settings_are_checked(tmp_path: Any) -> None:
-    file = tmp_path / "policy.json"
-    environment = {
-        "DECISION_POLICY": str(file),
-        "DECISION_TABLE": "decisions",
-        "PREDICTIONS_STREAM_NAME": "decided",
-    }
-    with pytest.raises(PolicyError, match=r"policy\.json"):
-        build_service(environment)
-    file.write_text(json.dumps({**POLICY, "version": 0}))
-    with pytest.raises(PolicyError, match="version is 0; allowed: a whole number from 1"):
-        build_service(environment)
-    for location in ("http://host/policy.json", "s3://policy.json"):
-        with pytest.raises(SettingsError, match=r"^DECISION_POLICY is "):
-            build_service({**environment, "DECISION_POLICY": location})
-    file.write_text(json.dumps(POLICY))
-    assert build_service(environment)
-    for name in environment:
-        with pytest.raises(SettingsError, match=f"{name} is not set"):
-            build_service({**environment, name: ""})
-
-
-@pytest.mark.usefixtures("world")
-def test_a_policy_is_read_from_s3(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    s3 = boto3.client("s3", region_name="us-east-1")
-    s3.create_bucket(Bucket="policies")
-    s3.put_object(Bucket="policies", Key="rides/1.json", Body=json.dumps(POLICY).encode())
-    s3.put_object(Bucket="policies", Key="2.json", Body=b"{")
-
-    assert read_policy("s3://policies/rides/1.json") == policy()
-    with pytest.raises(PolicyError, match=r"policies/2\.json: its content is b'\{'; allowed:"):
-        read_policy("s3://policies/2.json")
-    for missing in ("s3://policies/rides/3.json", "s3://no-bucket/3.json"):
-        with pytest.raises(PolicyError, match=f"the policy {missing}: .*NoSuch"):
-            read_policy(missing)
-
-
 def results_with(raw: bytes) -> list[bytes]:
     """Return a result with something more in its prediction, and one of another item."""
     large = result("copyright", "large", 0.9).replace(b'"uploader"', b'"x":' + raw + b',"uploader"')
@@ -366,10 +252,11 @@ def test_a_result_that_cannot_be_kept_is_dead_lettered_and_holds_nothing_up(
 def test_every_check_with_the_largest_result_is_decided(world: World) -> None:
     checks = {f"check{number}": f"model{number}" for number in range(CHECKS)}
     of = policy(checks=checks, rules=[])
-    spare = RESULT_BYTES - len(json.loads(result("language", "u1", 0.5))["prediction"]) - 60
+    alone = msgspec.json.encode(json.loads(result("language", "u1", 0.5))["prediction"])
+    rest = b'"x":"' + b"\x7f" * (RESULT_BYTES - len(alone) - len(b'"x":"",')) + b'",'
     records = [
         result("language", "u1", 0.5, model=model, event_id="\x01" * 512, version="\x01" * 256)
-        .replace(b'"uploader"', b'"x":"' + b"\x7f" * spare + b'","uploader"')
+        .replace(b'"uploader"', rest + b'"uploader"')
         for model in checks.values()
     ]  # fmt: skip
 
@@ -377,61 +264,5 @@ def test_every_check_with_the_largest_result_is_decided(world: World) -> None:
 
     assert world.stream.outcomes("u1") == ["approve"]
     assert world.dead_letters == []
-
-
-def test_a_tick_says_how_many_items_were_due_and_for_how_long(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    service = world.service(level="INFO")
-    service.handle(SCHEDULED)
-    put(world, opening("u1"), opening("u2"))
-    world.clock.advance(DEADLINE + 90)
-    service.handle(SCHEDULED)
-
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    ticks = [line for line in lines if line.get("message") == "tick"]
-    assert [(t["settled"], t["failed"], t["overdue_seconds"]) for t in ticks] == [
-        (0, 0, 0),
-        (2, 0, 90),
-    ]
-
-
-def test_a_tick_with_failures_says_so_before_it_fails(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    put(world, opening("u1"))
-    world.clock.advance(DEADLINE + 1)
-    capsys.readouterr()
-
-    def refuse(operation: str, make: Any) -> Any:
-        if operation == "put_item":
-            raise throttled(operation)
-        return make()
-
-    with pytest.raises(TableUnavailable):
-        world.service(Calls(refuse), level="INFO").handle(SCHEDULED)
-
-    (line,) = (json.loads(each) for each in capsys.readouterr().out.splitlines())
-    assert (line["message"], line["settled"], line["failed"]) == ("tick", 0, 1)
-    assert line["overdue_seconds"] == 1
-
-
-def test_a_tick_passes_over_a_key_that_no_item_has_and_decides_the_others(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    put(world, *(opening(f"u{number}") for number in range(20)))
-    keys = ("not JSON", '"\\u0061"', "1.5", '""', "true", f"{2**64}")
-    for number, key in enumerate(keys):
-        attributes = {"item": {"S": key}, "due_bucket": {"S": str(number)}, "due_at": {"N": "1"}}
-        world.client.put_item(TableName="decisions", Item=attributes)
-    world.clock.advance(DEADLINE)
-    capsys.readouterr()
-
-    assert world.service(level="INFO").handle(SCHEDULED) == {"due": 20}
-
-    tick, warning = (json.loads(each) for each in capsys.readouterr().out.splitlines())
-    assert (tick["settled"], tick["failed"], tick["unreadable"]) == (20, 0, len(keys))
-    assert tick["overdue_seconds"] == 0
-    assert warning["level"] == "WARNING"
-    assert warning["message"].startswith("keys in the table that are no item's are passed over: 6 ")
-    assert len(world.stream.records) == 20
+    put(world, records[0].replace(b"\x7f", b"\x7f\x7f", 1), of=of)
+    assert "prediction is '4097 bytes'" in json.loads(world.dead_letters[0])["error_message"]
