@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from importlib import import_module
 from typing import Any
 
 import duckdb
@@ -18,7 +17,7 @@ import pyarrow as pa
 from batch.errors import DatabaseError, SourceError
 from batch.interval import Interval
 from batch.predictions_database import shown_location
-from batch.predictions_reader import ROWS, fetch_all, read_error
+from batch.predictions_reader import fetch_all, fetch_parts, read_error
 from batch.rides_table import DUCKDB, OpenTable, RidesTable
 from batch.row_mapping import AT, PICKUPS, RIDE, RowMapping, literal, quoted
 
@@ -189,25 +188,11 @@ def _copy_from_postgresql(
     db: duckdb.DuckDBPyConnection, location: str, chosen: dict[str, Any]
 ) -> None:
     # DuckDB's own extension for PostgreSQL would have to be downloaded.
-    psycopg = import_module("psycopg")
-    query = _PREDICTED.format(table="predictions")
-    for name in chosen:
-        query = query.replace(f"${name}", f"%({name})s")
     names = ("ride", "ride_duration", "ride_tip")
-    try:
-        with (
-            psycopg.connect(location, connect_timeout=10) as connection,
-            connection.cursor("predictions") as cursor,
-        ):
-            cursor.execute(query, chosen)
-            while found := cursor.fetchmany(ROWS):
-                columns = zip(*found, strict=True)
-                kinds = (pa.string(), pa.float64(), pa.float64())
-                arrays = [pa.array(c, kind) for c, kind in zip(columns, kinds, strict=True)]
-                db.register("read", pa.table(arrays, names=names))
-                db.execute("INSERT INTO predicted FROM read")
-                db.unregister("read")
-    except psycopg.Error as error:
-        raise DatabaseError(
-            f"{shown_location(location)} cannot be read: {type(error).__name__}"
-        ) from None
+    kinds = (pa.string(), pa.float64(), pa.float64())
+    for part in fetch_parts(location, _PREDICTED.format(table="predictions"), chosen):
+        columns = zip(*part, strict=True)
+        arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+        db.register("read", pa.table(arrays, names=names))
+        db.execute("INSERT INTO predicted FROM read")
+        db.unregister("read")

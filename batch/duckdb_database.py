@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import duckdb
 
-from batch.errors import CountsDiffer, DatabaseError, DatabaseInUse
+from batch.errors import DatabaseError, DatabaseInUse
 from batch.predictions_database import (
     COMPLETE,
     FAILED,
@@ -18,6 +18,8 @@ from batch.predictions_database import (
     RUN_COUNTS,
     RUNNING,
     ScoredInterval,
+    check_columns,
+    check_rows,
 )
 from batch.rides_table import DUCKDB, QUIET, file_literal, first_line
 from batch.scorer import is_number
@@ -66,7 +68,8 @@ class DuckDBDatabase:
             for table, columns in scored.tables.items():
                 kinds = ", ".join(f"{n} {'DOUBLE' if is_number(n) else 'VARCHAR'}" for n in columns)
                 db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({_KEY_COLUMNS}, {kinds})")
-                self._check(db, table, (*KEY, *columns))
+                held = [name for name, *_ in db.execute(f"DESCRIBE {table}").fetchall()]
+                check_columns(f"{table} of {self.path}", held, (*KEY, *columns))
             db.execute("UPDATE runs SET status = ? WHERE status = ?", [INTERRUPTED, RUNNING])
             ((self._run,),) = db.execute("SELECT coalesce(max(run), 0) + 1 FROM runs").fetchall()
             db.execute(
@@ -77,7 +80,6 @@ class DuckDBDatabase:
 
     def commit(self, predictions: Sequence[Path], rejects: Sequence[Path], counts: Counts) -> None:
         """Replace the rows of the interval, and record that its run is complete."""
-        expected = {"predictions": counts.predicted, "rejects": counts.rejected}
         files = {"predictions": predictions, "rejects": rejects}
         with self._open() as db:
             for table, columns in self._scored.tables.items():
@@ -88,11 +90,7 @@ class DuckDBDatabase:
                     f"SELECT count(*) FROM {table} WHERE {_OF_INTERVAL}",
                     self._scored.constants,
                 ).fetchall()
-                if found != expected[table]:
-                    raise CountsDiffer(
-                        f"{table} would hold {found:,} rows of the interval, expected "
-                        f"{expected[table]:,}; nothing is committed"
-                    )
+                check_rows(table, found, counts)
             numbers = {name: getattr(counts, name) for name in RUN_COUNTS}
             assigned = ", ".join(f"{name} = ${name}" for name in numbers)
             db.execute(
@@ -150,14 +148,6 @@ class DuckDBDatabase:
             raise DatabaseError(f"{self.path} cannot be written: {first_line(error)}") from error
         except (duckdb.Error, OSError) as error:
             raise DatabaseError(f"{self.path} cannot be written: {first_line(error)}") from error
-
-    def _check(self, db: duckdb.DuckDBPyConnection, table: str, expected: Sequence[str]) -> None:
-        found = [name for name, *_ in db.execute(f"DESCRIBE {table}").fetchall()]
-        if found != list(expected):
-            raise DatabaseError(
-                f"the table {table} of {self.path} has the columns {', '.join(found)}; expected "
-                f"{', '.join(expected)}: give another model's predictions another DATABASE"
-            )
 
     def _insert(
         self,

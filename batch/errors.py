@@ -6,8 +6,10 @@ BatchError
 ├── StagingError          the folder of results that are not committed yet cannot be used
 ├── DatabaseError         the predictions database cannot be reached or written
 │   └── DatabaseInUse     another program scores into it, or has it open
-├── ModelUnavailable      the model fails on every event: none of them is at fault
-└── CountsDiffer          read does not equal predicted + rejected + skipped
+├── ModelUnavailable      the model fails on every event, or is replaced while the run begins
+├── CountsDiffer          numbers of rows do not add up
+├── scoring_job.MayPass                        a DatabaseError of the process that scores
+└── prefect_environment.SchedulerUnavailable   Prefect's server does not start
 """
 
 
@@ -36,8 +38,8 @@ class DatabaseInUse(DatabaseError):
 
 
 class ModelUnavailable(BatchError):
-    """The model fails on every event: none of them is at fault, and nothing is committed."""
+    """The model fails on every event, or is replaced while the run begins; nothing is committed."""
 
 
 class CountsDiffer(BatchError):
-    """Read does not equal predicted + rejected + skipped; nothing is committed."""
+    """Read is not predicted + rejected + skipped, or not what is stored; nothing is committed."""

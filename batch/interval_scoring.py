@@ -6,8 +6,8 @@ from pathlib import Path
 from batch.databases import open_database
 from batch.errors import BatchError, DatabaseError
 from batch.interval import Interval
+from batch.predictions_reader import complete_intervals
 from batch.rides_table import RidesTable
-from batch.scored_intervals import complete_intervals
 from batch.scoring import Request, score
 from batch.scoring_job import Answer, Order, ScoringJob
 from batch.slice_worker import load

@@ -11,7 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from psycopg.conninfo import conninfo_to_dict
 
-from batch.errors import CountsDiffer, DatabaseError, DatabaseInUse, InvalidRequest
+from batch.errors import DatabaseError, DatabaseInUse, InvalidRequest
 from batch.predictions_database import (
     COMPLETE,
     FAILED,
@@ -19,6 +19,8 @@ from batch.predictions_database import (
     RUN_COUNTS,
     RUNNING,
     ScoredInterval,
+    check_columns,
+    check_rows,
     shown_location,
 )
 from batch.rides_table import first_line
@@ -145,7 +147,6 @@ class PostgreSQLDatabase:
 
     def commit(self, predictions: Sequence[Path], rejects: Sequence[Path], counts: Counts) -> None:
         """Replace the rows of the interval, and record that its run is complete."""
-        expected = {"predictions": counts.predicted, "rejects": counts.rejected}
         files = {"predictions": predictions, "rejects": rejects}
         with self._transaction() as cursor:
             cursor.execute(f"SET LOCAL work_mem = '{WORK_MEM}'")
@@ -157,11 +158,7 @@ class PostgreSQLDatabase:
                     [self._interval],
                 )
                 ((found,),) = cursor.fetchall()
-                if found != expected[table]:
-                    raise CountsDiffer(
-                        f"{table} would hold {found:,} rows of the interval, expected "
-                        f"{expected[table]:,}; nothing is committed"
-                    )
+                check_rows(table, found, counts)
             numbers = {name: getattr(counts, name) for name in RUN_COUNTS}
             assigned = ", ".join(f"{name} = %({name})s" for name in numbers)
             cursor.execute(
@@ -211,11 +208,7 @@ class PostgreSQLDatabase:
         cursor.execute(_ROWS.format(rows=rows, kinds=kinds))
         cursor.execute(f"SELECT * FROM {rows} LIMIT 0")
         found = [column.name for column in cursor.description or ()][2:]
-        if found != list(columns):
-            raise DatabaseError(
-                f"the table {rows} of {self} has the columns {', '.join(found)}; expected "
-                f"{', '.join(columns)}: give another model's predictions another DATABASE"
-            )
+        check_columns(f"{rows} of {self}", found, columns)
         cursor.execute(_VIEW.format(table=table, rows=rows, columns=", ".join(columns)))
 
     def _copy(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
+from batch.errors import CountsDiffer, DatabaseError
 from batch.interval import Interval
 from batch.scorer import REJECT_FIELDS
 from batch.staged_results import Counts
@@ -85,6 +86,33 @@ class PredictionsDatabase(Protocol):
 
     def __exit__(self, *_: object) -> None:
         """Release the lock and the connection."""
+
+
+def check_columns(table: str, found: Sequence[str], expected: Sequence[str]) -> None:
+    """Refuse the table of another model's predictions.
+
+    Raises:
+        DatabaseError: It has other columns than are expected.
+    """
+    if list(found) != list(expected):
+        raise DatabaseError(
+            f"the table {table} has the columns {', '.join(found)}; expected "
+            f"{', '.join(expected)}: give another model's predictions another DATABASE"
+        )
+
+
+def check_rows(table: str, found: int, counts: Counts) -> None:
+    """Refuse to commit when a table would hold other rows of the interval than were counted.
+
+    Raises:
+        CountsDiffer: It would.
+    """
+    expected = {"predictions": counts.predicted, "rejects": counts.rejected}[table]
+    if found != expected:
+        raise CountsDiffer(
+            f"{table} would hold {found:,} rows of the interval, expected {expected:,}; nothing is "
+            "committed"
+        )
 
 
 def shown_location(location: str) -> str:

@@ -27,7 +27,7 @@ _SETTINGS = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(START_SECONDS),
     "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
 }
-"""Prefect reports nothing to anyone."""
+"""Prefect reports nothing to anyone, and a temporary server has time to start."""
 
 
 class SchedulerUnavailable(BatchError):

@@ -4,19 +4,23 @@ A failed interval is tried again where the error may pass. Two runs that score o
 are kept apart by the database's lock: one of them fails because it is in use, and comes again.
 """
 
+import asyncio
 import logging
 import os
+import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
+from prefect.runner import Runner
 from prefect.schedules import Cron
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from batch.errors import BatchError, InvalidRequest
+from batch.errors import BatchError
 from batch.interval import Interval
 from batch.missed_intervals import Every, Missed, Schedule
 from batch.row_mapping import ZONE
@@ -111,27 +115,20 @@ def score_scheduled(  # noqa: PLR0917  Prefect passes them by name
 
 
 def serve(job: ScoringJob, schedule: Schedule, cron: str, at_most: int) -> None:
-    """Score by a schedule until Ctrl-C, which pauses it.
+    """Score by a schedule until Ctrl-C or SIGTERM, which pauses it.
 
     Args:
         job: What to score.
         schedule: Which intervals.
-        cron: When, in the table's local time.
+        cron: When, in the table's local time; `batch.cron.check_cron` has come before.
         at_most: How many intervals of one run at once; runs take turns.
-
-    Raises:
-        InvalidRequest: `cron` is none.
     """
-    try:
-        when = Cron(cron, timezone=ZONE)
-    except ValueError as error:
-        raise InvalidRequest(
-            f'CRON is {cron!r}; allowed: five fields, such as "0 3 * * *"'
-        ) from error
     os.environ[DATABASE] = job.database
-    score_scheduled.serve(
+    runner = _InterruptedRunner(name="score", limit=1)
+    runner.add_flow(
+        score_scheduled,
         name="score",
-        schedules=[when],
+        schedules=[Cron(cron, timezone=ZONE)],
         parameters={
             "job": job.parameters(),
             "every": str(schedule.every),
@@ -140,8 +137,17 @@ def serve(job: ScoringJob, schedule: Schedule, cron: str, at_most: int) -> None:
             "delay_seconds": schedule.delay.total_seconds(),
             "at_most": at_most,
         },
-        limit=1,
     )
+    with suppress(KeyboardInterrupt):
+        asyncio.run(runner.start())
+
+
+class _InterruptedRunner(Runner):  # type: ignore[misc]
+    """Ends at SIGTERM as at Ctrl-C: Prefect's own way leaves a coroutine behind, and says so."""
+
+    def handle_sigterm(self, *_: Any, **_others: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # timeout and make send SIGTERM twice
+        signal.raise_signal(signal.SIGINT)
 
 
 def _outcome(interval: Interval, found: Any) -> Outcome:

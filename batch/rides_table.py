@@ -21,8 +21,8 @@ BATCH_ROWS = 131_072
 SLICE_ROWS = 4 * BATCH_ROWS
 """Rows of a slice, at most, unless a row group of the file has more."""
 
-KEY_CHARACTERS = 100
-"""The longest name of a file that is part of a key."""
+NAME_CHARACTERS = 100
+"""The longest name of a file or a table, which is part of a key."""
 
 _PARQUET = ".parquet"
 _DATABASE = (".duckdb", ".db", ".ddb")
@@ -77,8 +77,7 @@ class RidesTable:
         for file in files:
             if not file.is_file():
                 raise SourceError(f"no such file: {file}")
-            if len(file.stem) > KEY_CHARACTERS:
-                raise SourceError(f"the name of {file} is longer than {KEY_CHARACTERS} characters")
+        _check_names(*(file.stem for file in files), table or "")
         if all(file.suffix == _PARQUET for file in files):
             if table is not None:
                 raise SourceError(f"TABLE is {table!r}; allowed with a DuckDB file only")
@@ -136,8 +135,8 @@ class OpenTable:
     def count(self, mapping: RowMapping, interval: Interval) -> tuple[int, int]:
         """Count the rows of an interval, and those of no interval: they have no time."""
         rows = without = 0
+        time = _time(mapping)
         for file in self._table.files:
-            time = self._time(mapping)
             ((found, no_time),) = self._db.execute(
                 f"SELECT count(*) FILTER ({_within(time)}), count(*) FILTER ({time} IS NULL) "
                 f"FROM {self._rows(file)}",
@@ -147,16 +146,19 @@ class OpenTable:
         return rows, without
 
     def duplicate(self, mapping: RowMapping, interval: Interval) -> str | None:
-        """Return a key that several rows of an interval have; None if the keys are good."""
+        """Return a key that several rows of an interval have; None if the keys are good.
+
+        A row without one counts with its file's name and number.
+        """
         if mapping.key is None:
             return None
         files = " UNION ALL ".join(
-            f"SELECT {_key(mapping.key)} AS {RIDE}, "
-            f"{self._time(mapping)} AS {AT} FROM {self._rows(file)}"
+            f"SELECT {self._ride(mapping, file)} AS {RIDE}, "
+            f"{_time(mapping)} AS {AT} FROM {self._rows(file)}"
             for file in self._table.files
         )
         query = (
-            f"SELECT {RIDE} FROM ({files}) WHERE {_within(AT)} AND {RIDE} IS NOT NULL "
+            f"SELECT {RIDE} FROM ({files}) WHERE {_within(AT)} "
             f"GROUP BY {RIDE} HAVING count(*) > 1 ORDER BY {RIDE} LIMIT 1"
         )
         found = self._db.execute(query, _bounds(interval)).fetchall()
@@ -182,17 +184,11 @@ class OpenTable:
         Returns:
             Tables of at most `BATCH_ROWS` rows: the mapping's columns, `_ride` and `_at`.
         """
-        row = "rowid" if self._table.table is not None else "file_row_number"
-        name = self._table.table or part.file.stem
-        by_row = f"{literal(name + ':')} || {row}"
-        key = by_row
-        if mapping.key is not None:
-            key = f"coalesce({_key(mapping.key)}, {by_row})"
-        time = self._time(mapping)
+        key, time = self._ride(mapping, part.file), _time(mapping)
         columns = ", ".join(map(quoted, mapping.columns))
         relation = self._db.sql(
             f"SELECT {columns}, {key} AS {RIDE}, {time} AS {AT} FROM {self._rows(part.file)} "
-            f"WHERE {row} BETWEEN {part.first} AND {part.last} AND {_within(time)}",
+            f"WHERE {self._row} BETWEEN {part.first} AND {part.last} AND {_within(time)}",
             params=_bounds(interval),
         )
         for batch in relation.to_arrow_reader(BATCH_ROWS):
@@ -203,6 +199,18 @@ class OpenTable:
             return f"rides.{quoted(self._table.table)}"
         return f"read_parquet({file_literal(file)}, file_row_number=true, hive_partitioning=false)"
 
+    @property
+    def _row(self) -> str:
+        return "rowid" if self._table.table is not None else "file_row_number"
+
+    def _ride(self, mapping: RowMapping, file: Path) -> str:
+        by_row = f"{literal(f'{self._table.table or file.stem}:')} || {self._row}"
+        if mapping.key is None:
+            return by_row
+        # PostgreSQL's text has no NUL.
+        key = f"replace(CAST({quoted(mapping.key)} AS VARCHAR), chr(0), '\\x00')"
+        return f"coalesce({key}, {by_row})"
+
     def _row_groups(self, file: Path) -> list[int]:
         if self._table.table is not None:
             query = f"SELECT max(rowid) + 1 FROM {self._rows(file)}"
@@ -212,9 +220,6 @@ class OpenTable:
         with pq.ParquetFile(file) as parquet:
             metadata = parquet.metadata
             return [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
-
-    def _time(self, mapping: RowMapping) -> str:
-        return f"CAST({quoted(mapping.time)} AS TIMESTAMP)"
 
 
 def file_literal(path: Path) -> str:
@@ -227,9 +232,13 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def _key(column: str) -> str:
-    # PostgreSQL's text has no NUL.
-    return f"replace(CAST({quoted(column)} AS VARCHAR), chr(0), '\\x00')"
+def _time(mapping: RowMapping) -> str:
+    return f"CAST({quoted(mapping.time)} AS TIMESTAMP)"
+
+
+def _check_names(*names: str) -> None:
+    if longer := next((name for name in names if len(name) > NAME_CHARACTERS), None):
+        raise SourceError(f"the name {longer} is longer than {NAME_CHARACTERS} characters")
 
 
 def _within(time: str) -> str:

@@ -19,7 +19,7 @@ class RowMapping:
     Attributes:
         time: The column that says which interval a row belongs to.
         event: An SQL expression: the event's JSON, from the columns and `_ride`.
-        columns: The columns that `event` needs.
+        columns: The columns that are read: those of `time`, `event`, `key` and `fields`.
         key: The column that names a row; None: the file and the row's number in it.
         fields: The column of each field of the event, where `event` says no more than that: a
             whole number may be a float there, and NaN stands for no value. Without them, rows are

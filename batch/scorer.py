@@ -29,8 +29,8 @@ from streaming.consumer.telemetry import Telemetry
 from streaming.timestamps import LAST_SECOND
 
 COLUMNS_MODULE = "model_columns"
-"""Beside `model.py`: `FIELDS`, `PREDICTED` and `predict_columns`, for a model that has a method of
-that name."""
+"""Beside `model.py`, for a model that has a method `predict_columns`; it has `PREDICTED` and a
+function of that name."""
 
 EVENTS_AT_ONCE = 1_000
 """Events that are predicted in one call when they are decoded one by one, as on the stream."""

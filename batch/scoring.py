@@ -154,7 +154,10 @@ def _mapping(request: Request, table: OpenTable) -> RowMapping:
         )
     mapping = found[0]
     if (twice := table.duplicate(mapping, request.interval)) is not None:
-        raise SourceError(f"the key {mapping.key} is {twice!r} in several rows; allowed: in one")
+        raise SourceError(
+            f"the key {mapping.key} is {twice!r} in several rows; allowed: in one (a row without a "
+            "key has its file's name and row number)"
+        )
     return mapping
 
 

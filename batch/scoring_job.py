@@ -119,6 +119,13 @@ def check_at_most(at_most: int, database: str) -> None:
 
 
 def _ask(order: Order) -> Any:
+    answer = _answer(order)
+    if answer.error:
+        raise MayPass(answer.error) if answer.may_pass else BatchError(answer.error)
+    return answer.result
+
+
+def _answer(order: Order) -> Answer:
     done = subprocess.run(
         [sys.executable, "-m", "batch.scoring_process"],
         input=msgspec.json.encode(order),
@@ -130,7 +137,4 @@ def _ask(order: Order) -> Any:
             f"the process that scores has ended with status {done.returncode}; if it was killed "
             "for its memory, take fewer WORKERS. The next run continues with what is finished"
         )
-    answer = msgspec.json.decode(done.stdout, type=Answer)
-    if answer.error:
-        raise MayPass(answer.error) if answer.may_pass else BatchError(answer.error)
-    return answer.result
+    return msgspec.json.decode(done.stdout, type=Answer)

@@ -1,4 +1,4 @@
-"""A process that scores an interval: an `Order` on its standard input, an `Answer` on the other."""
+"""Scores an interval: an `Order` on its standard input, an `Answer` on its standard output."""
 
 import signal
 import sys

@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -44,11 +43,14 @@ CONTENDERS = {
 
 def main() -> None:
     """Measure all contenders and print a table."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
     if options.contender:
         found = _measure(options.contender, options.files, options.folder, options.database)
         print(json.dumps(found))
         return
+    if not options.data:
+        parser.error("--data is not set; allowed: months of the TLC's green-taxi records")
     with TemporaryDirectory(prefix="batch-scoring-") as folder:
         files = _enough(options.data, options.rows, Path(folder))
         rows = sum(pq.read_metadata(file).num_rows for file in files)
@@ -59,11 +61,8 @@ def main() -> None:
             for contender, cores in CONTENDERS.items():
                 found = _run(contender, cores, files, Path(folder), options.python)
                 print(f"{contender}: {rows / found['seconds']:,.0f} rows/s", flush=True)
-                if (
-                    found["seconds"] < best.get(contender, found)["seconds"]
-                    or contender not in best
-                ):
-                    best[contender] = found
+                faster = min(best.get(contender, found), found, key=lambda each: each["seconds"])
+                best[contender] = faster
     _print(best, rows)
 
 
@@ -211,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _paths(text: str) -> list[Any]:
+def _paths(text: str) -> list[Path]:
     return [Path(name) for name in names(text)]
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from batch.actuals import LONGEST, Comparison, ZoneMonth, compare
-from batch.databases import ALLOWED
+from batch.databases import ALLOWED, open_database
 from batch.errors import BatchError
 from batch.interval import Interval
 from batch.rides_table import RidesTable
@@ -20,6 +20,8 @@ from streaming.files import write_atomically
 
 SHOWN = 10
 COLUMNS = ("rides", "predicted min", "actual min", "slower", "predicted tip", "actual tip")
+NEEDED = {"predicted min": 76, "actual min": 76, "predicted tip": 100, "actual tip": 100}
+"""Columns of the terminal below which one is left out, so that the zones' names have 20."""
 
 
 @program(BatchError, OSError)
@@ -28,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     table = RidesTable.named([Path(name) for name in options.data if name], options.table)
     interval = Interval.parse(options.since, options.until)
+    open_database(options.database)  # refuses a place that is none
     found = compare(table, interval, options.database, options.key)
     print(printable(f"{found.model} {found.version}, {interval}"))
     print(
@@ -38,7 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
     console.print(_months(found))
     known = [zone for zone in found.zones if zone.rides >= options.least]
     slowest = sorted(known, key=lambda zone: zone.slower, reverse=True)[: options.shown]
-    console.print(_slowest(slowest, options.least))
+    console.print(_slowest(slowest, options.least, console.width))
+    if left_out := [name for name in COLUMNS if console.width < NEEDED.get(name, 0)]:
+        print(
+            f"The terminal has {console.width} columns: without {', '.join(left_out)}; COLUMNS="
+            f"{max(NEEDED.values())} shows them"
+        )
     options.output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(options.output, zone_map(found.zones, options.least).encode())
     print(f"The map is {options.output}")
@@ -46,9 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _months(found: Comparison) -> Table:
-    table = Table("month", title="All zones")
+    table = Table(title="All zones")
+    table.add_column("month", no_wrap=True)
     for column in COLUMNS[:4]:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     for month in sorted({zone.month for zone in found.zones}):
         zones = [zone for zone in found.zones if zone.month == month]
         rides = sum(zone.rides for zone in zones)
@@ -59,14 +68,18 @@ def _months(found: Comparison) -> Table:
     return table
 
 
-def _slowest(zones: Sequence[ZoneMonth], least: int) -> Table:
-    table = Table("month", "zone", title=f"The slowest zones of at least {least} rides")
-    for column in COLUMNS:
-        table.add_column(column, justify="right")
+def _slowest(zones: Sequence[ZoneMonth], least: int, width: int) -> Table:
+    table = Table(title=f"The slowest zones of at least {least} rides")
+    table.add_column("month", no_wrap=True)
+    table.add_column("zone", overflow="fold")
+    shown = [n for n, column in enumerate(COLUMNS) if width >= NEEDED.get(column, 0)]
+    for number in shown:
+        table.add_column(COLUMNS[number].replace(" ", "\n"), justify="right", no_wrap=True)
     named = zone_names()
     for zone in zones:
         name = named.get(zone.zone, f"zone {zone.zone}")
-        table.add_row(f"{zone.month:%Y-%m}", name, *_numbers(zone))
+        numbers = _numbers(zone)
+        table.add_row(f"{zone.month:%Y-%m}", name, *(numbers[number] for number in shown))
     return table
 
 

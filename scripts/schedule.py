@@ -1,4 +1,4 @@
-"""Score a table again and again by a schedule, until Ctrl-C.
+"""Score a table again and again by a schedule, until Ctrl-C or SIGTERM.
 
 Each run scores the last day, week or month that had ended at its scheduled time, however late it
 starts, and by --missed what earlier runs have missed.
@@ -7,6 +7,7 @@ starts, and by --missed what earlier runs have missed.
 from datetime import timedelta
 from importlib import import_module
 
+from batch.cron import check_cron
 from batch.errors import BatchError
 from batch.interval import parse_moment
 from batch.missed_intervals import Every, Missed, Schedule
@@ -48,14 +49,17 @@ def main(arguments: list[str] | None = None) -> int:
     job = job_of(options)
     since = None if options.since is None else parse_moment("SINCE", options.since)
     schedule = Schedule(Every(options.every), Missed(options.missed), since, options.delay)
-    job.complete(any_version=True)  # a wrong database or model is refused now
     home = PREFECT_HOME / "schedule"
     prepare_environment(home, "INFO")
+    check_cron(options.cron)
+    job.complete(any_version=True)  # a wrong database or model is refused now
     print("Starting Prefect's server ...", flush=True)
     with prefect_server(home, options.port) as url:
         print(f"Prefect's server: {url}; what it stores is in {home}", flush=True)
         # Prefect reads its settings when it is imported.
-        import_module("batch.prefect_flows").serve(job, schedule, options.cron, options.at_most)
+        flows = import_module("batch.prefect_flows")
+        print(f"Scoring when CRON says ({options.cron}, {ZONE}), until Ctrl-C", flush=True)
+        flows.serve(job, schedule, options.cron, options.at_most)
     return 0
 
 

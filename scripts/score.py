@@ -9,20 +9,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from batch.databases import ALLOWED, open_database
+from batch.databases import open_database
 from batch.errors import BatchError
 from batch.interval import Interval
 from batch.predictions_database import shown_location
 from batch.rides_table import RidesTable
 from batch.scoring import Report, Request, score
 from batch.staged_results import Counts
-from cli.arguments import Parser, names, whole_number
+from cli.arguments import Parser
 from cli.printable import printable
 from cli.program import program
 from cli.step_progress import StepProgress
+from scripts.scoring_options import add_table_options, staging_of
 from streaming import StreamingError
-
-DATABASE = "build/predictions.duckdb"
 
 
 @program(BatchError, StreamingError)
@@ -34,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     request = Request(
         table,
         interval,
-        options.staging or _staging(options.database),
+        Path(staging_of(options)),
         options.workers,
         options.key,
         options.time,
@@ -90,34 +89,10 @@ def _micros(seconds: float, counts: Counts) -> str:
     return f"{seconds / counts.read * 1e6:.2f} µs"
 
 
-def _staging(database: str) -> Path:
-    """Return where results wait: beside a file, else in the build folder."""
-    if "://" in database:
-        return Path("build/scoring")
-    return Path(f"{database}.scoring")
-
-
 def _parser() -> Parser:
     parser = Parser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--data", type=names, required=True, metavar="FILES", help="Parquet files, or a DuckDB file"
-    )
-    parser.add_argument("--table", metavar="NAME", help="the table of the DuckDB file")
+    add_table_options(parser, "Parquet files, or a DuckDB file")
     parser.add_argument("--since", required=True, metavar="TIME", help="the first moment scored")
     parser.add_argument("--until", required=True, metavar="TIME", help="the first one after it")
-    parser.add_argument(
-        "--database", default=DATABASE, metavar="URL", help=f"{ALLOWED}; default: %(default)s"
-    )
-    parser.add_argument(
-        "--workers", type=whole_number, default=1, metavar="N", help="processes; default: 1"
-    )
-    parser.add_argument("--key", metavar="COLUMN", help="names a row; default: its file and number")
-    parser.add_argument("--time", metavar="COLUMN", help="default: a trip record's pickup")
-    parser.add_argument(
-        "--event",
-        metavar="SQL",
-        help="the event of a row, JSON; default: a trip record's, else the row",
-    )
-    parser.add_argument("--staging", type=Path, metavar="FOLDER", help="for unfinished results")
     parser.add_argument("--dry-run", action="store_true", help="write nothing")
     return parser

@@ -1,4 +1,4 @@
-"""The options that a schedule and a backfill share; nothing here imports DuckDB or the model."""
+"""The options that programs of batch scoring share; nothing here imports DuckDB or the model."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -12,35 +12,15 @@ DATABASE = "build/predictions.duckdb"
 PREFECT_HOME = Path("build/prefect")
 
 
-def add_job_options(parser: Parser) -> None:
-    """Add what `job_of` reads, and how long an interval is."""
-    parser.add_argument(
-        "--data",
-        type=names,
-        required=True,
-        metavar="FILES",
-        help="Parquet files or a DuckDB file; a pattern is looked up at each run",
-    )
+def add_table_options(parser: Parser, data: str) -> None:
+    """Add the options that say how a table is scored; `data` is the help of its files."""
+    parser.add_argument("--data", type=names, required=True, metavar="FILES", help=data)
     parser.add_argument("--table", metavar="NAME", help="the table of the DuckDB file")
-    parser.add_argument(
-        "--every",
-        choices=[every.value for every in Every],
-        default=Every.MONTH.value,
-        metavar="|".join(Every),
-        help="how long an interval is; default: %(default)s",
-    )
     parser.add_argument(
         "--database",
         default=DATABASE,
         metavar="URL",
         help="a DuckDB file or postgresql://host/name; default: %(default)s",
-    )
-    parser.add_argument(
-        "--at-most",
-        type=whole_number,
-        default=1,
-        metavar="N",
-        help="intervals at once; a DuckDB file takes one; default: 1",
     )
     parser.add_argument(
         "--workers",
@@ -55,6 +35,31 @@ def add_job_options(parser: Parser) -> None:
     parser.add_argument("--staging", metavar="FOLDER", help="for unfinished results")
 
 
+def add_job_options(parser: Parser) -> None:
+    """Add what `job_of` reads, and how long an interval is."""
+    add_table_options(parser, "Parquet files or a DuckDB file; a pattern is looked up at each run")
+    parser.add_argument(
+        "--every",
+        choices=[every.value for every in Every],
+        default=Every.MONTH.value,
+        metavar="|".join(Every),
+        help="how long an interval is; default: %(default)s",
+    )
+    parser.add_argument(
+        "--at-most",
+        type=whole_number,
+        default=1,
+        metavar="N",
+        help="intervals at once; a DuckDB file takes one; default: 1",
+    )
+
+
+def staging_of(options: Namespace) -> str:
+    """Return the folder of unfinished results: beside a DuckDB file, else in the build folder."""
+    beside = "build/scoring" if "://" in options.database else f"{options.database}.scoring"
+    return str(options.staging or beside)
+
+
 def job_of(options: Namespace) -> ScoringJob:
     """Return what to score.
 
@@ -65,11 +70,10 @@ def job_of(options: Namespace) -> ScoringJob:
     if not any(options.data):
         raise SourceError("DATA is not set; allowed: Parquet files, or one DuckDB file")
     database: str = options.database
-    beside = "build/scoring" if "://" in database else f"{database}.scoring"
     job = ScoringJob(
         tuple(options.data),
         database,
-        options.staging or beside,
+        staging_of(options),
         options.table,
         options.workers,
         options.key,

@@ -29,7 +29,7 @@ TRAINED = range(WARM_UP, 40)
 """Weeks that the model is trained on."""
 
 HELD_OUT = range(44, WEEKS - 3)
-"""Weeks that it is measured on: four after the last trained one, so that no label is shared."""
+"""Weeks that it is measured on, with four between, so that no label is shared."""
 
 NEWEST = WEEKS
 """The week of the list; nobody knows yet who stays."""
@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     weights.write_text(json.dumps({"weights": train(weekly).tolist()}))
     os.environ["MODEL_LOCATION"] = str(weights)
     for number in (*HELD_OUT, NEWEST):
-        print(score_week(weekly, database, week(number)))
+        print(score_week(weekly, database, number))
     print(quality(weekly, database, options.contacts))
     listed = write_list(weekly, database, folder / "marketing-list.csv", options.contacts)
     print(f"{listed} customers to write to, of the week of {week(NEWEST):%Y-%m-%d}: {folder}/")
@@ -84,18 +84,20 @@ def train(weekly: Path) -> Vector:
     return weights
 
 
-def score_week(weekly: Path, database: Path, start: datetime) -> str:
+def score_week(weekly: Path, database: Path, number: int) -> str:
     """Score the customers of a week, as `make score` does."""
     request = Request(
         RidesTable.named([weekly]),
-        Interval(start, week(1) - week(0) + start),
+        Interval(week(number), week(number + 1)),
         database.with_suffix(".scoring"),
         key="customer",
         time="week",
     )
     with open_database(str(database)) as opened:
         counts = score(request, opened).counts
-    return f"week of {start:%Y-%m-%d}: {counts.predicted:,} scored, {counts.rejected} rejected"
+    return (
+        f"week of {week(number):%Y-%m-%d}: {counts.predicted:,} scored, {counts.rejected} rejected"
+    )
 
 
 def quality(weekly: Path, database: Path, contacts: int) -> str:

@@ -15,8 +15,8 @@ from batch.actuals import ZoneMonth, compare
 from batch.databases import open_database
 from batch.errors import DatabaseError, SourceError
 from batch.interval import Interval
+from batch.predictions_reader import complete_intervals
 from batch.rides_table import RidesTable
-from batch.scored_intervals import complete_intervals
 from batch.scoring import Request, score
 from batch.zone_map import SCALE, TOO_FEW, colour, zone_map
 from scripts.congestion import main
@@ -146,6 +146,41 @@ def test_the_program_shows_the_table_and_writes_the_map(
     ET.fromstring(output.read_text())  # noqa: S314  the test's own
 
 
+@pytest.mark.rides
+@pytest.mark.parametrize(
+    ("columns", "without"),
+    [
+        (100, None),
+        (80, "predicted tip, actual tip"),
+        (60, "predicted min, actual min, predicted tip, actual tip"),
+        (40, "predicted min, actual min, predicted tip, actual tip"),
+    ],
+)
+def test_a_narrow_terminal_folds_names_and_says_what_is_left_out(
+    columns: int,
+    without: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    location = str(tmp_path / "predictions.duckdb")
+    longest = RidesTable.named([write(tmp_path / "t.parquet", [ended(20, zone=103)], **MORE)])
+    scored(longest, location, tmp_path)
+    options = ["--data", str(longest.files[0]), "--database", location, "--least", "1"]
+    bounds = ["--since", "2025-03-01", "--until", "2025-05-01"]
+
+    main([*options, *bounds, "--output", str(tmp_path / "map.svg")])
+
+    out = capsys.readouterr().out
+    assert "…" not in out
+    shown = "".join(line.split("│")[2].strip() for line in out.splitlines() if "│" in line)
+    assert "Governor'sIsland/EllisIsland/LibertyIsland,Manhattan" in shown.replace(" ", "")
+    assert ("$3.00" in out) is (without is None)
+    line = f"The terminal has {columns} columns: without {without}; COLUMNS=100 shows them\n"
+    assert (line in out) is (without is not None)
+
+
 def zone(number: int, slower: float, rides: int = 500) -> ZoneMonth:
     return ZoneMonth(date(2025, 3, 1), number, rides, 10.0, 10.0 * (1 + slower), None, None)
 
@@ -177,6 +212,20 @@ def test_the_map_shows_each_zone_in_its_colour_and_few_rides_in_grey() -> None:
     assert drawn["#z7"] == (TOO_FEW, "Astoria, Queens: fewer than 100 rides")
     assert len(drawn) > 250
     assert "March 2025" in picture
+
+
+@pytest.mark.parametrize("location", ["mysql://me:s3cret@host/name", "predictions.txt"])
+def test_a_location_that_is_no_database_is_one_line(
+    location: str, table: RidesTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bounds = ["--since", "2025-03-01", "--until", "2025-04-01"]
+
+    assert main(["--data", str(table.files[0]), *bounds, "--database", location]) == 1
+
+    error = capsys.readouterr().err
+    assert error.startswith("error: DATABASE is ")
+    assert "s3cret" not in error
+    assert error.count("\n") == 1
 
 
 def test_a_comparison_without_a_table_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

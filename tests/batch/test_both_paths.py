@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.rides
 
 NAN, INFINITY = float("nan"), float("inf")
 MODEL = load_model({**os.environ, "RUN_ID": "v1"}, lambda: None)
+DATABASE = duckdb.connect()
 
 NUMBERS = [
     *(None, 0, 1, 2, 6, 7, 9, 10, 74, 132, 264, 265, 266, 1000, 1001),
@@ -57,14 +59,19 @@ def rows_of(found: pa.Table, key: list[Any] | None = None) -> pa.Table:
 
 
 def types_of(rows: pa.Table) -> dict[str, str]:
-    with duckdb.connect() as db:
-        found = db.from_arrow(rows.drop_columns([RIDE, AT]))
-        return dict(zip(found.columns, map(str, found.types), strict=True))
+    found = DATABASE.from_arrow(rows.drop_columns([RIDE, AT]))
+    return dict(zip(found.columns, map(str, found.types), strict=True))
+
+
+@cache
+def scorers(types: tuple[tuple[str, str], ...], key: str | None) -> tuple[Scorer, Scorer]:
+    """Return one that predicts by columns and one that decodes; each opens a DuckDB of its own."""
+    mapping = row_mapping(dict(types), key=key)
+    return Scorer(MODEL, mapping), Scorer(MODEL, mapping, by_columns=False)
 
 
 def both(rows: pa.Table, key: str | None = None) -> tuple[Scored, Scored]:
-    mapping = row_mapping(types_of(rows), key=key)
-    one, other = (Scorer(MODEL, mapping, by_columns=chosen) for chosen in (True, False))
+    one, other = scorers(tuple(types_of(rows).items()), key)
     return one.score(rows), other.score(rows)
 
 

@@ -2,69 +2,59 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-from contextlib import suppress
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.batch.scored_rows import query, rows
+from batch.interval import Interval
+from tests.batch.scored_rows import query, request, rows, score_into, statuses
+from tests.batch.scoring_runs import Run, ScoringRuns
 from tests.batch.trip_files import trip, trips, write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 pytestmark = pytest.mark.rides
 
-ROOT = Path(__file__).resolve().parents[2]
-INTERVAL = ("--since", "2025-01-01", "--until", "2027-01-01")
+INTERVAL = ("2025-01-01", "2027-01-01")
 
 
-def command(location: str, files: Sequence[Path], *options: str) -> list[str]:
-    names = " ".join(map(str, files))
-    staging = files[0].parent / "staging"
+@pytest.fixture(scope="module")
+def runs() -> Iterator[ScoringRuns]:
+    started = ScoringRuns()
+    yield started
+    started.stop()
+
+
+def arguments(location: str, files: Sequence[Path], *options: str) -> list[str]:
+    since, until = INTERVAL
     return [
-        *(sys.executable, "-m", "scripts", "score", "--data", names, *INTERVAL),
-        *("--database", location, "--staging", str(staging), *options),
+        *("--data", " ".join(map(str, files)), "--since", since, "--until", until),
+        *("--database", location, "--staging", str(files[0].parent / "staging"), *options),
     ]
 
 
-def run(location: str, files: Sequence[Path], *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(location, files, *options),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def kill_when(run: Run, share: float, staging: Path, slices: int) -> None:
+    """Kill a run once a share of its slices is staged.
 
-
-def kill_when(started: subprocess.Popen[bytes], share: float, staging: Path, slices: int) -> None:
-    """Kill a run once a share of its slices is staged; above 1, while it commits or later."""
-    while started.poll() is None:
+    Below 0, so many seconds after its begin; above 1, so many after its last slice.
+    """
+    run.wait(max(0.0, -share))
+    while run.wait(0.002) is None:
         finished = len(list(staging.glob("*/*/*.json")))
         if finished >= min(share, 1.0) * slices:
             break
-        _wait(started, 0.002)
-    _wait(started, max(0.0, share - 1))
-    if started.poll() is None:
-        os.killpg(started.pid, signal.SIGKILL)
-    started.wait()
-
-
-def _wait(started: subprocess.Popen[bytes], seconds: float) -> None:
-    with suppress(subprocess.TimeoutExpired):
-        started.wait(seconds)
+    run.wait(max(0.0, share - 1))
+    run.kill()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_killed_run_is_continued_by_the_next(location: str, workers: str, tmp_path: Path) -> None:
+def test_a_killed_run_is_continued_by_the_next(
+    runs: ScoringRuns, location: str, workers: str, tmp_path: Path
+) -> None:
     files = [
         write(
             tmp_path / f"trips-{number}.parquet",
@@ -72,49 +62,59 @@ def test_a_killed_run_is_continued_by_the_next(location: str, workers: str, tmp_
         )
         for number in range(6)
     ]
+    wanted = arguments(location, files, "--workers", workers)
     draw = Random(workers)
-    # Some before the first slice, some between slices, some around the commit.
-    shares = [0.0, *(draw.uniform(0.1, 0.95) for _ in range(3)), 1.0, 1 + draw.uniform(0, 0.1)]
+    # Between slices, each later than the one before, which has staged its own; then at the commit.
+    shares = [draw.uniform(0.1, 0.5), draw.uniform(0.6, 0.95), 1 + draw.uniform(0, 0.5)]
+    if workers == "1":  # before the first slice, as with any number
+        shares.insert(0, -draw.uniform(0, 0.5))
     for share in shares:
-        started = subprocess.Popen(
-            command(location, files, "--workers", workers),
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        kill_when(started, share, tmp_path / "staging", len(files))
+        kill_when(runs.start(wanted), share, tmp_path / "staging", len(files))
 
-    last = run(location, files, "--workers", workers)
+    assert runs.start(wanted).wait() == 0
 
-    assert last.returncode == 0, last.stderr
     predictions, rejects = rows(location)
     counted = query(
         location, "SELECT status, read, predicted, rejected FROM runs ORDER BY run DESC LIMIT 1"
     )
     assert counted == [("complete", 6 * 1502, 6 * 1500, 12)]
     assert not {"running"} & {s for (s,) in query(location, "SELECT status FROM runs")}
-    undisturbed = str(tmp_path / "undisturbed.duckdb")
-    assert run(undisturbed, files).returncode == 0
-    assert (predictions, rejects) == rows(undisturbed)
     assert list((tmp_path / "staging").iterdir()) == []
+    undisturbed = str(tmp_path / "undisturbed.duckdb")
+    score_into(undisturbed, request(files, Interval.parse(*INTERVAL)))
+    assert (predictions, rejects) == rows(undisturbed)
 
 
-def test_half_an_interval_is_never_seen(location: str, tmp_path: Path) -> None:
-    """While an interval is scored again, its rows are those of the run before."""
-    path = write(tmp_path / "trips.parquet", trips(1500))
-    assert run(location, [path]).returncode == 0
+def test_a_run_that_is_killed_in_its_commit_leaves_the_rows_from_before(
+    runs: ScoringRuns, location: str, tmp_path: Path
+) -> None:
+    """Within the transaction: predictions are replaced, rejects are not."""
+    files = [write(tmp_path / f"trips-{n}.parquet", trips(100)) for n in range(3)]
+    assert runs.start(arguments(location, files[:1])).wait() == 0
     before = rows(location)
-    more = [path, *(write(tmp_path / f"more-{n}.parquet", trips(1500)) for n in range(5))]
-    started = subprocess.Popen(
-        command(location, more),
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    kill_when(started, 0.5, tmp_path / "staging", len(more))
+    kind = "postgresql" if "://" in location else "duckdb"
+    wanted = arguments(location, files)
 
+    assert runs.start(wanted, (f"batch.{kind}_database", "check_rows")).wait() == -signal.SIGKILL
+
+    assert rows(location) == before
+    assert runs.start(wanted).wait() == 0
+    assert len(rows(location)[0]) == 300
+    assert statuses(location) == ["complete", "interrupted", "complete"]
+
+
+def test_a_run_that_is_killed_after_its_commit_is_complete(
+    runs: ScoringRuns, location: str, tmp_path: Path
+) -> None:
+    """What it has staged is still there; the next run takes it up, and leaves the same rows."""
+    wanted = arguments(location, [write(tmp_path / "trips.parquet", trips(100))])
+
+    killed = runs.start(wanted, ("batch.staged_results:StagedResults", "delete"))
+
+    assert killed.wait() == -signal.SIGKILL
     found = rows(location)
-
-    assert found == before or len(found[0]) == 6 * 1500
+    assert len(found[0]) == 100
+    assert runs.start(wanted).wait() == 0
+    assert rows(location) == found
+    assert statuses(location) == ["complete", "complete"]
+    assert list((tmp_path / "staging").iterdir()) == []

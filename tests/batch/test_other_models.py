@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from batch import slice_worker
-from batch.errors import DatabaseError, ModelUnavailable
+from batch.errors import DatabaseError, ModelUnavailable, SourceError
 from streaming import Prediction
 from tests.batch.scored_rows import query, request, rows, score_into
 from tests.batch.trip_files import START
@@ -18,6 +18,8 @@ from tests.batch.trip_files import START
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from batch.scoring import Request
 
 
 class Alarms:
@@ -85,3 +87,38 @@ def test_a_model_that_fails_on_every_event_commits_nothing(
 
     assert rows(location) == ([], [])
     assert query(location, "SELECT status FROM runs") == [("failed",)]
+
+
+def keyed(path: Path, keys: list[str | None]) -> Request:
+    events = ['{"machine": "m", "celsius": 1}'] * len(keys)
+    at = pa.array([START] * len(keys), pa.timestamp("us"))
+    pq.write_table(pa.table({"at": at, "event": events, "id": keys}), path)
+    return request([path], key="id", time="at")
+
+
+def test_a_row_without_a_key_has_its_file_and_number(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slice_worker, "load_model", lambda *_: Alarms())
+
+    report = score_into(location, keyed(tmp_path / "readings.parquet", [None, "a", None]))
+
+    assert report.counts.predicted == 3
+    assert [row[4] for row in rows(location)[0]] == ["a", "readings:0", "readings:2"]
+
+
+def test_a_key_that_a_row_without_one_has_is_refused(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slice_worker, "load_model", lambda *_: Alarms())
+    score_into(location, keyed(tmp_path / "readings.parquet", ["a", "b"]))
+    before = rows(location)
+
+    with pytest.raises(SourceError) as raised:
+        score_into(location, keyed(tmp_path / "readings.parquet", [None, "readings:0"]))
+
+    assert str(raised.value) == (
+        "the key id is 'readings:0' in several rows; allowed: in one (a row without a key has its "
+        "file's name and row number)"
+    )
+    assert rows(location) == before

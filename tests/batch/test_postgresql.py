@@ -115,7 +115,10 @@ def scored(interval: Interval) -> ScoredInterval:
     return ScoredInterval("alarm_model", "1", interval, ("prediction",))
 
 
-def test_two_intervals_are_scored_at_once_and_one_interval_is_not(postgresql: str) -> None:
+def test_two_intervals_are_scored_at_once_and_one_interval_is_not(
+    postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batch.postgresql_database.LOCK_SECONDS", 0.1)
     april = Interval.parse("2025-04-01", "2025-05-01")
     with open_database(postgresql) as first, open_database(postgresql) as second:
         first.begin(scored(MARCH))

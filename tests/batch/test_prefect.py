@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 TWO_DAYS = 288
 
+CRONS = ["0 3 * * *", "*/5 8-18 * * MON-FRI", "@daily", "0 0 29 2 *"]
+NO_CRONS = ["", "every day", "61 3 * * *", "0 3 * *", "H 3 * * *", "0 0 31 2 *", "0 3 * * 8"]
+
 # One process for all: Prefect's temporary server takes a while to start.
 PROGRAM = """
 import json, os, sys
@@ -36,7 +39,7 @@ from zoneinfo import ZoneInfo
 from prefect.runtime import flow_run
 from prefect.types import DateTime
 from batch import prefect_flows as flows
-from batch.errors import InvalidRequest
+from batch.cron import is_cron
 from batch.interval import Interval
 from batch.missed_intervals import Every, split
 from batch.scoring_job import ScoringJob
@@ -60,16 +63,22 @@ flow_run.FIELDS["scheduled_start_time"] = lambda: at
 for missed in ("latest", "all"):
     flows.score_scheduled(scheduled.parameters(), "day", missed, "2025-03-01", 0.0, 1)
     found[missed] = scheduled.complete(any_version=True)
-try:
-    flows.serve(scheduled, None, "every day", 1)
-except InvalidRequest as error:
-    found["cron"] = [[str(error)]]
+found["crons"] = [cron for cron in json.loads(sys.argv[2]) if is_cron(cron)]
 today = job("today.duckdb", "trips.parquet")
 os.environ[flows.DATABASE] = today.database
 flow_run.FIELDS["scheduled_start_time"] = lambda: DateTime.now("America/New_York")
 flows.score_scheduled(today.parameters(), "day", "latest", None, 0.0, 1)
 print(json.dumps(found, default=str))
 """
+
+
+def environment(folder: Path, level: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder / "home"),
+        "ORT_DISABLE_TELEMETRY": "1",  # as the Makefile sets it
+        "PREFECT_LOGGING_LEVEL": level,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -84,14 +93,9 @@ def found(folder: Path) -> dict[str, list[Sequence[object]]]:
     with (folder / "held.duckdb.lock").open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         done = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(folder)],
+            [sys.executable, "-c", PROGRAM, str(folder), json.dumps([*CRONS, *NO_CRONS])],
             cwd=ROOT,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(folder / "home"),
-                "ORT_DISABLE_TELEMETRY": "1",  # as the Makefile sets it
-                "PREFECT_LOGGING_LEVEL": "INFO",  # it says when a try fails
-            },
+            env=environment(folder, level="INFO"),  # it says when a try fails
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -148,9 +152,55 @@ def test_a_run_of_today_scores_its_own_interval(folder: Path) -> None:
         assert db.execute("SELECT status, read FROM runs").fetchall() == [("complete", 0)]
 
 
-def test_a_cron_that_is_none_is_one_line(found: dict[str, list[Sequence[object]]]) -> None:
-    line = "CRON is 'every day'; allowed: five fields, such as \"0 3 * * *\""
-    assert found["cron"] == [[line]]
+def test_a_cron_that_is_none_or_never_comes_is_known(
+    found: dict[str, list[Sequence[object]]],
+) -> None:
+    assert found["crons"] == CRONS
+
+
+def schedule(folder: Path, cron: str, level: str) -> subprocess.Popen[str]:
+    """Start the program in a folder of its own, where it keeps what Prefect stores."""
+    options = ("--data", str(folder / "trips.parquet"), "--port", "0")
+    return subprocess.Popen(
+        [sys.executable, "-m", "scripts", "schedule", "--cron", cron, *options],
+        cwd=folder,
+        env={**environment(folder, level), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_wrong_cron_is_one_line_before_anything_starts(tmp_path: Path) -> None:
+    out, error = schedule(tmp_path, "0 0 31 2 *", "INFO").communicate()
+
+    assert out == ""
+    assert error == (
+        "error: CRON is '0 0 31 2 *'; allowed: five fields for a time that comes, such as "
+        '"0 3 * * *"\n'
+    )
+    assert list(tmp_path.rglob("server.log")) == []
+
+
+def test_sigterm_ends_a_schedule_without_a_word_of_python(tmp_path: Path) -> None:
+    with schedule(tmp_path, "0 3 1 1 *", "DEBUG") as started:
+        try:
+            assert started.stderr is not None
+            lines = [started.stderr.readline()]
+            while lines[-1] and "scheduled flow runs" not in lines[-1]:
+                lines.append(started.stderr.readline())
+            started.terminate()
+            started.terminate()  # as timeout and make do
+            out, rest = started.communicate()
+        finally:
+            started.kill()
+
+    error = "".join(lines) + rest
+    assert started.returncode == 0, error
+    assert "Traceback" not in error
+    assert "Warning" not in error
+    assert "All deployments have been paused" in error
+    assert "until Ctrl-C" in out.splitlines()[-1]
 
 
 @pytest.mark.usefixtures("found")

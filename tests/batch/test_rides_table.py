@@ -15,6 +15,7 @@ from batch.rides_table import RidesTable, source_errors
 from batch.row_mapping import row_mapping
 from batch.scoring import Request
 from tests.batch.scored_rows import MARCH, request, rows, score_into
+from tests.batch.trip_files import trips, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +74,16 @@ def test_a_damaged_file_is_an_error_of_one_line(location: str, month: Path) -> N
     with pytest.raises(SourceError, match=r"the table cannot be read: .*") as raised:
         score_into(location, request([month]))
     assert "\n" not in str(raised.value)
+
+
+def test_a_name_that_would_make_keys_too_long_is_refused(tmp_path: Path) -> None:
+    """The key is the name and the row's number, and an event's id has at most 128 characters."""
+    file, name = tmp_path / "trips.duckdb", "t" * 101
+    file.touch()
+
+    for named in (([file], name), ([write(tmp_path / f"{name}.parquet", trips(1))],)):
+        with pytest.raises(SourceError, match=f"the name {name} is longer than 100 characters"):
+            RidesTable.named(*named)
 
 
 def test_files_that_are_no_table_are_refused(tmp_path: Path) -> None:

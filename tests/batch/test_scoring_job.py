@@ -10,6 +10,7 @@ import duckdb
 import msgspec
 import pytest
 
+from batch import interval_scoring, scoring_job
 from batch.errors import BatchError, InvalidRequest
 from batch.interval import Interval
 from batch.scoring_job import MayPass, Order, ScoringJob, check_at_most
@@ -41,6 +42,12 @@ def job(tmp_path: Path) -> ScoringJob:
     )
 
 
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the start of a process, where it is not what a test is about."""
+    monkeypatch.setattr(scoring_job, "_answer", interval_scoring.answer)
+
+
 def rows(job: ScoringJob, query: str) -> list[tuple[object, ...]]:
     with duckdb.connect(job.database, read_only=True) as db:
         return db.execute(query).fetchall()
@@ -55,6 +62,7 @@ def test_an_interval_is_complete_when_its_rides_are_scored(job: ScoringJob) -> N
     assert job.complete(any_version=True) == job.complete(any_version=False) == [FIRST]
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_an_interval_without_a_ride_stays_missing(job: ScoringJob, tmp_path: Path) -> None:
     job.score(SECOND)
     assert rows(job, "SELECT status, read FROM runs") == [("complete", 0)]
@@ -65,6 +73,7 @@ def test_an_interval_without_a_ride_stays_missing(job: ScoringJob, tmp_path: Pat
     assert job.complete(any_version=True) == [SECOND]
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_another_version_scores_again_in_a_backfill_only(
     job: ScoringJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +84,7 @@ def test_another_version_scores_again_in_a_backfill_only(
     assert job.complete(any_version=False) == []
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_rides_that_come_late_are_scored_when_the_interval_is_scored_again(
     job: ScoringJob, tmp_path: Path
 ) -> None:
@@ -102,7 +112,6 @@ def test_a_file_that_is_missing_is_an_error_that_does_not_pass(job: ScoringJob) 
 
 
 def test_two_that_score_one_interval_at_once_are_kept_apart(job: ScoringJob) -> None:
-    job.score(FIRST)
     with open(f"{job.database}.lock", "a") as held:  # noqa: PTH123  as another run holds it
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(MayPass, match="another program scores into"):
@@ -130,6 +139,7 @@ def test_a_file_takes_one_interval_at_a_time() -> None:
         check_at_most(2, "p.duckdb")
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_backfill_of_what_is_scored_does_nothing(
     job: ScoringJob, capsys: pytest.CaptureFixture[str]
 ) -> None:

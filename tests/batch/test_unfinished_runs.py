@@ -47,7 +47,10 @@ def test_the_database_itself_is_counted(
 
 
 @pytest.mark.rides
-def test_two_runs_of_an_interval_at_once_are_refused(location: str, month: Path) -> None:
+def test_two_runs_of_an_interval_at_once_are_refused(
+    location: str, month: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batch.postgresql_database.LOCK_SECONDS", 0.1)
     with open_database(location) as first:
 
         class Spy:
