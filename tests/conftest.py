@@ -24,6 +24,7 @@ for name in (
     "DEAD_LETTERS",
     "KINESIS_ENDPOINT_URL",
     "LOG_LEVEL",
+    "MLFLOW_TRACKING_URI",
     "MODELS",
     "MODEL_LOCATION",
     "PREDICTIONS_STREAM_NAME",
@@ -37,6 +38,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before any test module is imported: importing lambda_function reads the environment.
 os.environ |= {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "OMP_NUM_THREADS": "1",  # read when scikit-learn is imported; fits this small need one thread
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_DEFAULT_REGION": "us-east-1",

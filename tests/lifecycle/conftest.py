@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sqlite3
 import warnings
 from contextlib import closing
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-
-# The fits are so small that more threads only slow down tests that run in parallel.
-os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 WEAK = replace(SMALL, trees=1, leaves=2, learning_rate=0.01)
 
