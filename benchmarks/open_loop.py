@@ -13,6 +13,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import uvloop
 
@@ -45,13 +46,14 @@ class Load:
 class _Connection(asyncio.Protocol):
     """A connection with one request at a time."""
 
+    _transport: Any  # uvloop's is no asyncio.Transport
+
     def __init__(self, load: Load) -> None:
         self._load = load
         self._answer = b""
         self._due: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  it is a TCP connection's
         self._transport = transport
         self._load.free.append(self)
 

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+import uvloop
+
 from benchmarks.open_loop import CONNECTIONS, Load, ask
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -40,7 +42,7 @@ def asked(answer: Callable[[int], Awaitable[bytes]], rate: float = 1_000.0) -> L
         finally:
             server.close()
 
-    return asyncio.run(run())
+    return uvloop.run(run())
 
 
 def test_every_request_is_answered_or_has_failed() -> None:
