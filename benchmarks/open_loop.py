@@ -20,7 +20,7 @@ import uvloop
 CONNECTIONS = 32
 SEED = 1
 END_OF_HEADER = b"\r\n\r\n"
-OK = b"HTTP/1.1 200 "
+OK = b"http/1.1 200 "
 DRAIN_SECONDS = 20.0
 """How long to wait for the last answers; those that are not there have failed."""
 
@@ -29,22 +29,40 @@ DRAIN_STEP = 0.05
 
 @dataclass(slots=True)
 class Load:
-    """Requests that are due, the connections that are free, and what was measured, in seconds."""
+    """Requests that are due, the connections, and what was measured, in seconds."""
 
+    port: int
     request: bytes
     due: deque[float] = field(default_factory=deque)
     free: list["_Connection"] = field(default_factory=list)
+    open: set["_Connection"] = field(default_factory=set)
+    connecting: set[asyncio.Task[Any]] = field(default_factory=set)
     latencies: list[float] = field(default_factory=list)
     failed: int = 0
+    ended: bool = False
+
+    def connect(self) -> None:
+        """Begin to open a connection."""
+        loop = asyncio.get_running_loop()
+        opening = loop.create_connection(lambda: _Connection(self), "127.0.0.1", self.port)
+        task = loop.create_task(opening)
+        self.connecting.add(task)
+        task.add_done_callback(self.connecting.discard)
 
     def send(self) -> None:
         """Send what is due over the connections that are free."""
         while self.due and self.free:
             self.free.pop().send(self.due.popleft())
 
+    def end(self) -> None:
+        """Close every connection."""
+        self.ended = True
+        for connection in [*self.open]:
+            connection.close()
+
 
 class _Connection(asyncio.Protocol):
-    """A connection with one request at a time."""
+    """A connection with one request at a time; another is opened when it ends."""
 
     _transport: Any  # uvloop's is no asyncio.Transport
 
@@ -55,33 +73,47 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        self._load.open.add(self)
         self._load.free.append(self)
-
-    def close(self) -> None:
-        """End the connection."""
-        self._transport.abort()
+        self._load.send()
 
     def send(self, due: float) -> None:
         """Send a request that was due at a time."""
         self._due = due
         self._transport.write(self._load.request)
 
+    def close(self) -> None:
+        """End the connection."""
+        self._transport.close()
+
     def data_received(self, data: bytes) -> None:
         self._answer += data
-        if self._due is None or not _is_whole(self._answer):
+        header, is_whole, body = self._answer.partition(END_OF_HEADER)
+        header = header.lower()
+        length = header.partition(b"content-length:")[2].partition(b"\r\n")[0]
+        if self._due is None or not is_whole or len(body) < int(length):
             return
-        if self._answer.startswith(OK):
+        if header.startswith(OK):
             self._load.latencies.append(time.perf_counter() - self._due)
         else:
             self._load.failed += 1
         self._answer, self._due = b"", None
-        self._load.free.append(self)
-        self._load.send()
+        if b"\r\nconnection: close" in header:
+            self.close()
+        else:
+            self._load.free.append(self)
+            self._load.send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
+        load = self._load
+        load.open.discard(self)
+        if self in load.free:
+            load.free.remove(self)
         if self._due is not None:
-            self._load.failed += 1
+            load.failed += 1
+        if not load.ended:
+            load.connect()
 
 
 async def ask(port: int, body: bytes, rate: float, seconds: float) -> Load:
@@ -97,12 +129,10 @@ async def ask(port: int, body: bytes, rate: float, seconds: float) -> Load:
         f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    load = Load(head.encode() + body)
-    loop = asyncio.get_running_loop()
-    connections = [
-        (await loop.create_connection(lambda: _Connection(load), "127.0.0.1", port))[1]
-        for _ in range(CONNECTIONS)
-    ]
+    load = Load(port, head.encode() + body)
+    for _ in range(CONNECTIONS):
+        load.connect()
+    await asyncio.gather(*load.connecting)
     draw = random.Random(SEED)  # noqa: S311  no secret
     due = time.perf_counter()
     end = due + seconds
@@ -118,16 +148,9 @@ async def ask(port: int, body: bytes, rate: float, seconds: float) -> Load:
         if len(load.latencies) + load.failed >= sent:
             break
         await asyncio.sleep(DRAIN_STEP)
-    for connection in connections:
-        connection.close()
+    load.end()
     load.failed = sent - len(load.latencies)
     return load
-
-
-def _is_whole(answer: bytes) -> bool:
-    header, found, body = answer.partition(END_OF_HEADER)
-    length = header.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
-    return bool(found) and len(body) >= int(length)
 
 
 def main() -> int:

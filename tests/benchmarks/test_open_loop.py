@@ -71,3 +71,15 @@ def test_requests_go_on_being_due_while_the_service_stands_still() -> None:
     assert load.failed == 0
     waited = [seconds for seconds in load.latencies if seconds > 0.05]
     assert len(waited) > CONNECTIONS  # also those that no connection was free for
+
+
+def test_a_service_that_ends_its_connections_gets_new_ones() -> None:
+    closing = OK.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+
+    async def closes(_number: int) -> bytes:
+        return closing
+
+    load = asked(closes)
+
+    assert len(load.latencies) > CONNECTIONS
+    assert load.failed == 0
