@@ -47,9 +47,10 @@ class Run:
 
     Args:
         lines: What the server says of it: its process id, and when it has ended, its exit status.
+            Not buffered, else `select` would not see a line that was read ahead.
     """
 
-    def __init__(self, lines: IO[str]) -> None:
+    def __init__(self, lines: IO[bytes]) -> None:
         self._lines = lines
         self.pid = int(lines.readline())
         self.status: int | None = None
@@ -76,7 +77,7 @@ class ScoringRuns:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            bufsize=0,
         )
 
     def start(self, arguments: Sequence[str], kill_at: tuple[str, str] = ("", "")) -> Run:
@@ -88,8 +89,7 @@ class ScoringRuns:
         """
         assert self._server.stdin is not None
         assert self._server.stdout is not None
-        self._server.stdin.write(f"{json.dumps([arguments, *kill_at])}\n")
-        self._server.stdin.flush()
+        self._server.stdin.write(json.dumps([arguments, *kill_at]).encode() + b"\n")
         return Run(self._server.stdout)
 
     def stop(self) -> None:
