@@ -176,8 +176,8 @@ train-recommender: $(TRAIN_ENV)/installed ## Train that table and measure it on 
 	    $(if $(DATA),--data "$$DATA") $(if $(HELD_OUT),--held-out "$$HELD_OUT") $(if $(OUTPUT),--output "$$OUTPUT")
 
 .PHONY: test
-test: lint typecheck ## Lint, types and every test; COVERAGE=0 does not measure what they cover
-	@$(TEST_ENV)/bin/python -m pytest $(if $(filter 0,$(COVERAGE)),,--cov --cov-report=term)
+test: lint typecheck ## Lint, types and every test
+	@$(TEST_ENV)/bin/python -m pytest --cov --cov-report=term
 
 .PHONY: browser-test
 browser-test: $(BROWSER_ENV)/installed ## The page in a real browser; needs Chromium, which CHROMIUM= may name: SCREENSHOTS=<folder>
